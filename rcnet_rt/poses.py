@@ -1,0 +1,137 @@
+"""`Poses`: the one value that flows through the house, the poses of one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.errors import PosesError
+
+__all__ = ["Poses"]
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Poses:
+    """The N poses of one picture, K keypoints each. Frozen; indexing selects poses.
+
+    Attributes:
+        keypoints: (N, K, 2) float32, x and y in image pixels; NaN for a joint that was not found.
+        scores: (N,) float32, confidence of each pose.
+        keypoint_scores: (N, K) float32, confidence of each joint, or None.
+        boxes: (N, 4) float32, x1, y1, x2, y2 in image pixels, or None.
+        raw_scores: (N,) float32, what the estimator said; present after refinement.
+        track_ids: (N,) int64, or None.
+        image_size: (width, height) in pixels, or None.
+
+    Raises:
+        PosesError: a shape that does not fit, with what was expected and what was got.
+
+    >>> poses = Poses(np.zeros((3, 17, 2)), [0.9, 0.5, 0.1])
+    >>> len(poses), len(poses[poses.scores > 0.3])
+    (3, 2)
+    """
+
+    keypoints: Floats
+    scores: Floats
+    keypoint_scores: Floats | None = None
+    boxes: Floats | None = None
+    raw_scores: Floats | None = None
+    track_ids: npt.NDArray[np.int64] | None = None
+    image_size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        keypoints = _array("keypoints", self.keypoints, np.float32)
+        if keypoints.ndim != 3 or keypoints.shape[2] != 2:
+            raise PosesError(
+                f"keypoints: expected shape (N, K, 2), got {keypoints.shape}"
+                + (
+                    "; give the third column as keypoint_scores"
+                    if keypoints.shape[2:] == (3,)
+                    else ""
+                )
+            )
+        object.__setattr__(self, "keypoints", keypoints)
+        count, joints = keypoints.shape[:2]
+        shapes = {
+            "scores": (count,),
+            "keypoint_scores": (count, joints),
+            "boxes": (count, 4),
+            "raw_scores": (count,),
+            "track_ids": (count,),
+        }
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value is None and name != "scores":
+                continue
+            array = _array(name, value, np.int64 if name == "track_ids" else np.float32)
+            if array.shape != shape:
+                raise PosesError(
+                    f"{name}: expected shape {shape} for {count} poses of {joints} keypoints, "
+                    f"got {array.shape}"
+                )
+            object.__setattr__(self, name, array)
+        if self.image_size is not None:
+            object.__setattr__(self, "image_size", _image_size(self.image_size))
+
+    @classmethod
+    def empty(cls, joints: int, image_size: tuple[int, int] | None = None) -> Poses:
+        """Return no poses of `joints` keypoints.
+
+        >>> Poses.empty(17).keypoints.shape
+        (0, 17, 2)
+        """
+        return cls(np.zeros((0, joints, 2)), np.zeros(0), image_size=image_size)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[Poses]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Poses:
+        """Return the poses that a number, a slice, indices or a boolean mask select."""
+        if isinstance(index, (int, np.integer)):
+            index = [range(len(self))[index]]
+        selected = {
+            field.name: getattr(self, field.name)[index]
+            for field in fields(self)
+            if field.name != "image_size" and getattr(self, field.name) is not None
+        }
+        return replace(self, **selected)
+
+    @property
+    def found(self) -> npt.NDArray[np.bool_]:
+        """(N, K) whether each joint was found."""
+        found: npt.NDArray[np.bool_] = ~np.isnan(self.keypoints).any(axis=2)
+        return found
+
+    def with_scores(self, scores: npt.ArrayLike) -> Poses:
+        """Return these poses with new scores; the estimator's own stay as `raw_scores`."""
+        raw = self.scores if self.raw_scores is None else self.raw_scores
+        return replace(self, scores=np.asarray(scores, dtype=np.float32), raw_scores=raw)
+
+
+def _array(name: str, value: Any, dtype: type) -> npt.NDArray[Any]:
+    """Return a read-only array: a view where the type allows it, so nothing of the caller's changes."""
+    try:
+        array = np.asarray(value, dtype=dtype).view()
+    except (TypeError, ValueError) as error:
+        raise PosesError(f"{name}: expected an array of numbers, got {value!r}") from error
+    array.flags.writeable = False
+    return array
+
+
+def _image_size(value: Any) -> tuple[int, int]:
+    try:
+        width, height = (int(side) for side in value)
+    except (TypeError, ValueError) as error:
+        raise PosesError(f"image_size: expected (width, height) in pixels, got {value!r}") from error
+    if width <= 0 or height <= 0:
+        raise PosesError(f"image_size: width and height must be above 0, got {value!r}")
+    return width, height
