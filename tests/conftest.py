@@ -1,0 +1,37 @@
+"""What the tests share: where the real data lies, and small deterministic poses."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rcnet_rt.poses import Poses
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data, or a skip that says what is missing."""
+    folder = Path(os.environ.get("RCNET_RT_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("real data not here: set RCNET_RT_DATA to the folder that holds it")
+    return folder
+
+
+@pytest.fixture
+def random_poses() -> Poses:
+    """Five people of 17 joints with everything known."""
+    rng = np.random.default_rng(0)
+    corner = rng.uniform(0, 300, (5, 1, 2))
+    keypoints = corner + rng.uniform(0, 150, (5, 17, 2))
+    return Poses(
+        keypoints,
+        rng.uniform(0.1, 0.9, 5),
+        keypoint_scores=rng.uniform(0.1, 1.0, (5, 17)),
+        boxes=np.concatenate([keypoints.min(1) - 5, keypoints.max(1) + 5], axis=1),
+        image_size=(640, 480),
+    )
