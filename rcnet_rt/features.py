@@ -1,0 +1,218 @@
+"""Poses -> feature matrix, for training and for running, by name of the set.
+
+Each set is written once, in functions that NumPy and torch share; torch is the reference that any
+faster version is held against. A feature that cannot be computed (no image size, say) is NaN, and
+the networks put the training mean in its place.
+
+| set | features | size on coco17 / crowdpose14 |
+| --- | --- | --- |
+| `dekr` | DEKR's rule: link vectors, link lengths, joint scores | 74 / 59 |
+| `paper` | the paper's: `dekr` and the initial score | 75 / 60 |
+| `full` | `paper` and the `EXTRAS` below | 89 / 74 |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from rcnet_rt.arrays import Array, namespace
+from rcnet_rt.errors import WeightsError
+from rcnet_rt.formulas import CONFIDENT
+from rcnet_rt.packing import PackedPoses
+from rcnet_rt.skeletons import Skeleton
+
+__all__ = ["EXTRAS", "FEATURE_SETS", "FeatureSet", "get"]
+
+TORSO_OF_SIZE = 0.35  # torso length as a share of sqrt(box area), for poses without a torso
+SMALLEST_UNIT = 0.01  # of the box diagonal; DEKR has 1 pixel, which a scaled picture would notice
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """A named feature set.
+
+    Attributes:
+        compute: (packed poses, skeleton, base logits (P,)) -> (P, D) matrix.
+        names: skeleton -> the D feature names.
+    """
+
+    compute: Callable[[PackedPoses, Skeleton, Array], Array]
+    names: Callable[[Skeleton], tuple[str, ...]]
+
+    def size(self, skeleton: Skeleton) -> int:
+        """Return D."""
+        return len(self.names(skeleton))
+
+
+def _box_size(poses: PackedPoses) -> tuple[Array, Array]:
+    return poses.boxes[:, 2] - poses.boxes[:, 0], poses.boxes[:, 3] - poses.boxes[:, 1]
+
+
+def _links(poses: PackedPoses, skeleton: Skeleton) -> tuple[Array, Array, Array]:
+    """Vectors (P, L, 2) and lengths (P, L) of the links, and which (P, L) have both joints."""
+    xp = namespace(poses.scores)
+    first = [a for a, _ in skeleton.links]
+    second = [b for _, b in skeleton.links]
+    known = poses.found[:, first] & poses.found[:, second]
+    vectors = poses.keypoints[:, first] - poses.keypoints[:, second]
+    vectors = xp.where(known[:, :, None], vectors, 0.0)
+    return vectors, xp.sqrt((vectors * vectors).sum(axis=2)), known
+
+
+def _unit(poses: PackedPoses, skeleton: Skeleton, lengths: Array, known: Array) -> Array:
+    """(P,) mean length of the skeleton's unit links, by rule where they were not found."""
+    xp = namespace(poses.scores)
+    links = list(skeleton.unit)
+    count = known[:, links].sum(axis=1)
+    mean = lengths[:, links].sum(axis=1) / xp.clip(count, 1, None)
+    width, height = _box_size(poses)
+    area = xp.clip(width, 0, None) * xp.clip(height, 0, None)
+    unit = xp.where(count > 0, mean, TORSO_OF_SIZE * xp.sqrt(area))
+    unit = xp.maximum(unit, SMALLEST_UNIT * xp.sqrt(width * width + height * height))
+    return xp.where(unit > 0, unit, xp.ones_like(unit))
+
+
+def dekr(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+    """DEKR's features (P, 3L + K): link vectors and lengths over the unit length, joint scores.
+
+    The order is dx0, dy0, dx1, dy1, …, then the lengths, then the joint scores. Links with a joint
+    that was not found are zero.
+    """
+    xp = namespace(poses.scores)
+    vectors, lengths, known = _links(poses, skeleton)
+    unit = _unit(poses, skeleton, lengths, known)[:, None]
+    flat = vectors.reshape(len(poses), 2 * len(skeleton.links))
+    return xp.concatenate([flat / unit, lengths / unit, poses.keypoint_scores], 1)
+
+
+def _dekr_names(skeleton: Skeleton) -> tuple[str, ...]:
+    links = [f"{skeleton.keypoints[a]}-{skeleton.keypoints[b]}" for a, b in skeleton.links]
+    return (
+        *(f"{axis} {link}" for link in links for axis in ("dx", "dy")),
+        *(f"length {link}" for link in links),
+        *(f"score {joint}" for joint in skeleton.keypoints),
+    )
+
+
+def paper(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+    """Return DEKR's features and the initial score (P, 3L + K + 1), as the paper has them."""
+    xp = namespace(poses.scores)
+    return xp.concatenate([dekr(poses, skeleton, base), poses.scores[:, None]], 1)
+
+
+def _paper_names(skeleton: Skeleton) -> tuple[str, ...]:
+    return (*_dekr_names(skeleton), "initial score")
+
+
+EXTRAS: Mapping[str, str] = MappingProxyType(
+    {
+        "base": "logit of the base score",
+        "log size": "log of sqrt(box area in pixels²)",
+        "log aspect": "log of box height / width",
+        "log unit": "log of unit length / sqrt(box area)",
+        "joints": "joints found / K",
+        "confident joints": "joints with a score above 0.2 / K",
+        "mean confidence": "mean score of the found joints",
+        "least confidence": "smallest score of the found joints",
+        "spread of confidence": "standard deviation of the scores of the found joints",
+        "mean log confidence": "mean log of the scores of the found joints, each at least 0.001",
+        "overlap": "largest box IoU with a pose of higher base score in the picture",
+        "rank": "log(1 + number of poses of higher base score in the picture)",
+        "company": "log of the number of poses in the picture",
+        "gap": "base logit - highest base logit in the picture",
+    }
+)
+
+
+def extras(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+    """Return the (P, 14) features of `EXTRAS`, in that order."""
+    xp = namespace(poses.scores)
+    joints = len(skeleton.keypoints)
+    width, height = (xp.clip(side, 1e-3, None) for side in _box_size(poses))
+    log_size = 0.5 * xp.log(width * height)
+    _, lengths, known = _links(poses, skeleton)
+    log_unit = xp.log(_unit(poses, skeleton, lengths, known)) - log_size
+
+    found = xp.clip(poses.found.sum(axis=1), 1, None)
+    scores = poses.keypoint_scores
+    mean = scores.sum(axis=1) / found
+    deviation = xp.where(poses.found, scores - mean[:, None], 0.0)
+    spread = xp.sqrt((deviation * deviation).sum(axis=1) / found)
+    least = xp.amin(xp.where(poses.found, scores, 1.0), 1)
+    logs = xp.where(poses.found, xp.log(xp.clip(scores, 1e-3, None)), 0.0).sum(axis=1) / found
+
+    same = poses.picture[:, None] == poses.picture[None, :]
+    higher = same & (base[None, :] > base[:, None])
+    overlap = _amax(xp.where(higher, _iou(poses.boxes), 0.0))
+    top = _amax(xp.where(same, base[None, :], float("-inf")))
+    one = xp.ones_like(base)
+    return xp.stack(
+        [
+            base,
+            log_size,
+            xp.log(height / width),
+            log_unit,
+            poses.found.sum(axis=1) * one / joints,
+            (scores > CONFIDENT).sum(axis=1) * one / joints,
+            mean,
+            least,
+            spread,
+            logs,
+            overlap,
+            xp.log(1 + higher.sum(axis=1) * one),
+            xp.log(same.sum(axis=1) * one),
+            base - top,
+        ],
+        1,
+    )
+
+
+def _amax(matrix: Array) -> Array:
+    """Return the largest value of each row of (P, P); no rows give no values."""
+    return namespace(matrix).amax(matrix, 1) if len(matrix) else matrix.sum(axis=1)
+
+
+def _iou(boxes: Array) -> Array:
+    """(P, P) intersection over union of boxes; 0 where both are empty."""
+    xp = namespace(boxes)
+    low = xp.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = xp.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    sides = xp.clip(high - low, 0, None)
+    shared = sides[:, :, 0] * sides[:, :, 1]
+    area = xp.clip(boxes[:, 2] - boxes[:, 0], 0, None) * xp.clip(boxes[:, 3] - boxes[:, 1], 0, None)
+    return shared / xp.clip(area[:, None] + area[None, :] - shared, 1e-6, None)
+
+
+def full(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+    """Return the paper's features and `EXTRAS` (P, 3L + K + 15)."""
+    xp = namespace(poses.scores)
+    return xp.concatenate([paper(poses, skeleton, base), extras(poses, skeleton, base)], 1)
+
+
+def _full_names(skeleton: Skeleton) -> tuple[str, ...]:
+    return (*_paper_names(skeleton), *EXTRAS)
+
+
+FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType(
+    {
+        "dekr": FeatureSet(dekr, _dekr_names),
+        "paper": FeatureSet(paper, _paper_names),
+        "full": FeatureSet(full, _full_names),
+    }
+)
+
+
+def get(name: str) -> FeatureSet:
+    """Return the feature set of that name.
+
+    Raises:
+        WeightsError: no feature set has that name.
+    """
+    try:
+        return FEATURE_SETS[name]
+    except KeyError:
+        raise WeightsError(
+            f"unknown feature set {name!r}; known are {', '.join(FEATURE_SETS)}"
+        ) from None

@@ -1,0 +1,49 @@
+"""What a network is made of: the frozen record that the model, the file and the backends share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from rcnet_rt.errors import WeightsError
+
+__all__ = ["Architecture", "NetworkConfig", "Output"]
+
+Architecture = Literal["attention", "mlp", "linear"]
+Output = Literal["plain", "residual"]
+
+CLIP = 10.0  # standardised features are kept within ± this many standard deviations
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The shape of a refinement network.
+
+    Attributes:
+        feature_count: D, the number of features.
+        architecture: "attention" (RCNet), "mlp" (ScoreNet) or "linear".
+        output: "plain", sigmoid(head), the paper's; or "residual", sigmoid(base + head) with a
+            head that starts at zero.
+        hidden: width of the attention (the paper's 16) or of the MLP (DEKR's 256).
+        feedforward: width of the encoder's feed-forward part (2048 in the paper).
+        dropout: dropout inside the network, while training.
+        input_dropout: share of the features that are hidden at random, while training.
+    """
+
+    feature_count: int
+    architecture: Architecture = "attention"
+    output: Output = "plain"
+    hidden: int = 16
+    feedforward: int = 2048
+    dropout: float = 0.1
+    input_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, kinds in (("architecture", Architecture), ("output", Output)):
+            if getattr(self, name) not in get_args(kinds):
+                raise WeightsError(
+                    f"{name}: expected one of {', '.join(get_args(kinds))}, "
+                    f"got {getattr(self, name)!r}"
+                )
+        if min(self.feature_count, self.hidden, self.feedforward) < 1:
+            raise WeightsError(f"a network needs sizes of at least 1, got {self}")

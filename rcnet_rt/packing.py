@@ -1,0 +1,186 @@
+"""Poses of one or many pictures as flat arrays of P rows, every absent input filled by its rule.
+
+What the features and the base formulas read. NumPy in float64 or torch; never a dynamic shape, so
+that a GPU needs no word from the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from rcnet_rt.arrays import Array, is_torch, namespace
+from rcnet_rt.errors import PosesError
+
+__all__ = ["PackedPoses", "concatenate", "pack", "set_apart"]
+
+
+@dataclass(frozen=True, eq=False)
+class PackedPoses:
+    """P poses, K joints each, of any number of pictures.
+
+    Attributes:
+        keypoints: (P, K, 2) pixels; 0 where a joint was not found: read `found` first.
+        found: (P, K) whether the joint was found.
+        scores: (P,) what the estimator said; 0 for a pose with a fault.
+        keypoint_scores: (P, K), 0 where not found; 1 where found if the estimator gives none.
+        boxes: (P, 4) x1, y1, x2, y2 pixels; the extent of the found joints if there are none.
+        image_sizes: (P, 2) width and height, NaN if not known.
+        picture: (P,) which picture a pose belongs to; poses see only those of their own picture.
+        faulty: (P,) a score, joint or box that is not a number: the pose cannot be scored.
+    """
+
+    keypoints: Array
+    found: Array
+    scores: Array
+    keypoint_scores: Array
+    boxes: Array
+    image_sizes: Array
+    picture: Array
+    faulty: Array
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+def pack(
+    keypoints: Array,
+    scores: Array,
+    keypoint_scores: Array | None = None,
+    boxes: Array | None = None,
+    image_size: tuple[float, float] | None = None,
+) -> PackedPoses:
+    """Pack the poses of one picture; shapes as in `Poses`, keypoints (N, K, 3) allowed.
+
+    Raises:
+        PosesError: a shape that does not fit.
+    """
+    keypoints, scores, keypoint_scores, boxes = _same_kind(
+        keypoints, scores, keypoint_scores, boxes
+    )
+    keypoints, keypoint_scores = _split_third_column(keypoints, keypoint_scores)
+    _check_shapes(keypoints, scores, keypoint_scores, boxes)
+    xp = namespace(keypoints)
+
+    found = ~xp.isnan(keypoints).any(axis=2)
+    faulty = ~xp.isfinite(scores) | xp.isinf(keypoints).any(axis=2).any(axis=1)
+    if keypoint_scores is None:
+        keypoint_scores = xp.ones_like(keypoints[:, :, 0])
+    else:
+        faulty = faulty | (~xp.isfinite(keypoint_scores) & found).any(axis=1)
+    if boxes is not None:
+        faulty = faulty | ~xp.isfinite(boxes).all(axis=1)
+
+    usable = found & ~faulty[:, None]
+    keypoints = xp.where(usable[:, :, None], keypoints, 0.0)
+    if boxes is None:
+        boxes = _extent(keypoints, usable)
+    size = (float("nan"), float("nan")) if image_size is None else _checked_size(image_size)
+    return PackedPoses(
+        keypoints=keypoints,
+        found=usable,
+        scores=xp.where(faulty, 0.0, scores),
+        keypoint_scores=xp.where(usable, keypoint_scores, 0.0),
+        boxes=xp.where(faulty[:, None], 0.0, boxes),
+        image_sizes=xp.stack([xp.zeros_like(scores) + side for side in size], 1),
+        picture=xp.zeros_like(scores),
+        faulty=faulty,
+    )
+
+
+def concatenate(packs: Sequence[PackedPoses]) -> PackedPoses:
+    """Join packs into one, each the poses of a picture of its own, numbered from 0."""
+    xp = namespace(packs[0].scores)
+    columns = {
+        field.name: xp.concatenate([getattr(pack, field.name) for pack in packs])
+        for field in fields(PackedPoses)
+        if field.name != "picture"
+    }
+    picture = xp.concatenate(
+        [pack.picture * 0 + number for number, pack in enumerate(packs)]
+    )
+    return PackedPoses(picture=picture, **columns)
+
+
+def set_apart(poses: PackedPoses, chosen: Array) -> PackedPoses:
+    """Give each chosen pose a picture of its own, a negative number, so that no other sees it."""
+    xp = namespace(poses.scores)
+    row = xp.cumsum(xp.ones_like(poses.scores), 0)
+    return replace(poses, picture=xp.where(chosen, -row, poses.picture))
+
+
+def _same_kind(*arrays: Any) -> list[Any]:
+    """Bring all to torch on one device if the first is torch, else to NumPy float64; None stays."""
+    first = arrays[0]
+    if is_torch(first):
+        torch = namespace(first)
+        dtype = first.dtype if first.is_floating_point() else torch.float32
+        return [
+            None if array is None else torch.as_tensor(array, dtype=dtype, device=first.device)
+            for array in arrays
+        ]
+    try:
+        return [None if array is None else np.asarray(array, dtype=np.float64) for array in arrays]
+    except (TypeError, ValueError) as error:
+        raise PosesError(
+            f"keypoints, scores, keypoint_scores and boxes must be arrays of numbers: {error}"
+        ) from error
+
+
+def _split_third_column(keypoints: Array, keypoint_scores: Array | None) -> tuple[Array, Any]:
+    if keypoints.ndim != 3 or keypoints.shape[2] not in (2, 3):
+        raise PosesError(
+            f"keypoints: expected shape (N, K, 2) or (N, K, 3), got {tuple(keypoints.shape)}"
+        )
+    if keypoints.shape[2] == 2:
+        return keypoints, keypoint_scores
+    if keypoint_scores is not None:
+        raise PosesError(
+            "joint scores came twice: as the third column of keypoints and as keypoint_scores; "
+            "give one of them"
+        )
+    return keypoints[:, :, :2], keypoints[:, :, 2]
+
+
+def _check_shapes(
+    keypoints: Array, scores: Array, keypoint_scores: Array | None, boxes: Array | None
+) -> None:
+    count, joints = keypoints.shape[:2]
+    expected = {
+        "scores": (scores, (count,)),
+        "keypoint_scores": (keypoint_scores, (count, joints)),
+        "boxes": (boxes, (count, 4)),
+    }
+    for name, (array, shape) in expected.items():
+        if array is not None and tuple(array.shape) != shape:
+            raise PosesError(
+                f"{name}: expected shape {shape} for {count} poses of {joints} keypoints, "
+                f"got {tuple(array.shape)}"
+            )
+
+
+def _checked_size(image_size: tuple[float, float]) -> tuple[float, float]:
+    try:
+        width, height = (float(side) for side in image_size)
+    except (TypeError, ValueError) as error:
+        raise PosesError(
+            f"image_size: expected (width, height) in pixels, got {image_size!r}"
+        ) from error
+    if not (0 < width < float("inf") and 0 < height < float("inf")):
+        raise PosesError(f"image_size: width and height must be above 0, got {image_size!r}")
+    return width, height
+
+
+def _extent(keypoints: Array, found: Array) -> Array:
+    """Return the (P, 4) box around the found joints; zeros for a pose without any."""
+    xp = namespace(keypoints)
+    if keypoints.shape[1] == 0:
+        return xp.concatenate([keypoints.sum(axis=1), keypoints.sum(axis=1)], 1)
+    seen = found[:, :, None]
+    low = xp.amin(xp.where(seen, keypoints, float("inf")), 1)
+    high = xp.amax(xp.where(seen, keypoints, float("-inf")), 1)
+    box = xp.concatenate([low, high], 1)
+    return xp.where(found.any(axis=1)[:, None], box, 0.0)
