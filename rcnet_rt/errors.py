@@ -1,14 +1,14 @@
 """The errors of rcnet_rt. Every message says what is wrong, what was got and expected, and how to mend it.
 
-    RcnetError                  catch this to catch all of them
-    ├── PosesError              arrays of the wrong shape or with impossible values
-    ├── SkeletonError           an unknown skeleton, or one that does not fit
-    ├── WeightsError            a weights file that is missing, damaged or made for something else
-    ├── BackendError            a backend that is unknown, not installed or does not suit the input
-    ├── EstimatorError          a pose estimator that cannot be loaded or does not answer
-    ├── SourceError             a video, picture or camera that cannot be read
-    ├── OutputError             a file or folder that cannot be written
-    └── DatasetError            annotations or results that cannot be used
+RcnetError                  catch this to catch all of them
+├── PosesError              arrays of the wrong shape or with impossible values
+├── SkeletonError           an unknown skeleton, or one that does not fit
+├── WeightsError            a weights file that is missing, damaged or made for something else
+├── BackendError            a backend that is unknown, not installed or does not suit the input
+├── EstimatorError          a pose estimator that cannot be loaded or does not answer
+├── SourceError             a video, picture or camera that cannot be read
+├── OutputError             a file or folder that cannot be written
+└── DatasetError            annotations or results that cannot be used
 """
 
 from __future__ import annotations

@@ -99,9 +99,7 @@ def concatenate(packs: Sequence[PackedPoses]) -> PackedPoses:
         for field in fields(PackedPoses)
         if field.name != "picture"
     }
-    picture = xp.concatenate(
-        [pack.picture * 0 + number for number, pack in enumerate(packs)]
-    )
+    picture = xp.concatenate([pack.picture * 0 + number for number, pack in enumerate(packs)])
     return PackedPoses(picture=picture, **columns)
 
 
@@ -119,7 +117,9 @@ def _same_kind(*arrays: Any) -> list[Any]:
         torch = namespace(first)
         dtype = first.dtype if first.is_floating_point() else torch.float32
         return [
-            None if array is None else torch.as_tensor(array, dtype=dtype, device=first.device)
+            None
+            if array is None
+            else torch.as_tensor(array, dtype=dtype, device=first.device).detach()
             for array in arrays
         ]
     try:

@@ -131,7 +131,9 @@ def _image_size(value: Any) -> tuple[int, int]:
     try:
         width, height = (int(side) for side in value)
     except (TypeError, ValueError) as error:
-        raise PosesError(f"image_size: expected (width, height) in pixels, got {value!r}") from error
+        raise PosesError(
+            f"image_size: expected (width, height) in pixels, got {value!r}"
+        ) from error
     if width <= 0 or height <= 0:
         raise PosesError(f"image_size: width and height must be above 0, got {value!r}")
     return width, height

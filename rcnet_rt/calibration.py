@@ -1,0 +1,112 @@
+"""A monotone map from the network's output to expected OKS. It never changes the order of scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.arrays import Array, namespace
+from rcnet_rt.errors import WeightsError
+
+__all__ = ["Calibration", "fit"]
+
+MINIMUM_RISE = 1e-3  # share of each step's width that the map rises at least, so that no ties arise
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A strictly increasing, piecewise linear map of [0, 1] onto [0, 1].
+
+    Attributes:
+        inputs: (M,) network outputs, increasing from 0 to 1.
+        outputs: (M,) expected OKS there, increasing from 0 to 1.
+
+    >>> calibration = Calibration(np.array([0, 0.5, 1]), np.array([0, 0.8, 1]))
+    >>> calibration(np.array([0.25, 0.75])).tolist()
+    [0.4, 0.9]
+    """
+
+    inputs: npt.NDArray[np.float64]
+    outputs: npt.NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "outputs"):
+            knots = np.asarray(getattr(self, name), dtype=np.float64)
+            object.__setattr__(self, name, knots)
+            good = knots.ndim == 1 and len(knots) >= 2 and (np.diff(knots) > 0).all()
+            if not good or knots[0] != 0 or knots[-1] != 1:
+                raise WeightsError(
+                    f"calibration {name} must increase strictly from 0 to 1, got {knots}"
+                )
+        if self.inputs.shape != self.outputs.shape:
+            raise WeightsError(
+                f"calibration needs as many outputs as inputs, got {len(self.outputs)} "
+                f"and {len(self.inputs)}"
+            )
+
+    def __call__(self, scores: Array) -> Array:
+        """Map scores (P,) in [0, 1]; NumPy or torch."""
+        xp = namespace(scores)
+        if xp is np:
+            inputs, outputs = self.inputs, self.outputs
+        else:
+            inputs = xp.as_tensor(self.inputs, dtype=scores.dtype, device=scores.device)
+            outputs = xp.as_tensor(self.outputs, dtype=scores.dtype, device=scores.device)
+        step = xp.clip(xp.searchsorted(inputs, scores) - 1, 0, len(self.inputs) - 2)
+        share = (scores - inputs[step]) / (inputs[step + 1] - inputs[step])
+        return xp.clip(outputs[step] + share * (outputs[step + 1] - outputs[step]), 0.0, 1.0)
+
+
+def fit(
+    scores: npt.NDArray[np.floating],
+    targets: npt.NDArray[np.floating],
+    weights: npt.NDArray[np.floating] | None = None,
+    knots: int = 20,
+) -> Calibration:
+    """Fit expected OKS as a monotone function of the score (isotonic regression on bins).
+
+    Bins hold about the same number of poses; pools of adjacent violators are merged (PAVA), and
+    the map is made to rise everywhere so that different scores stay different.
+
+    Args:
+        scores: (P,) network outputs in [0, 1] for poses that were not trained on.
+        targets: (P,) matched OKS in [0, 1].
+        weights: (P,) how much a pose counts; 1 where not given.
+        knots: the number of bins.
+    """
+    weights = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
+    order = np.argsort(scores, kind="stable")
+    bins = [chunk for chunk in np.array_split(order, knots) if weights[chunk].sum() > 0]
+    means = [
+        tuple(
+            float(np.average(values[chunk], weights=weights[chunk])) for values in (scores, targets)
+        )
+        + (float(weights[chunk].sum()),)
+        for chunk in bins
+    ]
+    pools = _pool_adjacent_violators(means)
+    inputs = np.array([0.0, *(pool[0] for pool in pools), 1.0])
+    outputs = np.clip(np.array([0.0, *(pool[1] for pool in pools), 1.0]), 0, 1)
+    keep = np.concatenate([[True], np.diff(inputs[:-1]) > 1e-9, [True]])
+    keep[-2] &= inputs[-2] < 1 - 1e-9
+    inputs, outputs = inputs[keep], outputs[keep]
+    outputs = (1 - MINIMUM_RISE) * np.maximum.accumulate(outputs) + MINIMUM_RISE * inputs
+    outputs[0], outputs[-1] = 0.0, 1.0
+    return Calibration(inputs, outputs)
+
+
+def _pool_adjacent_violators(
+    points: list[tuple[float, ...]],
+) -> list[tuple[float, float, float]]:
+    """Merge neighbours (x, y, weight) until y never falls."""
+    pools: list[tuple[float, float, float]] = []
+    for x, y, weight in points:
+        pools.append((x, y, weight))
+        while len(pools) > 1 and pools[-2][1] >= pools[-1][1]:
+            x2, y2, w2 = pools.pop()
+            x1, y1, w1 = pools.pop()
+            total = w1 + w2
+            pools.append(((x1 * w1 + x2 * w2) / total, (y1 * w1 + y2 * w2) / total, total))
+    return pools

@@ -1,0 +1,265 @@
+"""Weights: everything that a Refiner needs, in one safetensors file. No pickle, ever.
+
+The metadata is one JSON text under the key `rcnet_rt`; every field is checked on loading, and every
+tensor must be finite.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt import features as feature_sets
+from rcnet_rt import formulas, skeletons
+from rcnet_rt.calibration import Calibration
+from rcnet_rt.errors import OutputError, RcnetError, WeightsError
+from rcnet_rt.model_config import NetworkConfig
+
+__all__ = ["Weights", "available", "find", "formula", "load", "save"]
+
+FORMAT_VERSION = 1
+SUFFIX = ".safetensors"
+CALIBRATION = ("calibration.inputs", "calibration.outputs")
+DEFAULT_THRESHOLD = 0.25  # where nothing was fitted: the estimators' own customary value
+DEFAULT_FLOOR = 0.05
+LARGEST_FILE = 64 * 2**20  # bytes; a real one holds less than 1 MiB
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A trained network with what belongs to it, or a formula alone (`network` is None).
+
+    Attributes:
+        name: what the user calls it.
+        base: name of the base formula, see `rcnet_rt.formulas`.
+        base_scale: the value that becomes 0.5 where the formula is unbounded.
+        skeleton: name of the skeleton; None fits all.
+        features: name of the feature set.
+        network: shape of the network, or None.
+        tensors: the network's parameters and feature normalisation.
+        calibration: map of the output to expected OKS, or None.
+        floor: poses whose raw score is below it are not re-scored and stay below all others.
+        thresholds: refined-score thresholds by name: "auto", "p95".
+        raw_threshold: the raw-score threshold that serves the estimator itself best.
+        family: the estimator family that it was trained on.
+        score_convention: the meaning of that estimator's scores, in words.
+        training: data, seed, figures before and after on held-out images, project version.
+    """
+
+    name: str
+    base: str
+    base_scale: float = 1.0
+    skeleton: str | None = None
+    features: str = "paper"
+    network: NetworkConfig | None = None
+    tensors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    floor: float = 0.0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    raw_threshold: float = DEFAULT_THRESHOLD
+    family: str = "any"
+    score_convention: str = "any"
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        formulas.get(self.base)
+        if self.skeleton is not None:
+            skeletons.get(self.skeleton)
+        numbers = (self.base_scale, self.floor, self.raw_threshold, *self.thresholds.values())
+        if not np.isfinite(numbers).all() or self.base_scale <= 0 or self.floor < 0:
+            raise WeightsError(
+                f"weights {self.name!r}: scale, floor and thresholds must be finite and not "
+                f"negative, got {numbers}"
+            )
+        if self.network is not None and self.skeleton is None:
+            raise WeightsError(f"weights {self.name!r}: a network needs its skeleton named")
+        if self.network is not None and self.skeleton is not None:
+            count = feature_sets.get(self.features).size(skeletons.get(self.skeleton))
+            if count != self.network.feature_count:
+                raise WeightsError(
+                    f"weights {self.name!r}: feature set {self.features!r} has {count} features on "
+                    f"{self.skeleton}, the network expects {self.network.feature_count}"
+                )
+        for name, tensor in self.tensors.items():
+            if not np.isfinite(tensor).all():
+                raise WeightsError(
+                    f"weights {self.name!r}: tensor {name!r} holds values that are not finite; "
+                    "the training run diverged or the file is damaged"
+                )
+
+    @property
+    def is_formula(self) -> bool:
+        """Whether there is no network: the base formula is the score."""
+        return self.network is None
+
+    def network_config(self) -> NetworkConfig:
+        """Return the shape of the network.
+
+        Raises:
+            WeightsError: these weights are a formula alone.
+        """
+        if self.network is None:
+            raise WeightsError(f"weights {self.name!r} are a formula and hold no network")
+        return self.network
+
+    def threshold(self, choice: str | float) -> float:
+        """Return the refined-score threshold for "auto", "p95" or a number in [0, 1].
+
+        Raises:
+            WeightsError: these weights were stored without that threshold.
+        """
+        if isinstance(choice, str) and choice in self.thresholds:
+            return self.thresholds[choice]
+        if choice == "auto":
+            return DEFAULT_THRESHOLD
+        try:
+            value = float(choice)
+        except ValueError:
+            raise WeightsError(
+                f"weights {self.name!r} hold no threshold {choice!r}; they hold "
+                f"{', '.join(self.thresholds) or 'none'}: give a number in [0, 1]"
+            ) from None
+        if not 0 <= value <= 1:
+            raise WeightsError(f"a threshold must be in [0, 1], got {value}")
+        return value
+
+    def check_tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Hold the tensors against the names and shapes that the network has.
+
+        Raises:
+            WeightsError: a tensor is missing, left over or of another shape.
+        """
+        got = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
+        wrong = sorted(
+            name for name in got.keys() | shapes.keys() if got.get(name) != shapes.get(name)
+        )
+        if wrong:
+            name = wrong[0]
+            raise WeightsError(
+                f"weights {self.name!r}: tensor {name!r} should have shape {shapes.get(name)}, "
+                f"got {got.get(name)}; the file does not fit its own description"
+            )
+
+
+def formula(name: str) -> Weights:
+    """Return weights that are a formula alone.
+
+    Raises:
+        WeightsError: no formula has that name.
+    """
+    return Weights(name=f"formula:{name}", base=formulas.get(name) and name)
+
+
+def available() -> dict[str, Path]:
+    """Return the shipped weights by name: those in the package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    folders = [package.parent / "weights", package / "weights"]
+    return {
+        path.stem: path
+        for folder in folders
+        if folder.is_dir()
+        for path in sorted(folder.glob(f"*{SUFFIX}"))
+    }
+
+
+def find(name: str) -> Weights:
+    """Return weights by name, by path, or as `formula:NAME`.
+
+    Raises:
+        WeightsError: there are none, or they are damaged.
+    """
+    if name.startswith("formula:"):
+        return formula(name.removeprefix("formula:"))
+    shipped = available()
+    if name in shipped:
+        return load(shipped[name])
+    path = Path(name)
+    if path.suffix == SUFFIX or path.exists():
+        return load(path)
+    raise WeightsError(
+        f"unknown weights {name!r}; shipped are {', '.join(shipped) or 'none'}: give one of these, "
+        f"a path to a {SUFFIX} file, or formula:NAME with {', '.join(sorted(formulas.FORMULAS))}"
+    )
+
+
+def save(weights: Weights, path: Path) -> None:
+    """Write the weights, whole or not at all.
+
+    Raises:
+        OutputError: the folder is missing or cannot be written.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    record = {
+        item.name: getattr(weights, item.name)
+        for item in fields(Weights)
+        if item.name not in ("name", "tensors", "calibration", "network")
+    }
+    record["network"] = None if weights.network is None else asdict(weights.network)
+    tensors = {name: np.ascontiguousarray(value) for name, value in weights.tensors.items()}
+    if weights.calibration is not None:
+        tensors[CALIBRATION[0]] = weights.calibration.inputs
+        tensors[CALIBRATION[1]] = weights.calibration.outputs
+    text = json.dumps({"format": FORMAT_VERSION, **record}, sort_keys=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        unfinished.write_bytes(to_bytes(tensors, metadata={"rcnet_rt": text}))
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise OutputError(f"cannot write weights to {path}: {error.strerror or error}") from error
+
+
+def load(path: Path) -> Weights:
+    """Read and check a weights file.
+
+    Raises:
+        WeightsError: it is missing, damaged, of another format, or no weights file of rcnet_rt.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise WeightsError(f"no weights file at {path}")
+    if path.stat().st_size > LARGEST_FILE:
+        raise WeightsError(
+            f"{path} is larger than {LARGEST_FILE >> 20} MiB: not weights of rcnet_rt"
+        )
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{path} is not a readable safetensors file ({error}); train it or copy it again"
+        ) from error
+    if "rcnet_rt" not in metadata:
+        raise WeightsError(f"{path} is a safetensors file, but not one that rcnet-rt wrote")
+    try:
+        return _from_record(path, json.loads(metadata["rcnet_rt"]), tensors)
+    except RcnetError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise WeightsError(f"{path}: its description is damaged ({error})") from error
+
+
+def _from_record(path: Path, record: dict[str, Any], tensors: dict[str, Any]) -> Weights:
+    version = record.pop("format", None)
+    if version != FORMAT_VERSION:
+        raise WeightsError(
+            f"format version {version}, this rcnet-rt reads {FORMAT_VERSION}; update rcnet-rt"
+        )
+    network = record.pop("network")
+    knots = [tensors.pop(name, None) for name in CALIBRATION]
+    return Weights(
+        name=path.stem,
+        network=None if network is None else NetworkConfig(**network),
+        tensors=tensors,
+        calibration=None if knots[0] is None else Calibration(*knots),
+        **record,
+    )
