@@ -1,0 +1,75 @@
+"""JSON files, plain or gzipped: a sentence for each fault, written whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from rcnet_rt.errors import DatasetError, OutputError
+
+__all__ = ["read_json", "write_json"]
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds; gzip is told by its first bytes, not by the name.
+
+    Raises:
+        DatasetError: the file is missing, unreadable, cut off or not JSON.
+    """
+    try:
+        content = path.read_bytes()
+        if content.startswith(_GZIP_MAGIC):
+            content = gzip.decompress(content)
+        return json.loads(content)
+    except OSError as error:
+        if not isinstance(error, gzip.BadGzipFile):
+            raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise _damaged(path, error) from error
+    except (EOFError, zlib.error, ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, gzipped where the name ends in .gz; the same value gives the same bytes.
+
+    The file appears whole or not at all: it is written beside its place and then moved there.
+
+    Raises:
+        OutputError: the folder is missing or cannot be written.
+    """
+    content = json.dumps(value, separators=(",", ":")).encode()
+    if path.suffix == ".gz":
+        content = gzip.compress(content, mtime=0)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}; the folder must exist and be writable"
+        ) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Return the process's umask: temporary files are private, results should not be."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _damaged(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(f"{path} is cut off or not JSON ({error}); fetch or write it again")

@@ -1,0 +1,210 @@
+"""COCO results files: a list of entries `{image_id, category_id, keypoints, score, ...}`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.datasets.files import read_json, write_json
+from rcnet_rt.errors import DatasetError
+from rcnet_rt.poses import Poses
+from rcnet_rt.skeletons import Skeleton
+
+__all__ = [
+    "Entry",
+    "ImagePoses",
+    "indices_by_image",
+    "keypoint_values",
+    "poses_by_image",
+    "read_results",
+    "scores_of",
+    "with_scores",
+    "write_results",
+]
+
+Entry = dict[str, Any]
+
+_KEYS = ("image_id", "category_id", "keypoints", "score")
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePoses:
+    """The poses of one image, and the (N,) places of their entries in the results."""
+
+    image_id: int
+    poses: Poses
+    entries: npt.NDArray[np.int64]
+
+
+def read_results(path: Path) -> list[Entry]:
+    """Return the entries of a COCO keypoint results file, plain or gzipped, as they stand.
+
+    Raises:
+        DatasetError: a damaged file, not a list of entries, or an entry that lacks something.
+    """
+    path = Path(path)
+    entries = read_json(path)
+    if not isinstance(entries, list):
+        raise DatasetError(
+            f"{path} is not a COCO results file: expected a list of entries, got "
+            f"{type(entries).__name__}; ground truth is given by --coco"
+        )
+    for index, entry in enumerate(entries):
+        if fault := _fault(entry):
+            raise DatasetError(f"{path}: entry {index} {fault}")
+    return entries
+
+
+def _fault(entry: Any) -> str | None:
+    """Return what is wrong with an entry, or None."""
+    if not isinstance(entry, dict):
+        return f"is not an object, got {type(entry).__name__}"
+    missing = [key for key in _KEYS if key not in entry]
+    if missing:
+        return f"lacks {', '.join(missing)}; COCO results have {', '.join(_KEYS)}"
+    if not isinstance(entry["image_id"], int):
+        return f"has image_id {entry['image_id']!r}; expected a whole number"
+    if not isinstance(entry["score"], (int, float)):
+        return f"has score {entry['score']!r}; expected a number"
+    if not isinstance(entry["keypoints"], list):
+        return "has keypoints that are not a list; expected x, y, confidence for each joint"
+    return None
+
+
+def write_results(path: Path, entries: Sequence[Entry]) -> None:
+    """Write a COCO results file whole or not at all; gzipped where the name ends in .gz.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_json(Path(path), list(entries))
+
+
+def with_scores(entries: Sequence[Entry], scores: npt.ArrayLike) -> list[Entry]:
+    """Return the same entries in the same order with only `score` changed.
+
+    >>> with_scores([{"image_id": 1, "score": 0.3, "note": "kept"}], np.float32([0.5]))
+    [{'image_id': 1, 'score': 0.5, 'note': 'kept'}]
+
+    Raises:
+        DatasetError: not one finite score an entry.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if values.shape != (len(entries),) or not np.isfinite(values).all():
+        raise DatasetError(
+            f"expected {len(entries)} finite scores, one for each entry of the results, got shape "
+            f"{values.shape} with {np.count_nonzero(~np.isfinite(values))} that are not finite"
+        )
+    return [
+        {**entry, "score": score} for entry, score in zip(entries, values.tolist(), strict=True)
+    ]
+
+
+def scores_of(entries: Sequence[Entry], finite: bool = True) -> npt.NDArray[np.float64]:
+    """Return the (N,) scores of the entries.
+
+    Raises:
+        DatasetError: one is NaN or infinite, unless `finite` is false.
+    """
+    for index, entry in enumerate(entries):
+        if finite and not math.isfinite(entry["score"]):
+            raise DatasetError(
+                f"entry {index} (image {entry['image_id']}) of the results has the score "
+                f"{entry['score']}; expected a finite number"
+            )
+    return np.array([entry["score"] for entry in entries], dtype=np.float64)
+
+
+def keypoint_values(entries: Sequence[Entry], skeleton: Skeleton) -> npt.NDArray[np.float64]:
+    """Return the (N, K, 3) keypoints of the entries as the file has them: x, y, third value.
+
+    Raises:
+        DatasetError: an entry with another number of values, or with something else than numbers.
+    """
+    joints = len(skeleton.keypoints)
+    for index, entry in enumerate(entries):
+        count = len(entry["keypoints"])
+        if count != 3 * joints:
+            raise DatasetError(
+                f"entry {index} (image {entry['image_id']}) of the results has {count} keypoint "
+                f"values ({count / 3:g} joints), expected {3 * joints} for the {joints} of "
+                f"{skeleton.name}"
+            )
+    try:
+        values = np.array([entry["keypoints"] for entry in entries], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"the results have keypoints that are not numbers: {error}") from error
+    return values.reshape(-1, joints, 3)
+
+
+def indices_by_image(entries: Sequence[Entry]) -> dict[int, npt.NDArray[np.int64]]:
+    """Return the places of each image's entries, images in order of first appearance."""
+    places: dict[int, list[int]] = {}
+    for index, entry in enumerate(entries):
+        places.setdefault(entry["image_id"], []).append(index)
+    return {image_id: np.array(indices, dtype=np.int64) for image_id, indices in places.items()}
+
+
+def poses_by_image(
+    entries: Sequence[Entry],
+    skeleton: Skeleton,
+    image_sizes: Mapping[int, tuple[int, int]] | None = None,
+    finite_scores: bool = True,
+) -> dict[int, ImagePoses]:
+    """Return the poses of every image of a results file.
+
+    A joint at exactly (0, 0) with third value 0 was not found: NaN. Third values are the joints'
+    confidences, unless the whole file has none but 0, 1 and 2: those are flags, and
+    `keypoint_scores` is None. Boxes become x1, y1, x2, y2; an image with an entry that has no
+    `bbox` has none.
+
+    Args:
+        entries: as `read_results` returns them.
+        skeleton: of the results.
+        image_sizes: (width, height) by image id, as `GroundTruth.image_sizes`.
+        finite_scores: whether a NaN or infinite score is an error.
+
+    Raises:
+        DatasetError: a wrong number of keypoints, or a score that is not finite.
+    """
+    values = keypoint_values(entries, skeleton).astype(np.float32)
+    scores = scores_of(entries, finite_scores).astype(np.float32)
+    points, third = values[:, :, :2], values[:, :, 2]
+    keypoints = np.where((values == 0).all(axis=2, keepdims=True), np.float32(np.nan), points)
+    flags = bool(np.isin(third, (0, 1, 2)).all())
+    return {
+        image_id: ImagePoses(
+            image_id,
+            Poses(
+                keypoints[indices],
+                scores[indices],
+                keypoint_scores=None if flags else third[indices],
+                boxes=_boxes([entries[index] for index in indices]),
+                image_size=None if image_sizes is None else image_sizes.get(image_id),
+            ),
+            indices,
+        )
+        for image_id, indices in indices_by_image(entries).items()
+    }
+
+
+def _boxes(entries: Sequence[Entry]) -> npt.NDArray[np.float32] | None:
+    """Return the (N, 4) x1, y1, x2, y2 of x, y, width, height, or None where one is absent."""
+    boxes = [entry.get("bbox") for entry in entries]
+    if any(not box for box in boxes):
+        return None
+    try:
+        array = np.array(boxes, dtype=np.float64).reshape(len(entries), 4)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(
+            f"image {entries[0]['image_id']} of the results has a bbox that is not x, y, width, "
+            f"height: {error}"
+        ) from error
+    corners = np.concatenate([array[:, :2], array[:, :2] + array[:, 2:]], axis=1)
+    return corners.astype(np.float32)
