@@ -1,4 +1,4 @@
-"""A monotone map from the network's output to expected OKS. It never changes the order of scores."""
+"""A monotone map from the network's output to expected OKS. It never changes the order."""
 
 from __future__ import annotations
 
@@ -79,14 +79,15 @@ def fit(
     weights = np.ones(len(scores)) if weights is None else np.asarray(weights, np.float64)
     order = np.argsort(scores, kind="stable")
     bins = [chunk for chunk in np.array_split(order, knots) if weights[chunk].sum() > 0]
-    means = [
-        tuple(
-            float(np.average(values[chunk], weights=weights[chunk])) for values in (scores, targets)
+    points = [
+        (
+            float(np.average(scores[chunk], weights=weights[chunk])),
+            float(np.average(targets[chunk], weights=weights[chunk])),
+            float(weights[chunk].sum()),
         )
-        + (float(weights[chunk].sum()),)
         for chunk in bins
     ]
-    pools = _pool_adjacent_violators(means)
+    pools = _pool_adjacent_violators(points)
     inputs = np.array([0.0, *(pool[0] for pool in pools), 1.0])
     outputs = np.clip(np.array([0.0, *(pool[1] for pool in pools), 1.0]), 0, 1)
     keep = np.concatenate([[True], np.diff(inputs[:-1]) > 1e-9, [True]])
@@ -98,7 +99,7 @@ def fit(
 
 
 def _pool_adjacent_violators(
-    points: list[tuple[float, ...]],
+    points: list[tuple[float, float, float]],
 ) -> list[tuple[float, float, float]]:
     """Merge neighbours (x, y, weight) until y never falls."""
     pools: list[tuple[float, float, float]] = []

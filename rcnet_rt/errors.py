@@ -1,4 +1,4 @@
-"""The errors of rcnet_rt. Every message says what is wrong, what was got and expected, and how to mend it.
+"""The errors of rcnet_rt. Every message says what is wrong and how to mend it.
 
 RcnetError                  catch this to catch all of them
 ├── PosesError              arrays of the wrong shape or with impossible values

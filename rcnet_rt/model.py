@@ -1,6 +1,6 @@
 """RCNet, and the two networks that it is compared with: ScoreNet (an MLP) and a linear one.
 
-All take features (P, D), base logits (P,) and picture numbers (P,) and return scores (P,) in (0, 1).
+All take features (P, D), base logits (P,) and picture numbers (P,), and give scores (P,) in (0, 1).
 Poses of many pictures go through in one call: attention is masked so that a pose sees only the
 poses of its own picture.
 """

@@ -118,7 +118,7 @@ class Poses:
 
 
 def _array(name: str, value: Any, dtype: type) -> npt.NDArray[Any]:
-    """Return a read-only array: a view where the type allows it, so nothing of the caller's changes."""
+    """Return a read-only array: a view if the type allows it: the caller's own stays."""
     try:
         array = np.asarray(value, dtype=dtype).view()
     except (TypeError, ValueError) as error:

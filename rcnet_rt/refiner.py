@@ -251,8 +251,8 @@ def _raise_faults(packed: PackedPoses) -> None:
     if bool(packed.faulty.any()):
         first = int(packed.faulty.tolist().index(True))
         raise PosesError(
-            f"pose {first}: its score, a joint, a joint score or its box is infinite or NaN (NaN is "
-            "allowed for both coordinates of a joint that was not found); mend it, or say "
+            f"pose {first}: its score, a joint, a joint score or its box is infinite or NaN (NaN "
+            "is allowed for both coordinates of a joint that was not found); mend it, or say "
             "on_error='raw' or 'drop'"
         )
 

@@ -47,7 +47,8 @@ class Skeleton:
         indices = [index for pair in (*self.links, *self.flip_pairs) for index in pair]
         if any(not 0 <= index < count for index in indices):
             raise SkeletonError(
-                f"skeleton {self.name!r}: links and flip pairs must hold indices from 0 to {count - 1}"
+                f"skeleton {self.name!r}: links and flip pairs must hold indices from 0 to "
+                f"{count - 1}"
             )
         if any(not 0 <= link < len(self.links) for link in (*self.torso, *self.unit)):
             raise SkeletonError(
@@ -73,68 +74,23 @@ class Skeleton:
         return tuple(order)
 
 
+# fmt: off
 # COCO's keypoints and sigmas (cocodataset.org); DEKR's 19 links, in its order and direction.
 COCO17 = Skeleton(
     name="coco17",
     keypoints=(
-        "nose",
-        "left_eye",
-        "right_eye",
-        "left_ear",
-        "right_ear",
-        "left_shoulder",
-        "right_shoulder",
-        "left_elbow",
-        "right_elbow",
-        "left_wrist",
-        "right_wrist",
-        "left_hip",
-        "right_hip",
-        "left_knee",
-        "right_knee",
-        "left_ankle",
-        "right_ankle",
+        "nose", "left_eye", "right_eye", "left_ear", "right_ear",
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+        "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
     ),
     links=(
-        (0, 1),
-        (0, 2),
-        (1, 2),
-        (1, 3),
-        (2, 4),
-        (3, 5),
-        (4, 6),
-        (5, 6),
-        (5, 7),
-        (5, 11),
-        (6, 8),
-        (6, 12),
-        (7, 9),
-        (8, 10),
-        (11, 12),
-        (11, 13),
-        (12, 14),
-        (13, 15),
-        (14, 16),
-    ),  # fmt: skip
+        (0, 1), (0, 2), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 6), (5, 7), (5, 11),
+        (6, 8), (6, 12), (7, 9), (8, 10), (11, 12), (11, 13), (12, 14), (13, 15), (14, 16),
+    ),
     sigmas=(
-        0.026,
-        0.025,
-        0.025,
-        0.035,
-        0.035,
-        0.079,
-        0.079,
-        0.072,
-        0.072,
-        0.062,
-        0.062,
-        0.107,
-        0.107,
-        0.087,
-        0.087,
-        0.089,
-        0.089,
-    ),  # fmt: skip
+        0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072,
+        0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089,
+    ),
     flip_pairs=((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
     torso=(9, 11),
 )
@@ -143,58 +99,23 @@ COCO17 = Skeleton(
 CROWDPOSE14 = Skeleton(
     name="crowdpose14",
     keypoints=(
-        "left_shoulder",
-        "right_shoulder",
-        "left_elbow",
-        "right_elbow",
-        "left_wrist",
-        "right_wrist",
-        "left_hip",
-        "right_hip",
-        "left_knee",
-        "right_knee",
-        "left_ankle",
-        "right_ankle",
-        "head",
-        "neck",
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+        "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+        "head", "neck",
     ),
     links=(
-        (12, 13),
-        (13, 0),
-        (13, 1),
-        (0, 2),
-        (1, 3),
-        (2, 4),
-        (3, 5),
-        (0, 6),
-        (1, 7),
-        (6, 8),
-        (7, 9),
-        (8, 10),
-        (9, 11),
-        (6, 7),
-        (0, 1),
-    ),  # fmt: skip
+        (12, 13), (13, 0), (13, 1), (0, 2), (1, 3), (2, 4), (3, 5), (0, 6),
+        (1, 7), (6, 8), (7, 9), (8, 10), (9, 11), (6, 7), (0, 1),
+    ),
     sigmas=(
-        0.079,
-        0.079,
-        0.072,
-        0.072,
-        0.062,
-        0.062,
-        0.107,
-        0.107,
-        0.087,
-        0.087,
-        0.089,
-        0.089,
-        0.079,
-        0.079,
-    ),  # fmt: skip
+        0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107,
+        0.107, 0.087, 0.087, 0.089, 0.089, 0.079, 0.079,
+    ),
     flip_pairs=((0, 1), (2, 3), (4, 5), (6, 7), (8, 9), (10, 11)),
     torso=(7, 8),
     unit_links=(9, 11),
 )
+# fmt: on
 
 _registered: dict[str, Skeleton] = {skeleton.name: skeleton for skeleton in (COCO17, CROWDPOSE14)}
 

@@ -23,7 +23,7 @@ class OnnxBackend:
 
     def __init__(self, weights: Weights) -> None:
         options = onnxruntime.SessionOptions()
-        # One frame is far too little work for a second thread, and spinning threads cost the estimator.
+        # One frame is too little work for a second thread, and spinning threads cost the estimator.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
