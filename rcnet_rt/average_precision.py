@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -137,29 +138,42 @@ class AveragePrecision:
         )
 
     def _set_poses(self, ground_truth: GroundTruth, entries: Sequence[Entry]) -> None:
-        """Keep, for each pose, whom it may be matched to, in the order in which COCO tries them.
-
-        `_candidate` is (A, N, C): persons with OKS >= .5, those that count first, then by OKS, of
-        equals the later one; `_reached` is how many thresholds each reaches.
-        """
+        """Keep which entries are judged, on which image, and whom each may be matched to."""
         place = {image: index for index, image in enumerate(self.images)}
-        rows, images, candidates, reached = [], [], [], []
-        for image, indices, similarity in entry_oks(ground_truth, entries):
-            if image not in place:
-                continue
-            rows.append(indices)
-            images.append(np.full(len(indices), place[image]))
-            count = np.searchsorted(THRESHOLDS, similarity, side="right")
-            first = self._first_person[place[image]]
-            ignored = self._ignored[:, first : first + similarity.shape[1]]
-            order = _trial_order(similarity, ignored)
-            candidates.append(order + first)
-            reached.append(np.take_along_axis(np.broadcast_to(count, order.shape), order, axis=2))
-        nobody = len(self._crowd) - 1
-        self._rows = np.concatenate(rows, dtype=np.int64) if rows else np.zeros(0, dtype=np.int64)
-        self._image = np.concatenate(images) if rows else np.zeros(0, dtype=np.int64)
-        self._candidate, self._reached = _pack(candidates, reached, nobody)
+        judged = [part for part in entry_oks(ground_truth, entries) if part[0] in place]
+        pairs = [np.nonzero(similarity >= THRESHOLDS[0]) for _, _, similarity in judged]
+        counts = [len(indices) for _, indices, _ in judged]
+        owner = np.array([place[image] for image, _, _ in judged], dtype=np.int64)
+        self._rows = _join([indices for _, indices, _ in judged])
+        self._image = np.repeat(owner, counts)
         self._outside = _outside(_pose_areas(ground_truth, entries)[self._rows])
+        first_pose = np.cumsum([0, *counts])
+        self._candidate, self._reached = self._candidates(
+            _join([pair[0] + first for pair, first in zip(pairs, first_pose, strict=False)]),
+            _join([pair[1] + self._first_person[i] for pair, i in zip(pairs, owner, strict=True)]),
+            _join([part[2][pair] for part, pair in zip(judged, pairs, strict=True)]),
+        )
+
+    def _candidates(
+        self, pose: Integers, person: Integers, similarity: Floats
+    ) -> tuple[Integers, Integers]:
+        """Return (A, N, C) persons, and how many thresholds each reaches, in COCO's order of trial.
+
+        Those that count come first, then the higher OKS, of equals the later person. The rest of
+        the C places hold nobody, who reaches none.
+        """
+        width = int(np.bincount(pose, minlength=1).max()) or 1
+        shape = (len(AREA_RANGES), len(self._rows), width)
+        candidate = np.full(shape, len(self._crowd) - 1)
+        reached = np.zeros(shape, dtype=np.int64)
+        for area, ignored in enumerate(self._ignored):
+            order = np.lexsort((-person, -similarity, ignored[person], pose))
+            place = np.arange(len(order)) - np.searchsorted(pose[order], pose[order])
+            candidate[area, pose[order], place] = person[order]
+            reached[area, pose[order], place] = np.searchsorted(
+                THRESHOLDS, similarity[order], side="right"
+            )
+        return candidate, reached
 
     def evaluate(self, scores: npt.ArrayLike, images: Collection[int] | None = None) -> Metrics:
         """Return COCO's figures for the (N,) scores of the entries, over all images or some.
@@ -255,9 +269,9 @@ class AveragePrecision:
             able = self._reached[:areas, None, poses[places]] > level
             able &= free[area, level, candidate]
             first = able.argmax(axis=3)[..., None]
-            chosen = np.take_along_axis(
-                np.broadcast_to(candidate, able.shape), first, axis=3
-            )[..., 0]
+            chosen = np.take_along_axis(np.broadcast_to(candidate, able.shape), first, axis=3)[
+                ..., 0
+            ]
             chosen = np.where(able.any(axis=3), chosen, nobody)
             person[:, :, places] = chosen
             free[area[..., 0], level[..., 0], chosen] = False
@@ -301,32 +315,9 @@ def _pose_areas(ground_truth: GroundTruth, entries: Sequence[Entry]) -> Floats:
     return areas
 
 
-def _trial_order(similarity: Floats, ignored: Booleans) -> Integers:
-    """Return (A, N, G) the order in which COCO tries people: countable, then OKS, then later."""
-    later = np.broadcast_to(-np.arange(similarity.shape[1]), similarity.shape)
-    return np.stack([
-        np.lexsort((later, -similarity, np.broadcast_to(row, similarity.shape)), axis=1)
-        for row in ignored
-    ])
-
-
-def _pack(
-    candidates: list[Integers], reached: list[Integers], nobody: int
-) -> tuple[Integers, Integers]:
-    """Join (A, N, G) arrays of all images to (A, N, C), keeping those that reach a threshold."""
-    total = sum(array.shape[1] for array in reached)
-    width = max((int((array > 0).sum(axis=2).max(initial=0)) for array in reached), default=0)
-    shape = (len(AREA_RANGES), total, max(width, 1))
-    candidate, level = np.full(shape, nobody), np.zeros(shape, dtype=np.int64)
-    first = 0
-    for people, count in zip(candidates, reached, strict=True):
-        front = np.argsort(count == 0, axis=2, kind="stable")[:, :, :width]
-        count = np.take_along_axis(count, front, axis=2)
-        people = np.where(count > 0, np.take_along_axis(people, front, axis=2), nobody)
-        part = np.s_[:, first : first + count.shape[1], : count.shape[2]]
-        candidate[part], level[part] = people, count
-        first += count.shape[1]
-    return candidate, level
+def _join(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Return the arrays one after another; nothing joined is an empty array."""
+    return np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
 
 
 def _mean(values: Floats) -> float:

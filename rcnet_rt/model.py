@@ -7,7 +7,6 @@ poses of its own picture.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,67 +14,16 @@ from torch import Tensor, nn
 
 from rcnet_rt import features as feature_sets
 from rcnet_rt import skeletons
+from rcnet_rt.errors import WeightsError
 from rcnet_rt.model_config import CLIP, NetworkConfig
 
 if TYPE_CHECKING:
     from rcnet_rt.weights_file import Weights
 
-__all__ = ["Linear", "RCNet", "ScoreNet", "build", "from_weights"]
+__all__ = ["Linear", "Network", "RCNet", "ScoreNet", "build", "from_weights"]
 
 
-class Standardise(nn.Module):
-    """Features to mean 0 and deviation 1 over the training set; an unknown one (NaN) becomes 0."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(count))
-        self.register_buffer("deviation", torch.ones(count))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(P, D) -> (P, D)."""
-        scaled = (features - self.mean) / self.deviation
-        return torch.where(torch.isnan(scaled), 0.0, scaled).clip(-CLIP, CLIP)
-
-
-class Network(nn.Module):
-    """What the three networks share: standardised features in, base added, sigmoid out."""
-
-    def __init__(self, config: NetworkConfig, body: nn.ModuleDict) -> None:
-        super().__init__()
-        self.config = config
-        self.standardise = Standardise(config.feature_count)
-        self.hide = nn.Dropout(config.input_dropout)
-        for name, module in body.items():
-            self.add_module(name, module)
-        self._initialise()
-
-    def _initialise(self) -> None:
-        for name, parameter in self.named_parameters():
-            if parameter.ndim == 2:
-                nn.init.kaiming_uniform_(parameter, a=1.0)  # a=1: the gain of a linear layer
-            elif "norm" not in name:
-                nn.init.zeros_(parameter)
-        if self.config.output == "residual":
-            nn.init.zeros_(self.get_parameter("head.weight"))
-
-    def body(self, features: Tensor, picture: Tensor) -> Tensor:
-        """Map standardised features (P, D) and picture numbers (P,) to (P, 1)."""
-        raise TypeError("Network is completed by RCNet, ScoreNet or Linear")
-
-    def logits(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
-        """Return (P,) scores before the sigmoid."""
-        correction = self.body(self.hide(self.standardise(features)), picture).squeeze(-1)
-        return correction + base if self.config.output == "residual" else correction
-
-    def forward(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
-        """Return (P,) scores in (0, 1) (paper, eq. 11)."""
-        return torch.sigmoid(self.logits(features, base, picture))
-
-
-class RCNet(Network):
+class RCNet(nn.Module):
     """The paper's network: linear, one encoder layer with one head, linear, sigmoid (eq. 10-11).
 
     >>> sum(parameter.numel() for parameter in RCNet.for_skeleton("coco17").parameters())
@@ -83,23 +31,28 @@ class RCNet(Network):
     """
 
     def __init__(self, config: NetworkConfig) -> None:
-        encoder = nn.TransformerEncoderLayer(
+        super().__init__()
+        self.config = config
+        self.standardise = Standardise(config)
+        self.phi = nn.Linear(config.feature_count, config.hidden)
+        self.encoder = nn.TransformerEncoderLayer(
             config.hidden, 1, config.feedforward, config.dropout, batch_first=True
         )
-        body = {
-            "phi": nn.Linear(config.feature_count, config.hidden),
-            "encoder": encoder,
-            "head": nn.Linear(config.hidden, 1),
-        }
-        super().__init__(config, nn.ModuleDict(body))
+        self.head = nn.Linear(config.hidden, 1)
+        _initialise(self)
 
-    def body(self, features: Tensor, picture: Tensor) -> Tensor:
-        """Let every pose look at the poses of its own picture."""
+    def logits(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+        """Return (P,) scores before the sigmoid; every pose looks at the poses of its picture."""
         if len(features) == 0:
-            return features[:, :1]
+            return base
         other = picture[:, None] != picture[None, :]
-        attended = self.encoder(self.phi(features)[None], src_mask=other)[0]
-        return self.head(attended)  # type: ignore[no-any-return]
+        embedded = self.phi(self.standardise(features))
+        attended = self.encoder(embedded[None], src_mask=other)[0]
+        return _with_base(self.head(attended), base, self.config)
+
+    def forward(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+        """Return (P,) scores in (0, 1)."""
+        return torch.sigmoid(self.logits(features, base, picture))
 
     @classmethod
     def for_skeleton(cls, skeleton: str, features: str = "paper", **options: Any) -> RCNet:
@@ -112,7 +65,7 @@ class RCNet(Network):
         return cls(_config(skeleton, features, options))
 
 
-class ScoreNet(Network):
+class ScoreNet(nn.Module):
     """DEKR's per-pose network: D - 256 - 256 - 1 with ReLU.
 
     >>> sum(parameter.numel() for parameter in ScoreNet.for_skeleton("coco17").parameters())
@@ -120,23 +73,24 @@ class ScoreNet(Network):
     """
 
     def __init__(self, config: NetworkConfig) -> None:
-        width = config.hidden
-        body = {
-            "layers": nn.Sequential(
-                nn.Linear(config.feature_count, width),
-                nn.ReLU(),
-                nn.Dropout(config.dropout),
-                nn.Linear(width, width),
-                nn.ReLU(),
-                nn.Dropout(config.dropout),
-            ),
-            "head": nn.Linear(width, 1),
-        }
-        super().__init__(config, nn.ModuleDict(body))
+        super().__init__()
+        self.config = config
+        self.standardise = Standardise(config)
+        width, drop = config.hidden, nn.Dropout(config.dropout)
+        self.layers = nn.Sequential(
+            nn.Linear(config.feature_count, width), nn.ReLU(), drop,
+            nn.Linear(width, width), nn.ReLU(), drop,
+        )  # fmt: skip
+        self.head = nn.Linear(width, 1)
+        _initialise(self)
 
-    def body(self, features: Tensor, picture: Tensor) -> Tensor:
-        """Score each pose by itself."""
-        return self.head(self.layers(features))  # type: ignore[no-any-return]
+    def logits(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+        """Return (P,) scores before the sigmoid; each pose by itself."""
+        return _with_base(self.head(self.layers(self.standardise(features))), base, self.config)
+
+    def forward(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+        """Return (P,) scores in (0, 1)."""
+        return torch.sigmoid(self.logits(features, base, picture))
 
     @classmethod
     def for_skeleton(cls, skeleton: str, features: str = "dekr", **options: Any) -> ScoreNet:
@@ -145,29 +99,78 @@ class ScoreNet(Network):
         return cls(_config(skeleton, features, defaults | options))
 
 
-class Linear(Network):
+class Linear(nn.Module):
     """One linear layer on the features: the plainest learned correction."""
 
     def __init__(self, config: NetworkConfig) -> None:
-        super().__init__(config, nn.ModuleDict({"head": nn.Linear(config.feature_count, 1)}))
+        super().__init__()
+        self.config = config
+        self.standardise = Standardise(config)
+        self.head = nn.Linear(config.feature_count, 1)
+        _initialise(self)
 
-    def body(self, features: Tensor, picture: Tensor) -> Tensor:
-        """Score each pose by itself."""
-        return self.head(features)  # type: ignore[no-any-return]
+    def logits(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+        """Return (P,) scores before the sigmoid; each pose by itself."""
+        return _with_base(self.head(self.standardise(features)), base, self.config)
+
+    def forward(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+        """Return (P,) scores in (0, 1)."""
+        return torch.sigmoid(self.logits(features, base, picture))
+
+
+Network = RCNet | ScoreNet | Linear
+
+
+class Standardise(nn.Module):
+    """Features to mean 0 and deviation 1 over the training set; an unknown one (NaN) becomes 0.
+
+    While training, `input_dropout` of them are hidden at random.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(config.feature_count))
+        self.register_buffer("deviation", torch.ones(config.feature_count))
+        self.hide = nn.Dropout(config.input_dropout)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(P, D) -> (P, D)."""
+        scaled = (features - self.mean) / self.deviation
+        known = torch.where(torch.isnan(scaled), 0.0, scaled).clip(-CLIP, CLIP)
+        hidden: Tensor = self.hide(known)
+        return hidden
+
+
+def _initialise(network: Network) -> None:
+    """Kaiming uniform weights (paper, section 5), zero biases; a residual head starts at zero."""
+    for name, parameter in network.named_parameters():
+        if parameter.ndim == 2:
+            nn.init.kaiming_uniform_(parameter, a=1.0)  # a=1: the gain of a linear layer
+        elif "norm" not in name:
+            nn.init.zeros_(parameter)
+    if network.config.output == "residual":
+        nn.init.zeros_(network.head.weight)
+
+
+def _with_base(correction: Tensor, base: Tensor, config: NetworkConfig) -> Tensor:
+    correction = correction.squeeze(-1)
+    return correction + base if config.output == "residual" else correction
 
 
 def _config(skeleton: str, features: str, options: dict[str, Any]) -> NetworkConfig:
     count = feature_sets.get(features).size(skeletons.get(skeleton))
-    return replace(NetworkConfig(feature_count=count), **options)
+    try:
+        return NetworkConfig(feature_count=count, **options)
+    except TypeError as error:
+        raise WeightsError(f"a network has no such option: {error}") from error
 
 
 def build(config: NetworkConfig) -> Network:
     """Return an untrained network of that configuration."""
-    kinds: dict[str, type[RCNet] | type[ScoreNet] | type[Linear]] = {
-        "attention": RCNet,
-        "mlp": ScoreNet,
-        "linear": Linear,
-    }
+    kinds: dict[str, type[Network]] = {"attention": RCNet, "mlp": ScoreNet, "linear": Linear}
     return kinds[config.architecture](config)
 
 

@@ -32,7 +32,7 @@ class Poses:
     Raises:
         PosesError: a shape that does not fit, with what was expected and what was got.
 
-    >>> poses = Poses(np.zeros((3, 17, 2)), [0.9, 0.5, 0.1])
+    >>> poses = Poses(np.zeros((3, 17, 2)), np.array([0.9, 0.5, 0.1]))
     >>> len(poses), len(poses[poses.scores > 0.3])
     (3, 2)
     """
@@ -86,7 +86,8 @@ class Poses:
         >>> Poses.empty(17).keypoints.shape
         (0, 17, 2)
         """
-        return cls(np.zeros((0, joints, 2)), np.zeros(0), image_size=image_size)
+        none = np.zeros((0, joints, 2), np.float32)
+        return cls(none, none[:, 0, 0], image_size=image_size)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -108,8 +109,7 @@ class Poses:
     @property
     def found(self) -> npt.NDArray[np.bool_]:
         """(N, K) whether each joint was found."""
-        found: npt.NDArray[np.bool_] = ~np.isnan(self.keypoints).any(axis=2)
-        return found
+        return ~np.isnan(self.keypoints[..., 0]) & ~np.isnan(self.keypoints[..., 1])
 
     def with_scores(self, scores: npt.ArrayLike) -> Poses:
         """Return these poses with new scores; the estimator's own stay as `raw_scores`."""
@@ -120,7 +120,7 @@ class Poses:
 def _array(name: str, value: Any, dtype: type) -> npt.NDArray[Any]:
     """Return a read-only array: a view if the type allows it: the caller's own stays."""
     try:
-        array = np.asarray(value, dtype=dtype).view()
+        array: npt.NDArray[Any] = np.asarray(value, dtype=dtype).view()
     except (TypeError, ValueError) as error:
         raise PosesError(f"{name}: expected an array of numbers, got {value!r}") from error
     array.flags.writeable = False

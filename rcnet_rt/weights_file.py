@@ -154,7 +154,7 @@ def formula(name: str) -> Weights:
     Raises:
         WeightsError: no formula has that name.
     """
-    return Weights(name=f"formula:{name}", base=formulas.get(name) and name)
+    return Weights(name=f"formula:{name}", base=name)
 
 
 def available() -> dict[str, Path]:
@@ -203,7 +203,9 @@ def save(weights: Weights, path: Path) -> None:
         if item.name not in ("name", "tensors", "calibration", "network")
     }
     record["network"] = None if weights.network is None else asdict(weights.network)
-    tensors = {name: np.ascontiguousarray(value) for name, value in weights.tensors.items()}
+    tensors: dict[str, npt.NDArray[Any]] = {
+        name: np.ascontiguousarray(value) for name, value in weights.tensors.items()
+    }
     if weights.calibration is not None:
         tensors[CALIBRATION[0]] = weights.calibration.inputs
         tensors[CALIBRATION[1]] = weights.calibration.outputs

@@ -22,9 +22,12 @@ class Backend(Protocol):
         arrays: the kind of array that it takes and gives.
     """
 
-    name: str
-    device: str
-    arrays: Literal["numpy", "torch"]
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def device(self) -> str: ...  # noqa: D102
+    @property
+    def arrays(self) -> Literal["numpy", "torch"]: ...  # noqa: D102
 
     def __call__(self, features: Array, base: Array, picture: Array) -> Array:
         """(P, D) features, (P,) base logits, (P,) picture numbers -> (P,) scores in (0, 1)."""

@@ -37,7 +37,7 @@ class _Graph:
 
     def constant(self, value: Any, dtype: type = np.float32) -> str:
         name = f"constant_{len(self.constants)}"
-        array = np.ascontiguousarray(np.asarray(value, dtype=dtype))
+        array: npt.NDArray[Any] = np.ascontiguousarray(np.asarray(value, dtype=dtype))
         self.constants.append(numpy_helper.from_array(array, name))
         return name
 
