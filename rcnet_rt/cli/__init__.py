@@ -1,0 +1,100 @@
+"""The command line: one file a subcommand, each loaded only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from typing import Any, NamedTuple
+
+import click
+
+from rcnet_rt import __version__
+from rcnet_rt.errors import RcnetError
+
+__all__ = ["main"]
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+
+
+class Lazy(NamedTuple):
+    """Where a subcommand is, and its line in the help, so that help loads nothing."""
+
+    location: str
+    help: str
+
+
+COMMANDS = {
+    "run": Lazy("rcnet_rt.cli.run:run", "Refine the poses of a video, pictures or a camera."),
+    "demo": Lazy("rcnet_rt.cli.demo:demo", "See it work: no network, no camera needed."),
+    "doctor": Lazy("rcnet_rt.cli.doctor:doctor", "What is installed, what works, what is missing."),
+}
+
+
+class Commands(click.Group):
+    """A group that loads subcommands late and takes `run` for granted."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `run` before anything that is no command and no option of the group itself."""
+        own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
+        if args and args[0] not in COMMANDS and args[0] not in own:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one subcommand."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name].location.split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.help) for name, lazy in COMMANDS.items()])
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="rcnet-rt")
+def commands() -> None:
+    """Make the scores of 2D human poses right: keypoints stay, scores are learned.
+
+    `rcnet-rt SOURCE` is short for `rcnet-rt run SOURCE`.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code: Any = commands.main(arguments, prog_name="rcnet-rt", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted.", err=True)
+        return INTERRUPTED
+    except Exception as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        click.echo(f"Error: {_sentence(error)}", err=True)
+        return FAILED
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RcnetError):
+        return " ".join(str(error).split())
+    return f"unexpected {type(error).__name__}: {error}; run again with --debug and report it"

@@ -1,0 +1,61 @@
+"""Options that several subcommands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["Threshold", "debug_option", "threshold_option", "weights_option"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Threshold(click.ParamType):
+    """`auto`, `p95`, or a number in [0, 1]."""
+
+    name = "auto|p95|NUMBER"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | float:
+        """Return the word or the number; anything else is wrong usage."""
+        if value in ("auto", "p95"):
+            return str(value)
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not 0 <= number <= 1:
+            self.fail(f"{value!r} is none of: auto, p95, a number from 0 to 1", param, ctx)
+        return number
+
+
+def debug_option(command: Command) -> Command:
+    """Add --debug, which the entry point looks for."""
+    return click.option(
+        "--debug", is_flag=True, expose_value=False, help="On failure print the traceback too."
+    )(command)
+
+
+def threshold_option(command: Command) -> Command:
+    """Add --conf."""
+    return click.option(
+        "--conf",
+        type=Threshold(),
+        default="auto",
+        show_default=True,
+        help="Keep poses whose refined score is at least this; p95: as many as keep precision 0.95.",
+    )(command)
+
+
+def weights_option(command: Command) -> Command:
+    """Add --weights."""
+    return click.option(
+        "--weights",
+        default="auto",
+        show_default=True,
+        metavar="NAME|FILE",
+        help="What refines the scores: auto, a shipped name, a .safetensors file, formula:NAME, none.",
+    )(command)

@@ -1,0 +1,252 @@
+"""`rcnet-rt run`: a video, pictures or a camera in; refined, filtered, drawn poses out."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt import estimators
+from rcnet_rt.cli.options import debug_option, threshold_option, weights_option
+from rcnet_rt.cli.outputs import Drawing, Plan, open_sink, plan
+from rcnet_rt.cli.progress import progress_bar
+from rcnet_rt.cli.scoring import Scoring, load_scoring
+from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
+from rcnet_rt.errors import RcnetError
+from rcnet_rt.estimators import Estimator
+from rcnet_rt.video import overlay, pipeline
+from rcnet_rt.video.frame import Source
+from rcnet_rt.video.pipeline import Result
+from rcnet_rt.video.source import open_source, split
+
+__all__ = ["RunOptions", "Tally", "execute", "run"]
+
+Sink = Callable[[Result], None]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line asked for; field by field the options of `rcnet-rt run`."""
+
+    source: str
+    model: str = "yolo-pose"
+    weights: str = "auto"
+    conf: str | float = "auto"
+    out: Path | None = None
+    no_video: bool = False
+    json: Path | None = None
+    compare: bool = False
+    device: str = "auto"
+    backend: str = "auto"
+    max_frames: int | None = None
+
+
+@dataclass
+class Tally:
+    """Counts for the summary."""
+
+    frames: int = 0
+    poses: int = 0
+    kept: int = 0
+    moved: int = 0
+    seconds: float = 0.0
+    outputs: list[Path] = field(default_factory=list)
+
+    def add(self, result: Result) -> None:
+        """Count one frame."""
+        self.frames += 1
+        self.poses += len(result.poses)
+        self.kept += int(result.kept.sum())
+        raw = result.poses.raw_scores
+        if raw is not None:
+            self.moved += int((_ranks(raw) != _ranks(result.poses.scores)).sum())
+
+    @property
+    def written(self) -> str:
+        """The outputs that are there, as a list in words."""
+        return ", ".join(str(path) for path in self.outputs if path.exists()) or "nothing"
+
+
+@click.command()
+@click.argument("source")
+@click.option(
+    "--model",
+    default="yolo-pose",
+    show_default=True,
+    help="The estimator: a YOLO-Pose name, a .pt, .onnx or .engine file, an OpenVINO folder, or "
+    "replay:FILE. A .pt file is a program: load only those you trust.",
+)
+@weights_option
+@threshold_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Drawn video or picture, or a folder for many.  [default: <stem>_rcnet.mp4 here]",
+)
+@click.option("--no-video", is_flag=True, help="Draw nothing.")
+@click.option(
+    "--json", type=click.Path(path_type=Path), help="Write all poses, kept or not, as JSON Lines."
+)
+@click.option("--compare", is_flag=True, help="Raw score left, refined right, twice as wide.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+@click.option("--backend", default="auto", show_default=True, help="What runs the refiner.")
+@click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames.")
+@debug_option
+def run(**options: Any) -> None:
+    """Refine the poses of SOURCE: a video, picture, folder, glob or camera index.
+
+    Every pose keeps its keypoints and gets a new score. Poses whose refined score reaches --conf
+    are drawn, each with its raw and its refined score.
+    """
+    chosen = RunOptions(**options)
+    tally = Tally()
+    try:
+        scoring = execute(chosen, tally)
+    except (RcnetError, KeyboardInterrupt):
+        if tally.frames:
+            click.echo(f"Stopped after {tally.frames} frames; written: {tally.written}.", err=True)
+        raise
+    _summarise(tally, scoring)
+
+
+def execute(options: RunOptions, tally: Tally) -> Scoring:
+    """Do what `rcnet-rt run` does, without its words; `tally` counts as it goes.
+
+    Raises:
+        RcnetError: whatever failed. Outputs hold what was done until then.
+    """
+    parts = split(options.source)
+    plans = plan(
+        options.source, parts, out=options.out, video=not options.no_video, json=options.json
+    )
+    sources = (open_source(part) for part in parts)
+    first = next(sources)  # what cannot be read fails before anything is loaded or written
+    with first, ExitStack() as stack:
+        scoring, estimator = _load(options)
+        record = _recorder(options, scoring, estimator, first, tally, stack)
+        report = stack.enter_context(progress_bar())
+        start = time.perf_counter()
+        for one, source in zip(plans, itertools.chain([first], sources), strict=True):
+            with source, ExitStack() as closing:
+                sinks = [record(source.name if len(parts) > 1 else None)] if record else []
+                if one.out is not None:
+                    sinks.append(_drawer(options, scoring, estimator, one, source, tally, closing))
+                report.start(source.name, _total(source, options, tally))
+                frames = itertools.islice(source, _left(options, tally))
+                results = pipeline.process(frames, estimator, scoring.refine, scoring.threshold)
+                for result in pipeline.write(results, sinks):
+                    tally.add(result)
+                    tally.seconds = time.perf_counter() - start
+                    report.advance()
+            if _left(options, tally) == 0:
+                break
+    return scoring
+
+
+def _load(options: RunOptions) -> tuple[Scoring, Estimator]:
+    scoring = load_scoring(
+        options.weights,
+        options.conf,
+        family=estimators.family(options.model),
+        device=options.device,
+        backend=options.backend,
+    )
+    estimator = estimators.load(options.model, floor=scoring.floor, device=options.device)
+    scoring.check(estimator.skeleton)
+    return scoring, estimator
+
+
+def _recorder(
+    options: RunOptions,
+    scoring: Scoring,
+    estimator: Estimator,
+    source: Source,
+    tally: Tally,
+    stack: ExitStack,
+) -> Callable[[str | None], Sink] | None:
+    """Return what makes, for a source's file name, the sink that writes JSON Lines."""
+    if options.json is None:
+        return None
+    header = Header(
+        source=options.source,
+        estimator=estimator.name,
+        weights=scoring.name,
+        skeleton=estimator.skeleton.name,
+        threshold=scoring.threshold,
+        family=estimator.family,
+        image_size=source.size,
+    )
+    writer = stack.enter_context(JsonLinesWriter(options.json, header))
+    tally.outputs.append(options.json)
+
+    def record(file: str | None) -> Sink:
+        def write(result: Result) -> None:
+            frame = result.frame
+            writer.write(
+                frame.index, frame.time_seconds, result.poses, result.kept, frame.name or file
+            )
+
+        return write
+
+    return record
+
+
+def _drawer(
+    options: RunOptions,
+    scoring: Scoring,
+    estimator: Estimator,
+    one: Plan,
+    source: Source,
+    tally: Tally,
+    stack: ExitStack,
+) -> Sink:
+    """Return the sink that draws."""
+    assert one.out is not None
+    skeleton, raw_threshold = estimator.skeleton, scoring.raw_threshold
+    if options.compare:
+
+        def draw(result: Result) -> overlay.Image:
+            return overlay.compare(
+                result.frame.image_bgr, result.poses, result.kept, skeleton, raw_threshold
+            )
+    else:
+
+        def draw(result: Result) -> overlay.Image:
+            return overlay.draw(result.frame.image_bgr, result.poses, result.kept, skeleton)
+
+    drawing: Drawing = draw
+    tally.outputs.append(one.out)
+    return open_sink(one, source, drawing, stack, wide=2 if options.compare else 1)
+
+
+def _left(options: RunOptions, tally: Tally) -> int | None:
+    return None if options.max_frames is None else options.max_frames - tally.frames
+
+
+def _total(source: Source, options: RunOptions, tally: Tally) -> int | None:
+    limits = [n for n in (source.frame_count, _left(options, tally)) if n is not None]
+    return min(limits, default=None)
+
+
+def _ranks(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    return np.argsort(np.argsort(-scores, kind="stable"), kind="stable")
+
+
+def _summarise(tally: Tally, scoring: Scoring) -> None:
+    rate = tally.frames / tally.seconds if tally.seconds else 0.0
+    click.echo(
+        f"{tally.frames} frames ({rate:.1f} fps), {tally.poses} poses, {tally.kept} kept "
+        f"(score >= {scoring.threshold:.3g}), {tally.moved} changed rank in their frame"
+    )
+    note = ": no trained weights, a hand-made formula" if scoring.is_formula else ""
+    click.echo(f"weights: {scoring.name}{note} ({scoring.backend})")
+    if tally.outputs:
+        click.echo(f"written: {tally.written}")

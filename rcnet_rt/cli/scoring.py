@@ -1,0 +1,97 @@
+"""What --weights and --conf mean for a stream of poses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rcnet_rt.errors import WeightsError
+from rcnet_rt.poses import Poses
+from rcnet_rt.skeletons import Skeleton
+
+__all__ = ["RAW_THRESHOLD", "Scoring", "load_scoring"]
+
+# What YOLO-Pose users know as its default confidence.
+RAW_THRESHOLD = 0.25
+FLOOR = 0.05
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A refiner with its thresholds.
+
+    Attributes:
+        name: of the weights, "none" for unchanged scores.
+        refine: poses -> poses with refined scores.
+        threshold: refined score from which a pose is kept.
+        raw_threshold: the raw score that is a fair counterpart.
+        floor: raw score from which the estimator should report poses.
+        skeleton: name of the skeleton that the weights are for, None for any.
+        backend: what computes.
+        is_formula: whether it is a hand-made formula instead of trained weights.
+    """
+
+    name: str
+    refine: Callable[[Poses], Poses]
+    threshold: float
+    raw_threshold: float
+    floor: float
+    skeleton: str | None = None
+    backend: str = "none"
+    is_formula: bool = False
+
+    def check(self, skeleton: Skeleton) -> None:
+        """Check that the estimator's poses suit the weights.
+
+        Raises:
+            WeightsError: they have another skeleton.
+        """
+        if self.skeleton not in (None, skeleton.name):
+            raise WeightsError(
+                f"weights {self.name!r} are for the skeleton {self.skeleton}, and the estimator "
+                f"gives {skeleton.name}; choose other --weights, or --weights formula:score"
+            )
+
+
+def load_scoring(
+    weights: str, threshold: str | float, *, family: str, device: str, backend: str
+) -> Scoring:
+    """Load what refines: `weights` "auto" is the estimator's family if shipped, else generic.
+
+    Raises:
+        WeightsError: unknown or damaged weights, or a threshold that they do not have.
+        BackendError: a backend that is unknown or does not suit the device.
+    """
+    if weights == "none":
+        return _unchanged(threshold)
+    from rcnet_rt.refiner import Refiner
+
+    refiner = Refiner(
+        _shipped(family) if weights == "auto" else weights, device=device, backend=backend
+    )
+    chosen = refiner.weights
+    return Scoring(
+        name=chosen.name,
+        # Where people must be avoided, a pose with a faulty number is better shown than lost.
+        refine=lambda poses: refiner(poses, on_error="raw"),
+        threshold=chosen.threshold(threshold),
+        raw_threshold=chosen.raw_threshold,
+        floor=chosen.floor or FLOOR,
+        skeleton=chosen.skeleton,
+        backend=refiner.backend_name,
+        is_formula=chosen.is_formula,
+    )
+
+
+def _unchanged(threshold: str | float) -> Scoring:
+    if threshold == "p95":
+        raise WeightsError("--conf p95 needs trained weights; with --weights none give a number")
+    number = RAW_THRESHOLD if threshold == "auto" else float(threshold)
+    return Scoring("none", lambda poses: poses.with_scores(poses.scores), number, number, FLOOR)
+
+
+def _shipped(family: str) -> str:
+    from rcnet_rt import weights_file
+
+    shipped = weights_file.available()
+    return next((name for name in (family, "generic") if name in shipped), "auto")

@@ -1,0 +1,297 @@
+"""Our JSON Lines: one header, then one object a frame, numbers unrounded, all poses.
+
+    {"rcnet_rt": "0.1.0", "source": "people.mp4", "estimator": …, "weights": …, …}
+    {"frame": 0, "time": 0.0, "poses": [{"keypoints": [[x, y, c], null, …], "box": …, …}]}
+
+Coordinates are float32 written as the shortest float64 that equals them, so reading gives the
+same bits. Lines without "frame" are events, which the reader passes over.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt import __version__, skeletons
+from rcnet_rt.errors import DatasetError, OutputError, SkeletonError
+from rcnet_rt.poses import Poses
+
+__all__ = ["Header", "JsonLinesWriter", "RecordedFrame", "read"]
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line: where the poses come from and how they were scored.
+
+    Attributes:
+        source: the video, picture or camera; a URL is written without its credentials.
+        estimator: what estimated the poses.
+        weights: what refined their scores.
+        skeleton: name of the skeleton.
+        threshold: refined score from which a pose is kept.
+        family: name of the weights made for the estimator's scores.
+        image_size: (width, height) in pixels of frames that do not say otherwise.
+    """
+
+    source: str
+    estimator: str
+    weights: str
+    skeleton: str
+    threshold: float
+    family: str = "generic"
+    image_size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedFrame:
+    """One line: the frame's number, its time (seconds) or file, and its poses with raw scores."""
+
+    index: int
+    time: float | None
+    file: str | None
+    poses: Poses
+
+
+class JsonLinesWriter:
+    """Writes a recording; the file has its name once it is closed, with all lines until then.
+
+    Without a frame there is no file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, header: Header) -> None:
+        self.path = path
+        self._header = header
+        self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+        self._empty = True
+        try:
+            self._file: TextIO = _open(self._partial, "wt")
+            self._line(_header_object(header))
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def write(
+        self,
+        index: int,
+        time: float | None,
+        poses: Poses,
+        kept: npt.NDArray[np.bool_],
+        file: str | None = None,
+    ) -> None:
+        """Append one frame: its number, time in seconds, N poses, and (N,) which are kept.
+
+        Raises:
+            OutputError: the disk is full or gone.
+        """
+        line: dict[str, Any] = {"frame": index, "time": time}
+        if file is not None:
+            line["file"] = file
+        if poses.image_size != self._header.image_size:
+            line["image_size"] = poses.image_size
+        line["poses"] = _pose_objects(poses, kept)
+        try:
+            self._line(line)
+        except OSError as error:
+            raise self._failed(error) from error
+        self._empty = False
+
+    def close(self) -> None:
+        """Finish the file and give it its name; closing twice does nothing.
+
+        Raises:
+            OutputError: the disk is full or gone.
+        """
+        if self._file.closed:
+            return
+        try:
+            self._file.close()
+            if self._empty:
+                self._partial.unlink()
+            else:
+                os.replace(self._partial, self.path)
+        except OSError as error:
+            self._partial.unlink(missing_ok=True)
+            raise self._failed(error) from error
+
+    def __enter__(self) -> JsonLinesWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _line(self, value: dict[str, Any]) -> None:
+        self._file.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{self.path} cannot be written ({error.strerror or error}); "
+            "free some space or choose another --json"
+        )
+
+
+def read(path: Path) -> tuple[Header, Iterator[RecordedFrame]]:
+    """Return the header and the frames, read one by one as they are asked for.
+
+    Poses have the raw scores as scores.
+
+    Raises:
+        DatasetError: a line is damaged; for frames, when it is reached.
+    """
+    lines = _lines(path)
+    number, first = next(lines, (1, None))
+    if not isinstance(first, dict) or "rcnet_rt" not in first:
+        raise DatasetError(
+            f"{path}, line {number}: expected the header of rcnet-rt's JSON Lines; "
+            "give a file that `rcnet-rt run --json` wrote"
+        )
+    header = _header(path, first)
+    return header, _frames(path, header, lines)
+
+
+def _frames(
+    path: Path, header: Header, lines: Iterator[tuple[int, Any]]
+) -> Iterator[RecordedFrame]:
+    joints = len(skeletons.get(header.skeleton).keypoints)
+    for number, line in lines:
+        if isinstance(line, dict) and "frame" not in line:
+            continue
+        try:
+            poses = _poses(line["poses"], joints, line.get("image_size", header.image_size))
+            yield RecordedFrame(int(line["frame"]), line.get("time"), line.get("file"), poses)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DatasetError(
+                f"{path}, line {number}: not a frame of {joints} keypoints a pose "
+                f"({type(error).__name__}: {error}); write the file again"
+            ) from error
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Any]]:
+    number = 0
+    try:
+        with _open(path, "rt") as file:
+            for number, text in enumerate(file, start=1):
+                if text.strip():
+                    yield number, json.loads(text)
+    except (ValueError, EOFError, gzip.BadGzipFile) as error:
+        raise DatasetError(
+            f"{path}, line {number or 1}: not JSON ({error}); the file is cut off or damaged, write it again"
+        ) from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _open(path: Path, mode: str) -> TextIO:
+    file: Any = (
+        gzip.open(path, mode, encoding="utf-8")
+        if path.suffix == ".gz"
+        else path.open(mode, encoding="utf-8")
+    )
+    return file  # type: ignore[no-any-return]
+
+
+def _header_object(header: Header) -> dict[str, Any]:
+    return {
+        "rcnet_rt": __version__,
+        "source": re.sub(r"(://)[^/@\s]*@", r"\1", header.source),
+        "estimator": header.estimator,
+        "family": header.family,
+        "weights": header.weights,
+        "skeleton": header.skeleton,
+        "threshold": header.threshold,
+        "image_size": header.image_size,
+    }
+
+
+def _header(path: Path, line: dict[str, Any]) -> Header:
+    try:
+        size = line.get("image_size")
+        header = Header(
+            source=str(line["source"]),
+            estimator=str(line["estimator"]),
+            weights=str(line["weights"]),
+            skeleton=str(line["skeleton"]),
+            threshold=float(line["threshold"]),
+            family=str(line.get("family", "generic")),
+            image_size=None if size is None else (int(size[0]), int(size[1])),
+        )
+        skeletons.get(header.skeleton)
+    except SkeletonError as error:
+        raise DatasetError(f"{path}, line 1: {error}") from error
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise DatasetError(
+            f"{path}, line 1: the header lacks something ({type(error).__name__}: {error}); "
+            "write the file again"
+        ) from error
+    return header
+
+
+def _pose_objects(poses: Poses, kept: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
+    raw = poses.scores if poses.raw_scores is None else poses.raw_scores
+    columns = [poses.keypoints]
+    if poses.keypoint_scores is not None:
+        columns.append(poses.keypoint_scores[..., None])
+    joints = np.concatenate(columns, axis=2).tolist()
+    objects = []
+    for index, found in enumerate(poses.found):
+        pose: dict[str, Any] = {
+            "keypoints": [
+                [_number(value) for value in joint] if there else None
+                for joint, there in zip(joints[index], found, strict=True)
+            ]
+        }
+        if poses.boxes is not None:
+            pose["box"] = [_number(value) for value in poses.boxes[index].tolist()]
+        pose["score_raw"] = _number(float(raw[index]))
+        pose["score"] = _number(float(poses.scores[index]))
+        pose["kept"] = bool(kept[index])
+        if poses.track_ids is not None:
+            pose["track"] = int(poses.track_ids[index])
+        objects.append(pose)
+    return objects
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN and no infinity: null."""
+    return value if math.isfinite(value) else None
+
+
+def _poses(objects: list[dict[str, Any]], joints: int, image_size: Any) -> Poses:
+    if not objects:
+        return Poses.empty(joints, image_size)
+    found = [joint for pose in objects for joint in pose["keypoints"] if joint is not None]
+    width = len(found[0]) if found else 3
+    missing = [math.nan, math.nan, 0.0][:width]
+    values = np.array(
+        [[missing if joint is None else joint for joint in pose["keypoints"]] for pose in objects],
+        dtype=np.float32,
+    )
+    if values.shape[1:] != (joints, width) or width not in (2, 3):
+        raise ValueError(f"got keypoints of shape {values.shape[1:]}")
+    has_boxes = all("box" in pose for pose in objects)
+    has_tracks = all("track" in pose for pose in objects)
+    return Poses(
+        values[..., :2],
+        np.array([pose["score_raw"] for pose in objects], dtype=np.float32),
+        keypoint_scores=values[..., 2] if width == 3 else None,
+        boxes=np.array([pose["box"] for pose in objects], dtype=np.float32) if has_boxes else None,
+        track_ids=np.array([pose["track"] for pose in objects]) if has_tracks else None,
+        image_size=image_size,
+    )

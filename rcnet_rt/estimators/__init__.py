@@ -1,0 +1,119 @@
+"""Pose estimators: anything that turns a picture into Poses.
+
+`load` makes one from what the command line's --model says; your own needs no registration, only
+the four members of `Estimator`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from rcnet_rt.errors import EstimatorError
+from rcnet_rt.poses import Poses
+from rcnet_rt.skeletons import Skeleton
+from rcnet_rt.video.frame import Image
+
+__all__ = ["Estimator", "family", "load"]
+
+ALIASES = {"yolo-pose": "yolov8n-pose.pt"}  # the model that the family's weights were measured on
+FILE_SUFFIXES = (".pt", ".onnx", ".engine")
+UNDERSTOOD = (
+    "a YOLO-Pose name such as yolo-pose, yolov8n-pose or yolo11m-pose, the path of a .pt, .onnx or "
+    ".engine file or of an OpenVINO folder, or replay:FILE"
+)
+
+
+class Estimator(Protocol):
+    """Estimates the poses of one picture.
+
+    Attributes:
+        name: what it is called in the header of JSON Lines.
+        family: name of the weights made for its scores, such as "yolo-pose".
+        skeleton: its keypoints.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def family(self) -> str: ...
+
+    @property
+    def skeleton(self) -> Skeleton: ...
+
+    def estimate(self, image_bgr: Image) -> Poses:
+        """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV."""
+        ...
+
+
+def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
+    """Load the estimator that `model` names.
+
+    Args:
+        model: a name, a path, or replay:FILE. A `.pt` file is a pickle, that is, a program: load
+            only those that you trust.
+        floor: poses with a lower raw score are not returned.
+        device: "auto", "cpu", "cuda", "cuda:1", …
+
+    Raises:
+        EstimatorError: it is unknown, missing, or no model of poses.
+    """
+    if model.startswith("replay:"):
+        from rcnet_rt.estimators.replay import ReplayEstimator
+
+        return ReplayEstimator(_existing(model.removeprefix("replay:")))
+    from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
+
+    return UltralyticsEstimator(_resolve(model), floor=floor, device=device)
+
+
+def family(model: str) -> str:
+    """Return the name of the weights made for a model, without loading it.
+
+    Raises:
+        EstimatorError: it is unknown or missing.
+
+    >>> family("yolo-pose")
+    'yolo-pose'
+    """
+    if model.startswith("replay:"):
+        from rcnet_rt.estimators.replay import recorded_family
+
+        return recorded_family(_existing(model.removeprefix("replay:")))
+    _resolve(model)
+    return "yolo-pose"
+
+
+def _resolve(model: str) -> str:
+    """Return what ultralytics is asked for: a path that exists, or a pose model's file name."""
+    path = Path(model)
+    if path.is_dir():
+        if next(path.glob("*.xml"), None) is None:
+            raise EstimatorError(
+                f"{model} is a folder without an OpenVINO model (*.xml); give {UNDERSTOOD}"
+            )
+        return model
+    if path.is_file():
+        if path.suffix.lower() not in FILE_SUFFIXES:
+            raise EstimatorError(f"{model} is not a model that is understood; give {UNDERSTOOD}")
+        return model
+    if path.name == model and _is_pose_name(ALIASES.get(model, model)):
+        name = ALIASES.get(model, model)
+        return name if name.endswith(".pt") else f"{name}.pt"
+    if path.name != model or path.suffix.lower() in FILE_SUFFIXES:
+        raise EstimatorError(f"model {model} does not exist; check the path, or give {UNDERSTOOD}")
+    raise EstimatorError(f"unknown model {model!r}; give {UNDERSTOOD}")
+
+
+def _is_pose_name(name: str) -> bool:
+    stem = name.removesuffix(".pt")
+    return stem.startswith("yolo") and "-pose" in stem and "." not in stem
+
+
+def _existing(path: str) -> Path:
+    if not Path(path).is_file():
+        raise EstimatorError(
+            f"replay: no such file: {path}; give a JSON Lines file that `run --json` wrote"
+        )
+    return Path(path)

@@ -1,0 +1,126 @@
+"""YOLO-Pose by ultralytics: PyTorch, ONNX, TensorRT and OpenVINO models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rcnet_rt import skeletons
+from rcnet_rt.errors import EstimatorError, missing_package
+from rcnet_rt.poses import Poses
+from rcnet_rt.skeletons import Skeleton
+from rcnet_rt.video.frame import Image
+
+__all__ = ["UltralyticsEstimator", "poses_from_result"]
+
+# Read once, when ultralytics is imported: no packages installed on the quiet, no pickles that run
+# code of their own, no messages.
+SETTINGS = {"YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "1", "YOLO_VERBOSE": "false"}
+
+
+class UltralyticsEstimator:
+    """A YOLO-Pose model; loading runs it once, so that a wrong model fails here.
+
+    Args:
+        model: a path, or a name that ultralytics downloads. A `.pt` file is a pickle, that is, a
+            program: load only those that you trust.
+        floor: poses with a lower box confidence are not returned.
+        device: "auto" leaves the choice to ultralytics.
+
+    Raises:
+        EstimatorError: it cannot be loaded or is no model of poses.
+    """
+
+    family = "yolo-pose"
+
+    def __init__(self, model: str, *, floor: float, device: str = "auto") -> None:
+        self.name = Path(model).name
+        self._options: dict[str, Any] = {"conf": floor, "verbose": False}
+        if device != "auto":
+            self._options["device"] = device
+        self._model = _load(model)
+        self.skeleton = self._check(
+            _predict(self._model, np.zeros((64, 64, 3), np.uint8), self._options)
+        )
+
+    def estimate(self, image_bgr: Image) -> Poses:
+        """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV.
+
+        Raises:
+            EstimatorError: the model fails.
+        """
+        return poses_from_result(_predict(self._model, image_bgr, self._options))
+
+    def _check(self, result: Any) -> Skeleton:
+        if result.keypoints is None:
+            raise EstimatorError(
+                f"{self.name} gives boxes without keypoints; use a pose model such as yolov8n-pose"
+            )
+        count = int(result.keypoints.data.shape[1])
+        for name in skeletons.names():
+            skeleton = skeletons.get(name)
+            if len(skeleton.keypoints) == count:
+                return skeleton
+        raise EstimatorError(
+            f"{self.name} gives {count} keypoints, for which no skeleton is known; "
+            "use a model of people, or register one with rcnet_rt.skeletons.register"
+        )
+
+
+def poses_from_result(result: Any) -> Poses:
+    """Return the poses of one ultralytics `Results`; coordinates and scores to the bit.
+
+    A joint at exactly (0, 0) with confidence 0 was not found and becomes NaN.
+    """
+    height, width = result.orig_shape
+    data = _array(result.keypoints.data)
+    keypoints = data[..., :2].copy()
+    confidence = data[..., 2] if data.shape[2] == 3 else None
+    if confidence is not None:
+        keypoints[(keypoints == 0).all(axis=2) & (confidence == 0)] = np.nan
+    return Poses(
+        keypoints,
+        _array(result.boxes.conf),
+        keypoint_scores=confidence,
+        boxes=_array(result.boxes.xyxy),
+        image_size=(width, height),
+    )
+
+
+def _load(model: str) -> Any:
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        from ultralytics import YOLO
+    except ImportError as error:
+        raise EstimatorError(
+            missing_package("ultralytics", "YOLO-Pose models", "ultralytics")
+        ) from error
+    try:
+        return YOLO(model, task="pose")
+    except ConnectionError as error:
+        raise EstimatorError(
+            f"{model} is not here and could not be downloaded; connect to the network, or give "
+            "--model the path of a YOLO-Pose file that you have"
+        ) from error
+    except Exception as error:
+        raise EstimatorError(_sentence(f"{model} cannot be loaded", error)) from error
+
+
+def _predict(model: Any, image: Image, options: dict[str, Any]) -> Any:
+    try:
+        return model.predict(image, **options)[0]
+    except Exception as error:
+        raise EstimatorError(_sentence("the pose model failed", error)) from error
+
+
+def _sentence(what: str, error: Exception) -> str:
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return f"{what}: {reason}; check that it is a YOLO-Pose model and that its runtime is installed"
+
+
+def _array(tensor: Any) -> Any:
+    return np.asarray(tensor.cpu().numpy() if hasattr(tensor, "cpu") else tensor, dtype=np.float32)

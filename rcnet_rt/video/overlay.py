@@ -1,0 +1,161 @@
+"""Draws poses, coloured by how right the refined score says they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.poses import Poses
+from rcnet_rt.skeletons import Skeleton
+from rcnet_rt.video.frame import Image
+
+__all__ = ["compare", "draw", "score_color"]
+
+# Red, amber, green: dark to light as well, so that colour-blind eyes see the order.
+RAMP_RGB = np.array([(165, 0, 38), (244, 109, 67), (254, 224, 80), (120, 220, 90), (0, 190, 110)])
+BINS = 11
+MIN_JOINT_CONFIDENCE = 0.3
+
+
+def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: Skeleton) -> Image:
+    """Return a new picture with the kept poses, each labelled raw → refined score.
+
+    Args:
+        image_bgr: (H, W, 3) uint8.
+        poses: N refined poses.
+        kept: (N,) which of them to draw.
+        skeleton: what joins the keypoints.
+    """
+    raw = poses.scores if poses.raw_scores is None else poses.raw_scores
+    labels = [
+        f"{before:.2f} > {after:.2f}" for before, after in zip(raw, poses.scores, strict=True)
+    ]
+    return _draw(image_bgr, poses, poses.scores, labels, kept, skeleton)
+
+
+def compare(
+    image_bgr: Image,
+    poses: Poses,
+    kept: npt.NDArray[np.bool_],
+    skeleton: Skeleton,
+    raw_threshold: float,
+) -> Image:
+    """Return a picture twice as wide: the estimator's own choice left, the refined one right.
+
+    Args:
+        image_bgr: (H, W, 3) uint8.
+        poses: N refined poses.
+        kept: (N,) which the refined scores keep.
+        skeleton: what joins the keypoints.
+        raw_threshold: the left half shows poses whose raw score is at least this.
+    """
+    raw = poses.scores if poses.raw_scores is None else poses.raw_scores
+    labels = [f"{score:.2f}" for score in raw]
+    left = _draw(image_bgr, poses, raw, labels, raw >= raw_threshold, skeleton)
+    right = draw(image_bgr, poses, kept, skeleton)
+    _title(left, f"raw score >= {raw_threshold:.2f}")
+    _title(right, "refined score")
+    return np.hstack([left, right])
+
+
+def score_color(score: float) -> tuple[int, int, int]:
+    """Return the colour (red, green, blue) of a score in [0, 1]; others count as the nearest.
+
+    >>> score_color(0.0)
+    (165, 0, 38)
+    """
+    position = _bin(score) / (BINS - 1) * (len(RAMP_RGB) - 1)
+    lower = min(int(position), len(RAMP_RGB) - 2)
+    share = position - lower
+    red, green, blue = np.rint(RAMP_RGB[lower] * (1 - share) + RAMP_RGB[lower + 1] * share)
+    return int(red), int(green), int(blue)
+
+
+def _bin(score: float) -> int:
+    return round(float(np.clip(np.nan_to_num(score), 0, 1)) * (BINS - 1))
+
+
+def _draw(
+    image: Image,
+    poses: Poses,
+    scores: npt.NDArray[np.float32],
+    labels: Sequence[str],
+    shown: npt.NDArray[np.bool_],
+    skeleton: Skeleton,
+) -> Image:
+    scene: Image = image.copy()
+    # The best on top.
+    order = [index for index in np.argsort(scores, kind="stable") if shown[index]]
+    for index in order:
+        _skeleton(scene, poses[int(index)], float(scores[index]), skeleton)
+    if order:
+        _labels(scene, poses[order], scores[order], [labels[index] for index in order])
+    return scene
+
+
+def _skeleton(scene: Image, pose: Poses, score: float, skeleton: Skeleton) -> None:
+    """Draw one pose in place; joints that the estimator itself doubts are left out."""
+    import supervision as sv
+
+    visible = pose.found
+    if pose.keypoint_scores is not None:
+        visible &= pose.keypoint_scores >= MIN_JOINT_CONFIDENCE
+    key_points = sv.KeyPoints(xy=pose.keypoints, visible=visible)
+    color = sv.Color(*score_color(score))
+    width = _line_width(scene)
+    edges = [(first + 1, second + 1) for first, second in skeleton.links]
+    sv.EdgeAnnotator(color, width, edges).annotate(scene, key_points)
+    sv.VertexAnnotator(color, width + 1).annotate(scene, key_points)
+
+
+def _labels(scene: Image, poses: Poses, scores: npt.NDArray[np.float32], labels: list[str]) -> None:
+    """Write one label above each pose, in place, where labels do not cover each other."""
+    import supervision as sv
+
+    detections = sv.Detections(
+        xyxy=_boxes(poses), class_id=np.array([_bin(float(score)) for score in scores])
+    )
+    palette = sv.ColorPalette([sv.Color(*score_color(i / (BINS - 1))) for i in range(BINS)])
+    annotator = sv.LabelAnnotator(
+        palette,
+        text_color=sv.Color.BLACK,
+        text_scale=_text_scale(scene),
+        text_thickness=max(1, _line_width(scene) // 2),
+        text_padding=2 + _line_width(scene),
+        smart_position=True,
+    )
+    annotator.annotate(scene, detections, labels)
+
+
+def _boxes(poses: Poses) -> npt.NDArray[np.float32]:
+    """(N, 4) the estimator's boxes, or those around the joints that were found."""
+    if poses.boxes is not None:
+        return poses.boxes
+    keypoints = np.where(poses.found[..., None], poses.keypoints, np.nan)
+    missing = ~poses.found.any(axis=1)
+    keypoints = np.where(missing[:, None, None], 0, keypoints)
+    corners = [np.nanmin(keypoints, axis=1), np.nanmax(keypoints, axis=1)]
+    return np.concatenate(corners, axis=1).astype(np.float32)
+
+
+def _title(scene: Image, text: str) -> None:
+    import cv2
+
+    scale, width = 1.3 * _text_scale(scene), max(1, _line_width(scene) // 2)
+    (_, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, width)
+    place = (height, height + base)
+    for color, extra in (((0, 0, 0), 2), ((255, 255, 255), 0)):
+        cv2.putText(
+            scene, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, color, width + extra, cv2.LINE_AA
+        )
+
+
+def _line_width(scene: Any) -> int:
+    return max(1, round(min(scene.shape[:2]) / 270))
+
+
+def _text_scale(scene: Any) -> float:
+    return max(0.35, min(scene.shape[:2]) / 1200)

@@ -1,0 +1,211 @@
+"""Where drawn frames go: an H.264 video or pictures, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rcnet_rt.errors import OutputError
+from rcnet_rt.video.frame import Image
+from rcnet_rt.video.pictures import PICTURE_SUFFIXES
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+
+__all__ = ["PictureSink", "VideoSink", "check_output_file", "partial_name"]
+
+CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
+
+
+class VideoSink:
+    """Writes H.264 (yuv420p) with the given times; a context manager.
+
+    The file has a temporary name until it is closed; however the block ends, the frames
+    written until then become a file that plays. Without a frame there is no file.
+
+    Args:
+        path: *.mp4, *.m4v, *.mov or *.mkv.
+        size: (width, height) of the pictures; an odd side grows by one pixel, the edge repeated.
+        frame_rate: what the header says; the frames' own times decide.
+        time_base: unit of the times.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+
+    def __init__(
+        self, path: Path, size: tuple[int, int], frame_rate: Fraction, time_base: Fraction
+    ) -> None:
+        if path.suffix.lower() not in CONTAINERS:
+            raise OutputError(
+                f"{path}: video is written as {', '.join(sorted(CONTAINERS))}; choose one of these endings"
+            )
+        check_output_file(path)
+        self.path = path
+        self._partial = partial_name(path)
+        self._time_base = time_base
+        self._size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
+        self._last: int | None = None
+        self._closed = False
+        self._container = self._open(frame_rate)
+
+    def write(self, image_bgr: Image, time: Fraction) -> None:
+        """Append one (H, W, 3) BGR picture, shown from `time` (seconds) on.
+
+        Times that do not increase are moved on by the smallest step.
+
+        Raises:
+            OutputError: the disk is full or gone.
+        """
+        import av
+
+        frame = av.VideoFrame.from_ndarray(_fit(image_bgr, self._size), format="bgr24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        pts = round(time / self._time_base)
+        self._last = pts if self._last is None else max(pts, self._last + 1)
+        frame.pts, frame.time_base = self._last, self._time_base
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        """Finish the file and give it its name; closing twice does nothing.
+
+        Raises:
+            OutputError: the disk is full or gone.
+        """
+        import av
+
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._last is not None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+            if self._last is not None:
+                os.replace(self._partial, self.path)
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failed(error) from error
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> VideoSink:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open(self, frame_rate: Fraction) -> OutputContainer:
+        import av
+        from av.video.reformatter import ColorRange, Colorspace
+
+        # The index goes first, so that browsers start before the whole file is there.
+        options = {} if self.path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
+        try:
+            container = av.open(str(self._partial.absolute()), "w", options=options)
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failed(error) from error
+        stream = container.add_stream(
+            "libx264", rate=frame_rate, options={"preset": "veryfast", "crf": "20"}
+        )
+        stream.width, stream.height = self._size
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = self._time_base
+        # Said in the file, because players guess differently.
+        stream.codec_context.colorspace = Colorspace.ITU709
+        stream.codec_context.color_range = ColorRange.MPEG
+        stream.codec_context.color_primaries = stream.codec_context.color_trc = 1  # BT.709
+        self._stream = stream
+        return container
+
+    def _failed(self, error: BaseException) -> OutputError:
+        reason = getattr(error, "strerror", None) or error
+        return OutputError(
+            f"{self.path} cannot be written ({reason}); free some space or choose another --out"
+        )
+
+
+class PictureSink:
+    """Writes each picture to a file of the same type as its source.
+
+    Args:
+        folder: where they go; it is created.
+
+    Raises:
+        OutputError: the folder or a picture cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.count = 0
+
+    def write(self, image_bgr: Image, name: str) -> None:
+        """Write one (H, W, 3) BGR picture under the folder, as `name`."""
+        import cv2
+
+        path = self.folder / name
+        if path.suffix.lower() not in PICTURE_SUFFIXES:
+            raise OutputError(
+                f"{path}: pictures are written as {', '.join(sorted(PICTURE_SUFFIXES))}; "
+                "choose one of these endings"
+            )
+        partial = partial_name(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imencode(path.suffix, image_bgr)[1].tofile(partial)
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise OutputError(
+                f"{path} cannot be written ({error.strerror or error}); choose another --out"
+            ) from error
+        self.count += 1
+
+
+def check_output_file(path: Path) -> None:
+    """Check that a file can be made there.
+
+    Raises:
+        OutputError: its folder is missing or may not be written, or a folder has its name.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise OutputError(f"the folder of {path} does not exist; create {path.parent} first")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; give the name of a file")
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"the folder of {path} may not be written to; choose another place")
+
+
+def partial_name(path: Path) -> Path:
+    """Return the name that a file has until it is finished, with the same ending.
+
+    >>> partial_name(Path("out/people.mp4")).name
+    '.people.partial.mp4'
+    """
+    return path.with_name(f".{path.stem}.partial{path.suffix}")
+
+
+def _fit(image: Image, size: tuple[int, int]) -> Image:
+    """Return the picture at the video's size: padded by one pixel, or scaled where it changed."""
+    import cv2
+
+    width, height = size
+    missing_rows, missing_columns = height - image.shape[0], width - image.shape[1]
+    if missing_rows in (0, 1) and missing_columns in (0, 1):
+        if missing_rows or missing_columns:
+            image = np.pad(image, ((0, missing_rows), (0, missing_columns), (0, 0)), mode="edge")
+        return np.ascontiguousarray(image)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[no-any-return]

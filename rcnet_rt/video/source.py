@@ -1,0 +1,111 @@
+"""Where frames come from: video files, pictures and cameras, all iterated alike.
+
+for part in split("clips/*.mp4"):
+    with open_source(part) as source:
+        for frame in source:
+            ...
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from pathlib import Path
+
+from rcnet_rt.errors import SourceError
+from rcnet_rt.video.camera import CameraSource
+from rcnet_rt.video.frame import Frame, Source
+from rcnet_rt.video.pictures import PICTURE_SUFFIXES, PictureSource
+from rcnet_rt.video.videofile import VIDEO_SUFFIXES, VideoFileSource
+
+__all__ = ["Frame", "Part", "Source", "is_video", "open_source", "split"]
+
+# What one source is opened from: a camera's index, a video file, or pictures.
+Part = int | Path | tuple[Path, ...]
+
+
+def open_source(spec: str | Part) -> Source:
+    """Open one source; its first frame is decoded, so what cannot be read fails here.
+
+    Args:
+        spec: a part that `split` gave, or a text that stands for exactly one.
+
+    Raises:
+        SourceError: it is missing, damaged or not understood.
+    """
+    if isinstance(spec, str):
+        parts = split(spec)
+        if len(parts) != 1:
+            raise SourceError(f"{spec!r} holds {len(parts)} sources; open them one by one")
+        spec = parts[0]
+    if isinstance(spec, int):
+        return CameraSource(spec)
+    if isinstance(spec, Path):
+        return VideoFileSource(spec)
+    return PictureSource(spec)
+
+
+def split(spec: str) -> list[Part]:
+    """Return the sources that a text stands for: pictures together, every video on its own.
+
+    Args:
+        spec: a file, a folder, a glob or a camera's index.
+
+    Raises:
+        SourceError: nothing is there, or it is a URL.
+
+    >>> split("0")
+    [0]
+    """
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", spec):
+        scheme = spec.split("://", 1)[0]
+        raise SourceError(
+            f"live streams and URLs ({scheme}://…) are not supported yet; "
+            "save the stream to a file, or give a file, a folder or a camera index"
+        )
+    path = Path(spec)
+    if path.is_dir():
+        return _group(spec, [entry for entry in path.iterdir() if entry.is_file()])
+    if path.is_file():
+        return [(path,)] if _is_picture(path) else [path]
+    if path.exists():
+        raise SourceError(
+            f"{spec} is neither a file nor a folder; give a video, a picture or a folder"
+        )
+    if spec.isascii() and spec.isdigit():
+        return [int(spec)]
+    if glob.has_magic(spec):
+        return _group(spec, [Path(found) for found in glob.glob(spec) if os.path.isfile(found)])
+    raise SourceError(f"no such file or folder: {spec}; check the path")
+
+
+def is_video(part: Part) -> bool:
+    """Return whether frames of this part follow each other in time.
+
+    >>> is_video(0)
+    True
+    """
+    return not isinstance(part, tuple)
+
+
+def _group(spec: str, files: list[Path]) -> list[Part]:
+    pictures = tuple(sorted(filter(_is_picture, files), key=_natural))
+    videos = sorted((f for f in files if f.suffix.lower() in VIDEO_SUFFIXES), key=_natural)
+    parts: list[Part] = [pictures] if pictures else []
+    parts.extend(videos)
+    if not parts:
+        raise SourceError(
+            f"no pictures or videos in {spec}: expected files such as *.jpg, *.png or *.mp4"
+        )
+    return parts
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key that puts frame2 before frame10."""
+    parts = re.split(r"([0-9]+)", str(path))
+    return [(1, int(p), "") if p.isascii() and p.isdigit() else (0, 0, p) for p in parts]

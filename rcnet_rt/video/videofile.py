@@ -1,0 +1,169 @@
+"""Video files, decoded by PyAV: every frame, with the time stamps of the file."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rcnet_rt.errors import SourceError
+from rcnet_rt.video.frame import Frame, Image, Kind
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+__all__ = ["VIDEO_SUFFIXES", "VideoFileSource"]
+
+VIDEO_SUFFIXES = frozenset(
+    ".3gp .avi .flv .gif .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()
+)
+
+
+class VideoFileSource:
+    """The frames of one video file, upright, none left out and none invented.
+
+    A file that breaks off gives what can be decoded and then raises SourceError.
+
+    Raises:
+        SourceError: the file is missing, empty, damaged, or holds no video.
+    """
+
+    kind: Kind = "video"
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self._path = path
+        self._container = _open(path)
+        try:
+            self._stream = _video_stream(self._container, path)
+            self._decoder = self._decode()
+            self._first = next(self._decoder, None)
+            if self._first is None:
+                raise SourceError(
+                    f"{path} holds no frame that can be decoded; record or copy it again"
+                )
+        except BaseException:
+            self._container.close()
+            raise
+        self.size = self._first.size
+        self.time_base = _time_base(self._stream)
+        self.frame_rate = _frame_rate(self._stream)
+        self.frame_count = self._stream.frames or None
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._first is None:
+            raise SourceError(f"{self._path} was read already; open it again")
+        first, self._first = self._first, None
+        return itertools.chain([first], self._decoder)
+
+    def close(self) -> None:
+        """Close the file; closing twice does nothing."""
+        self._container.close()
+
+    def __enter__(self) -> VideoFileSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _decode(self) -> Iterator[Frame]:
+        import av
+
+        unit = _time_base(self._stream)
+        step = max(1, round(1 / (_frame_rate(self._stream) * unit)))
+        last = -step
+        index = 0
+        broken: str | None = None
+        packets = self._container.demux(self._stream)
+        while broken is None:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    break
+                decoded = packet.decode()
+                if packet.is_corrupt:
+                    broken = "the file breaks off"
+            except av.error.FFmpegError as error:
+                decoded, broken = [], error.strerror
+            for picture in decoded:
+                # A few old formats leave time stamps out; the frame rate fills the gap.
+                last = last + step if picture.pts is None else picture.pts
+                yield Frame(index, _upright(picture), time=last * unit)
+                index += 1
+        if broken is not None:
+            raise SourceError(
+                f"{self._path} is damaged after frame {index - 1}: {broken}; copy or record it again"
+                if index
+                else _not_a_video(self._path, broken)
+            )
+
+
+def _open(path: Path) -> InputContainer:
+    import av
+
+    if not path.exists():
+        raise SourceError(f"no such file: {path}; check the path")
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path} is empty (0 bytes); copy or record it again")
+    try:
+        # A playlist must not make the decoder fetch other addresses.
+        container = av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
+    except PermissionError as error:
+        raise SourceError(f"{path} may not be read; change its permissions") from error
+    except (av.error.FFmpegError, ValueError) as error:
+        raise SourceError(_not_a_video(path, str(getattr(error, "strerror", error)))) from error
+    if container.format.name == "tty":  # FFmpeg would draw any text file as a film of text
+        container.close()
+        raise SourceError(_not_a_video(path, "it is a text file"))
+    return container
+
+
+def _video_stream(container: InputContainer, path: Path) -> VideoStream:
+    from av.stream import Disposition
+
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise SourceError(f"{path} holds no video stream; give a file with pictures in it")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise SourceError(
+            f"{path} is coded in a way that this build of FFmpeg cannot decode; convert it to H.264"
+        )
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def _not_a_video(path: Path, reason: str) -> str:
+    with path.open("rb") as file:
+        is_mp4 = file.read(12)[4:8] == b"ftyp"
+    if is_mp4:
+        return (
+            f"{path} cannot be opened: its index (moov) is missing, so the file was cut off; "
+            "copy or record it again"
+        )
+    return f"{path} is not a video that can be decoded ({reason}); give a video or picture file"
+
+
+def _time_base(stream: VideoStream) -> Fraction:
+    return stream.time_base or Fraction(1, 90_000)
+
+
+def _frame_rate(stream: VideoStream) -> Fraction:
+    """Return frames a second; files without a usable figure count as 30."""
+    for rate in (stream.average_rate, stream.guessed_rate):
+        if rate and 0 < rate <= 1000:
+            return Fraction(rate)
+    return Fraction(30)
+
+
+def _upright(picture: VideoFrame) -> Image:
+    """Return the picture as BGR, turned as the file's metadata says."""
+    image: Any = picture.to_ndarray(format="bgr24")
+    quarter_turns = round(picture.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
