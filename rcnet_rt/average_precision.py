@@ -18,6 +18,7 @@ from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.results import Entry, indices_by_image, keypoint_values
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.oks import THRESHOLDS
+from rcnet_rt.precision_recall import Metrics, Ranking
 
 __all__ = ["MAX_POSES", "AveragePrecision", "Interval", "Metrics", "entry_oks"]
 
@@ -26,24 +27,7 @@ Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
 MAX_POSES = 20  # COCO counts an image's 20 highest scores
-RECALLS = np.linspace(0.0, 1.0, 101)
 AREA_RANGES = np.array([[0, 1e5**2], [32**2, 96**2], [96**2, 1e5**2]])  # all, medium, large
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """COCO's ten keypoint figures, in [0, 1]; -1 where no person counts (COCO's convention)."""
-
-    ap: float
-    ap50: float
-    ap75: float
-    ap_medium: float
-    ap_large: float
-    ar: float
-    ar50: float
-    ar75: float
-    ar_medium: float
-    ar_large: float
 
 
 @dataclass(frozen=True)
@@ -53,41 +37,6 @@ class Interval:
     difference: float
     low: float
     high: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Ranking:
-    """D poses by descending score, judged in A area ranges at T thresholds, over I images."""
-
-    right: Booleans  # (A, T, D)
-    wrong: Booleans  # (A, T, D); a pose that is neither does not count
-    image: Integers  # (D,) index
-    people: Integers  # (A, I) how many count
-
-    def curves(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Return (A, T, 101) precision and (A, T) recall, each image counting `weights` times.
-
-        A pose that counts n times is n equal scores in a row; its right copies raise precision and
-        its wrong ones lower it, so only the end of the row shows in the interpolated curve.
-        """
-        people = self.people @ weights
-        shape = self.right.shape[:2]
-        precision, recall = np.zeros((*shape, len(RECALLS))), np.zeros(shape)
-        counted = weights[self.image]
-        right = np.cumsum(self.right * counted, axis=2)
-        wrong = np.cumsum(self.wrong * counted, axis=2)
-        precise = right / (right + wrong + np.spacing(1.0))
-        best = np.maximum.accumulate(precise[..., ::-1], axis=2)[..., ::-1]
-        for area, threshold in np.ndindex(shape):
-            if people[area] == 0:
-                precision[area], recall[area] = -1, -1
-            elif len(counted):
-                recalled = right[area, threshold] / people[area]
-                places = np.searchsorted(recalled, RECALLS, side="left")
-                reached = places < len(recalled)
-                precision[area, threshold, reached] = best[area, threshold, places[reached]]
-                recall[area, threshold] = recalled[-1]
-        return precision, recall
 
 
 class AveragePrecision:
@@ -181,17 +130,11 @@ class AveragePrecision:
         Raises:
             DatasetError: not one finite score for each entry.
         """
-        precision, recall = self._rank(scores, len(AREA_RANGES)).curves(self._weights(images))
-        return Metrics(
-            *(_mean(precision[0]), _mean(precision[0, 0]), _mean(precision[0, 5])),
-            *(_mean(precision[1]), _mean(precision[2])),
-            *(_mean(recall[0]), _mean(recall[0, 0]), _mean(recall[0, 5])),
-            *(_mean(recall[1]), _mean(recall[2])),
-        )
+        return self._rank(scores, len(AREA_RANGES)).metrics(self._weights(images))
 
     def ap(self, scores: npt.ArrayLike, images: Collection[int] | None = None) -> float:
         """Return the AP alone, in a third of the time."""
-        return _mean(self._rank(scores, 1).curves(self._weights(images))[0])
+        return self._rank(scores, 1).ap(self._weights(images))
 
     def bootstrap(
         self,
@@ -210,7 +153,7 @@ class AveragePrecision:
         before, after = self._rank(scores_before, 1), self._rank(scores_after, 1)
 
         def gain(weights: Floats) -> float:
-            return _mean(after.curves(weights)[0]) - _mean(before.curves(weights)[0])
+            return after.ap(weights) - before.ap(weights)
 
         once = self._weights(images)
         chosen = np.flatnonzero(once)
@@ -229,7 +172,7 @@ class AveragePrecision:
             raise DatasetError("none of the asked images is among those evaluated")
         return chosen.astype(np.float64)
 
-    def _rank(self, scores: npt.ArrayLike, areas: int) -> _Ranking:
+    def _rank(self, scores: npt.ArrayLike, areas: int) -> Ranking:
         """Match greedily in the order of the scores, in the first `areas` area ranges."""
         values = np.asarray(scores, dtype=np.float64)
         if values.shape != (self._entry_count,) or not np.isfinite(values).all():
@@ -249,7 +192,7 @@ class AveragePrecision:
         ignored |= (person == nobody) & self._outside[:areas, None, kept]
         matched = person != nobody
         by_score = np.argsort(-values[kept], kind="stable")
-        return _Ranking(
+        return Ranking(
             (matched & ~ignored)[..., by_score],
             (~matched & ~ignored)[..., by_score],
             self._image[kept][by_score],
@@ -318,8 +261,3 @@ def _pose_areas(ground_truth: GroundTruth, entries: Sequence[Entry]) -> Floats:
 def _join(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """Return the arrays one after another; nothing joined is an empty array."""
     return np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
-
-
-def _mean(values: Floats) -> float:
-    """Return COCO's mean: -1 where nothing counts."""
-    return float(values.mean()) if values.size and values.flat[0] > -1 else -1.0
