@@ -51,9 +51,9 @@ def ranking_accuracy(
 def pearson(scores: npt.ArrayLike, oks: npt.ArrayLike) -> float:
     """Return the correlation of scores and OKS, in [-1, 1]; NaN where one of them is constant."""
     score, similarity = _floats(scores), _floats(oks)
-    score, similarity = score - score.mean(), similarity - similarity.mean()
-    spread = np.sqrt((score**2).sum() * (similarity**2).sum())
-    return float((score * similarity).sum() / spread) if spread > 0 else float("nan")
+    if len(np.unique(score)) < 2 or len(np.unique(similarity)) < 2:
+        return float("nan")
+    return float(np.corrcoef(score, similarity)[0, 1])
 
 
 def ause_oks(scores: npt.ArrayLike, oks: npt.ArrayLike) -> float:

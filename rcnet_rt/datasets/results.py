@@ -74,6 +74,8 @@ def _fault(entry: Any) -> str | None:
         return f"has score {entry['score']!r}; expected a number"
     if not isinstance(entry["keypoints"], list):
         return "has keypoints that are not a list; expected x, y, confidence for each joint"
+    if (box := entry.get("bbox")) and (not isinstance(box, list) or len(box) != 4):
+        return f"has bbox {box!r}; expected x, y, width, height"
     return None
 
 
@@ -199,12 +201,6 @@ def _boxes(entries: Sequence[Entry]) -> npt.NDArray[np.float32] | None:
     boxes = [entry.get("bbox") for entry in entries]
     if any(not box for box in boxes):
         return None
-    try:
-        array = np.array(boxes, dtype=np.float64).reshape(len(entries), 4)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(
-            f"image {entries[0]['image_id']} of the results has a bbox that is not x, y, width, "
-            f"height: {error}"
-        ) from error
+    array = np.array(boxes, dtype=np.float64)
     corners = np.concatenate([array[:, :2], array[:, :2] + array[:, 2:]], axis=1)
     return corners.astype(np.float32)
