@@ -68,7 +68,7 @@ def make_results(content: dict[str, Any], seed: int = 0, boxes: bool = True) -> 
 
 def _entry(image: int, points: np.ndarray, rng: np.random.Generator, boxes: bool) -> dict[str, Any]:
     confidences = rng.random(17)
-    low, high = points.min(0), points.max(0)
+    low, high = points.min(0) - rng.uniform(0, 30, 2), points.max(0) + rng.uniform(0, 30, 2)
     box = {"bbox": [*low.tolist(), *(high - low).tolist()]} if boxes else {}
     return {
         "image_id": image,
