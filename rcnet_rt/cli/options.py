@@ -12,7 +12,7 @@ __all__ = ["Threshold", "debug_option", "threshold_option", "weights_option"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Threshold(click.ParamType):
+class Threshold(click.ParamType[str | float]):
     """`auto`, `p95`, or a number in [0, 1]."""
 
     name = "auto|p95|NUMBER"
@@ -46,7 +46,7 @@ def threshold_option(command: Command) -> Command:
         type=Threshold(),
         default="auto",
         show_default=True,
-        help="Keep poses whose refined score is at least this; p95: as many as keep precision 0.95.",
+        help="Keep poses whose refined score is at least this; p95: precision 0.95.",
     )(command)
 
 
@@ -57,5 +57,5 @@ def weights_option(command: Command) -> Command:
         default="auto",
         show_default=True,
         metavar="NAME|FILE",
-        help="What refines the scores: auto, a shipped name, a .safetensors file, formula:NAME, none.",
+        help="What refines: auto, a shipped name, a .safetensors file, formula:NAME, none.",
     )(command)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rcnet_rt.errors import OutputError
 from rcnet_rt.video.frame import Image, Source
-from rcnet_rt.video.pipeline import Result
 from rcnet_rt.video.pictures import PICTURE_SUFFIXES
-from rcnet_rt.video.sink import PictureSink, VideoSink, check_output_file
+from rcnet_rt.video.pipeline import Result
+from rcnet_rt.video.sink import CONTAINERS, PictureSink, VideoSink, check_output_file
 from rcnet_rt.video.source import Part, is_video
 
 __all__ = ["Drawing", "Plan", "open_sink", "plan"]
@@ -46,6 +46,10 @@ def plan(
     plans = [Plan(part, None) for part in parts]
     if video and len(parts) == 1 and _is_single(parts[0]):
         plans = [Plan(parts[0], _file(parts[0], out))]
+        assert plans[0].out is not None
+        if out is None or plans[0].out == out:
+            endings = CONTAINERS if is_video(parts[0]) else PICTURE_SUFFIXES
+            check_output_file(plans[0].out, endings)
     elif video:
         folder = _folder(spec, out)
         plans = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +23,11 @@ from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.estimators import Estimator
 from rcnet_rt.video import overlay, pipeline
-from rcnet_rt.video.frame import Source
+from rcnet_rt.video.frame import Image, Source
 from rcnet_rt.video.pipeline import Result
 from rcnet_rt.video.source import open_source, split
 
-__all__ = ["RunOptions", "Tally", "execute", "run"]
+__all__ = ["RunOptions", "Tally", "execute", "run", "summarise"]
 
 Sink = Callable[[Result], None]
 
@@ -114,7 +114,7 @@ def run(**options: Any) -> None:
         if tally.frames:
             click.echo(f"Stopped after {tally.frames} frames; written: {tally.written}.", err=True)
         raise
-    _summarise(tally, scoring)
+    summarise(tally, scoring)
 
 
 def execute(options: RunOptions, tally: Tally) -> Scoring:
@@ -210,16 +210,21 @@ def _drawer(
 ) -> Sink:
     """Return the sink that draws."""
     assert one.out is not None
-    skeleton, raw_threshold = estimator.skeleton, scoring.raw_threshold
+    skeleton = estimator.skeleton
     if options.compare:
 
-        def draw(result: Result) -> overlay.Image:
+        def draw(result: Result) -> Image:
             return overlay.compare(
-                result.frame.image_bgr, result.poses, result.kept, skeleton, raw_threshold
+                result.frame.image_bgr,
+                result.poses,
+                result.kept,
+                skeleton,
+                threshold=scoring.threshold,
+                raw_threshold=scoring.raw_threshold,
             )
     else:
 
-        def draw(result: Result) -> overlay.Image:
+        def draw(result: Result) -> Image:
             return overlay.draw(result.frame.image_bgr, result.poses, result.kept, skeleton)
 
     drawing: Drawing = draw
@@ -240,7 +245,8 @@ def _ranks(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
     return np.argsort(np.argsort(-scores, kind="stable"), kind="stable")
 
 
-def _summarise(tally: Tally, scoring: Scoring) -> None:
+def summarise(tally: Tally, scoring: Scoring) -> None:
+    """Print what was done."""
     rate = tally.frames / tally.seconds if tally.seconds else 0.0
     click.echo(
         f"{tally.frames} frames ({rate:.1f} fps), {tally.poses} poses, {tally.kept} kept "

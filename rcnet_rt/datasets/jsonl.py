@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import os
 import re
 from collections.abc import Iterator
@@ -24,10 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt import __version__, skeletons
+from rcnet_rt.datasets.pose_objects import parse_poses, pose_objects
 from rcnet_rt.errors import DatasetError, OutputError, SkeletonError
 from rcnet_rt.poses import Poses
 
-__all__ = ["Header", "JsonLinesWriter", "RecordedFrame", "read"]
+__all__ = ["Header", "JsonLinesWriter", "RecordedFrame", "read", "read_lines"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class JsonLinesWriter:
             line["file"] = file
         if poses.image_size != self._header.image_size:
             line["image_size"] = poses.image_size
-        line["poses"] = _pose_objects(poses, kept)
+        line["poses"] = pose_objects(poses, kept)
         try:
             self._line(line)
         except OSError as error:
@@ -166,6 +166,15 @@ def read(path: Path) -> tuple[Header, Iterator[RecordedFrame]]:
     return header, _frames(path, header, lines)
 
 
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the frames' lines as they are written: raw and refined scores, kept or not.
+
+    Raises:
+        DatasetError: a line is damaged.
+    """
+    return (line for _, line in _lines(path) if isinstance(line, dict) and "frame" in line)
+
+
 def _frames(
     path: Path, header: Header, lines: Iterator[tuple[int, Any]]
 ) -> Iterator[RecordedFrame]:
@@ -174,7 +183,7 @@ def _frames(
         if isinstance(line, dict) and "frame" not in line:
             continue
         try:
-            poses = _poses(line["poses"], joints, line.get("image_size", header.image_size))
+            poses = parse_poses(line["poses"], joints, line.get("image_size", header.image_size))
             yield RecordedFrame(int(line["frame"]), line.get("time"), line.get("file"), poses)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DatasetError(
@@ -192,19 +201,17 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
                     yield number, json.loads(text)
     except (ValueError, EOFError, gzip.BadGzipFile) as error:
         raise DatasetError(
-            f"{path}, line {number or 1}: not JSON ({error}); the file is cut off or damaged, write it again"
+            f"{path}, line {number or 1}: not JSON ({error}); the file is cut off "
+            "or damaged, write it again"
         ) from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _open(path: Path, mode: str) -> TextIO:
-    file: Any = (
-        gzip.open(path, mode, encoding="utf-8")
-        if path.suffix == ".gz"
-        else path.open(mode, encoding="utf-8")
-    )
-    return file  # type: ignore[no-any-return]
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    file: TextIO = opener(path, mode, encoding="utf-8")
+    return file
 
 
 def _header_object(header: Header) -> dict[str, Any]:
@@ -241,57 +248,3 @@ def _header(path: Path, line: dict[str, Any]) -> Header:
             "write the file again"
         ) from error
     return header
-
-
-def _pose_objects(poses: Poses, kept: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
-    raw = poses.scores if poses.raw_scores is None else poses.raw_scores
-    columns = [poses.keypoints]
-    if poses.keypoint_scores is not None:
-        columns.append(poses.keypoint_scores[..., None])
-    joints = np.concatenate(columns, axis=2).tolist()
-    objects = []
-    for index, found in enumerate(poses.found):
-        pose: dict[str, Any] = {
-            "keypoints": [
-                [_number(value) for value in joint] if there else None
-                for joint, there in zip(joints[index], found, strict=True)
-            ]
-        }
-        if poses.boxes is not None:
-            pose["box"] = [_number(value) for value in poses.boxes[index].tolist()]
-        pose["score_raw"] = _number(float(raw[index]))
-        pose["score"] = _number(float(poses.scores[index]))
-        pose["kept"] = bool(kept[index])
-        if poses.track_ids is not None:
-            pose["track"] = int(poses.track_ids[index])
-        objects.append(pose)
-    return objects
-
-
-def _number(value: float) -> float | None:
-    """JSON knows no NaN and no infinity: null."""
-    return value if math.isfinite(value) else None
-
-
-def _poses(objects: list[dict[str, Any]], joints: int, image_size: Any) -> Poses:
-    if not objects:
-        return Poses.empty(joints, image_size)
-    found = [joint for pose in objects for joint in pose["keypoints"] if joint is not None]
-    width = len(found[0]) if found else 3
-    missing = [math.nan, math.nan, 0.0][:width]
-    values = np.array(
-        [[missing if joint is None else joint for joint in pose["keypoints"]] for pose in objects],
-        dtype=np.float32,
-    )
-    if values.shape[1:] != (joints, width) or width not in (2, 3):
-        raise ValueError(f"got keypoints of shape {values.shape[1:]}")
-    has_boxes = all("box" in pose for pose in objects)
-    has_tracks = all("track" in pose for pose in objects)
-    return Poses(
-        values[..., :2],
-        np.array([pose["score_raw"] for pose in objects], dtype=np.float32),
-        keypoint_scores=values[..., 2] if width == 3 else None,
-        boxes=np.array([pose["box"] for pose in objects], dtype=np.float32) if has_boxes else None,
-        track_ids=np.array([pose["track"] for pose in objects]) if has_tracks else None,
-        image_size=image_size,
-    )

@@ -25,22 +25,22 @@ UNDERSTOOD = (
 
 
 class Estimator(Protocol):
-    """Estimates the poses of one picture.
-
-    Attributes:
-        name: what it is called in the header of JSON Lines.
-        family: name of the weights made for its scores, such as "yolo-pose".
-        skeleton: its keypoints.
-    """
+    """Estimates the poses of one picture."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is called in the header of JSON Lines."""
+        ...
 
     @property
-    def family(self) -> str: ...
+    def family(self) -> str:
+        """Name of the weights made for its scores, such as "yolo-pose"."""
+        ...
 
     @property
-    def skeleton(self) -> Skeleton: ...
+    def skeleton(self) -> Skeleton:
+        """What its keypoints are."""
+        ...
 
     def estimate(self, image_bgr: Image) -> Poses:
         """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV."""

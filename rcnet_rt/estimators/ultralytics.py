@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.frame import Image
 
-__all__ = ["UltralyticsEstimator", "poses_from_result"]
+__all__ = ["UltralyticsEstimator", "fetch", "find", "poses_from_result"]
 
 # Read once, when ultralytics is imported: no packages installed on the quiet, no pickles that run
 # code of their own, no messages.
@@ -90,17 +92,50 @@ def poses_from_result(result: Any) -> Poses:
     )
 
 
-def _load(model: str) -> Any:
+def find(name: str) -> Path | None:
+    """Return where ultralytics would find a model by name without downloading, or None."""
+    settings = _import().settings
+    places = (Path(name), Path(settings["weights_dir"]) / name)
+    return next((place for place in places if place.is_file()), None)
+
+
+def fetch(name: str, *, seconds: float) -> bool:
+    """Return whether a model is here, after a download that may take that long.
+
+    Raises:
+        EstimatorError: ultralytics is not installed.
+    """
+    if find(name) is not None:
+        return True
+    from ultralytics.utils.downloads import attempt_download_asset
+
+    def download() -> None:
+        with contextlib.suppress(Exception):
+            attempt_download_asset(name)
+
+    # A network that swallows packets must not hold anybody up: the thread dies with the program.
+    thread = threading.Thread(target=download, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive() and find(name) is not None
+
+
+def _import() -> Any:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
-        from ultralytics import YOLO
+        import ultralytics
     except ImportError as error:
         raise EstimatorError(
             missing_package("ultralytics", "YOLO-Pose models", "ultralytics")
         ) from error
+    return ultralytics
+
+
+def _load(model: str) -> Any:
+    package = _import()
     try:
-        return YOLO(model, task="pose")
+        return package.YOLO(model, task="pose")
     except ConnectionError as error:
         raise EstimatorError(
             f"{model} is not here and could not be downloaded; connect to the network, or give "

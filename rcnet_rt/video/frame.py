@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from types import TracebackType
 from typing import Literal, Protocol
 
 import numpy as np
@@ -46,33 +45,44 @@ class Frame:
 
 
 class Source(Protocol):
-    """Frames in order, once; a context manager that closes what it opened.
+    """Frames in order, once; a context manager that closes what it opened."""
 
-    Attributes:
-        name: what people call it: a file's name, "camera 0".
-        kind: "video", "pictures" or "camera".
-        size: (width, height) of the first frame.
-        frame_rate: frames a second, or None for pictures.
-        frame_count: how many there are, or None where nobody knows.
-        time_base: unit of the frames' times, or None for pictures.
-    """
+    @property
+    def name(self) -> str:
+        """What people call it: a file's name, "camera 0"."""
+        ...
 
-    name: str
-    kind: Kind
-    size: tuple[int, int]
-    frame_rate: Fraction | None
-    frame_count: int | None
-    time_base: Fraction | None
+    @property
+    def kind(self) -> Kind:
+        """One of "video", "pictures", "camera"."""
+        ...
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the first frame."""
+        ...
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """Frames a second, or None for pictures."""
+        ...
+
+    @property
+    def frame_count(self) -> int | None:
+        """How many frames there are, or None where nobody knows."""
+        ...
+
+    @property
+    def time_base(self) -> Fraction | None:
+        """Unit of the frames' times in seconds, or None for pictures."""
+        ...
 
     def __iter__(self) -> Iterator[Frame]: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close what is open; closing twice does nothing."""
+        ...
 
     def __enter__(self) -> Source: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...

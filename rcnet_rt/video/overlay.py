@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,7 @@ MIN_JOINT_CONFIDENCE = 0.3
 
 
 def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: Skeleton) -> Image:
-    """Return a new picture with the kept poses, each labelled raw → refined score.
+    """Return a new picture with the kept poses, each labelled raw -> refined score.
 
     Args:
         image_bgr: (H, W, 3) uint8.
@@ -31,7 +30,7 @@ def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: 
     """
     raw = poses.scores if poses.raw_scores is None else poses.raw_scores
     labels = [
-        f"{before:.2f} > {after:.2f}" for before, after in zip(raw, poses.scores, strict=True)
+        f"{before:.2f} -> {after:.2f}" for before, after in zip(raw, poses.scores, strict=True)
     ]
     return _draw(image_bgr, poses, poses.scores, labels, kept, skeleton)
 
@@ -41,6 +40,8 @@ def compare(
     poses: Poses,
     kept: npt.NDArray[np.bool_],
     skeleton: Skeleton,
+    *,
+    threshold: float,
     raw_threshold: float,
 ) -> Image:
     """Return a picture twice as wide: the estimator's own choice left, the refined one right.
@@ -50,6 +51,7 @@ def compare(
         poses: N refined poses.
         kept: (N,) which the refined scores keep.
         skeleton: what joins the keypoints.
+        threshold: what the refined scores were held against.
         raw_threshold: the left half shows poses whose raw score is at least this.
     """
     raw = poses.scores if poses.raw_scores is None else poses.raw_scores
@@ -57,7 +59,7 @@ def compare(
     left = _draw(image_bgr, poses, raw, labels, raw >= raw_threshold, skeleton)
     right = draw(image_bgr, poses, kept, skeleton)
     _title(left, f"raw score >= {raw_threshold:.2f}")
-    _title(right, "refined score")
+    _title(right, f"refined score >= {threshold:.2f}")
     return np.hstack([left, right])
 
 
@@ -100,9 +102,9 @@ def _skeleton(scene: Image, pose: Poses, score: float, skeleton: Skeleton) -> No
     """Draw one pose in place; joints that the estimator itself doubts are left out."""
     import supervision as sv
 
-    visible = pose.found
+    visible: npt.NDArray[np.bool_] = pose.found
     if pose.keypoint_scores is not None:
-        visible &= pose.keypoint_scores >= MIN_JOINT_CONFIDENCE
+        visible = visible & (pose.keypoint_scores >= MIN_JOINT_CONFIDENCE)
     key_points = sv.KeyPoints(xy=pose.keypoints, visible=visible)
     color = sv.Color(*score_color(score))
     width = _line_width(scene)
@@ -115,16 +117,27 @@ def _labels(scene: Image, poses: Poses, scores: npt.NDArray[np.float32], labels:
     """Write one label above each pose, in place, where labels do not cover each other."""
     import supervision as sv
 
+    scale, width, padding = (
+        _text_scale(scene),
+        max(1, _line_width(scene) // 2),
+        2 + _line_width(scene),
+    )
+    boxes = _boxes(poses)
+    for box, label in zip(boxes, labels, strict=True):
+        text_width, text_height = _text_size(label, scale, width)
+        # A label at the edge would be cut off.
+        box[0] = np.clip(box[0], 0, max(0, scene.shape[1] - text_width - 2 * padding))
+        box[1] = np.clip(box[1], text_height + 2 * padding, scene.shape[0])
     detections = sv.Detections(
-        xyxy=_boxes(poses), class_id=np.array([_bin(float(score)) for score in scores])
+        xyxy=boxes, class_id=np.array([_bin(float(score)) for score in scores])
     )
     palette = sv.ColorPalette([sv.Color(*score_color(i / (BINS - 1))) for i in range(BINS)])
     annotator = sv.LabelAnnotator(
         palette,
         text_color=sv.Color.BLACK,
-        text_scale=_text_scale(scene),
-        text_thickness=max(1, _line_width(scene) // 2),
-        text_padding=2 + _line_width(scene),
+        text_scale=scale,
+        text_thickness=width,
+        text_padding=padding,
         smart_position=True,
     )
     annotator.annotate(scene, detections, labels)
@@ -133,29 +146,49 @@ def _labels(scene: Image, poses: Poses, scores: npt.NDArray[np.float32], labels:
 def _boxes(poses: Poses) -> npt.NDArray[np.float32]:
     """(N, 4) the estimator's boxes, or those around the joints that were found."""
     if poses.boxes is not None:
-        return poses.boxes
+        return np.nan_to_num(poses.boxes, posinf=0, neginf=0)
     keypoints = np.where(poses.found[..., None], poses.keypoints, np.nan)
-    missing = ~poses.found.any(axis=1)
-    keypoints = np.where(missing[:, None, None], 0, keypoints)
+    nowhere = ~np.any(poses.found, axis=1)[:, None, None]
+    keypoints = np.where(nowhere, 0, keypoints)
     corners = [np.nanmin(keypoints, axis=1), np.nanmax(keypoints, axis=1)]
     return np.concatenate(corners, axis=1).astype(np.float32)
 
 
 def _title(scene: Image, text: str) -> None:
+    """Write what a half shows, in place, in its lower left corner, where labels are rare."""
+    import supervision as sv
+
+    scale, width, padding = 1.3 * _text_scale(scene), _line_width(scene), 4 * _line_width(scene)
+    text_width, text_height = _text_size(text, scale, width)
+    anchor = sv.Point(text_width / 2 + 2 * padding, scene.shape[0] - text_height / 2 - 2 * padding)
+    sv.draw_text(
+        scene,
+        text,
+        anchor,
+        text_color=sv.Color.WHITE,
+        text_scale=scale,
+        text_thickness=width,
+        text_padding=padding,
+        background_color=sv.Color.BLACK,
+    )
+
+
+def _text_size(text: str, scale: float, width: int) -> tuple[int, int]:
+    """(width, height) of a text in pixels."""
     import cv2
 
-    scale, width = 1.3 * _text_scale(scene), max(1, _line_width(scene) // 2)
-    (_, height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, width)
-    place = (height, height + base)
-    for color, extra in (((0, 0, 0), 2), ((255, 255, 255), 0)):
-        cv2.putText(
-            scene, text, place, cv2.FONT_HERSHEY_SIMPLEX, scale, color, width + extra, cv2.LINE_AA
-        )
+    (text_width, text_height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, width)
+    return text_width, text_height
 
 
-def _line_width(scene: Any) -> int:
-    return max(1, round(min(scene.shape[:2]) / 270))
+def _line_width(scene: Image) -> int:
+    return max(1, round(_short_side(scene) / 270))
 
 
-def _text_scale(scene: Any) -> float:
-    return max(0.35, min(scene.shape[:2]) / 1200)
+def _text_scale(scene: Image) -> float:
+    return max(0.35, _short_side(scene) / 1200)
+
+
+def _short_side(scene: Image) -> int:
+    height, width = scene.shape[:2]
+    return min(height, width)

@@ -15,7 +15,7 @@ from rcnet_rt.video.frame import Frame, Image, Kind
 
 __all__ = ["PICTURE_SUFFIXES", "PictureSource", "read_picture"]
 
-PICTURE_SUFFIXES = frozenset(".bmp .jpeg .jpg .png .tif .tiff .webp".split())
+PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
 class PictureSource:

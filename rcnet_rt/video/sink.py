@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +13,11 @@ import numpy as np
 
 from rcnet_rt.errors import OutputError
 from rcnet_rt.video.frame import Image
-from rcnet_rt.video.pictures import PICTURE_SUFFIXES
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
-__all__ = ["PictureSink", "VideoSink", "check_output_file", "partial_name"]
+__all__ = ["CONTAINERS", "PictureSink", "VideoSink", "check_output_file", "partial_name"]
 
 CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 
@@ -41,11 +41,7 @@ class VideoSink:
     def __init__(
         self, path: Path, size: tuple[int, int], frame_rate: Fraction, time_base: Fraction
     ) -> None:
-        if path.suffix.lower() not in CONTAINERS:
-            raise OutputError(
-                f"{path}: video is written as {', '.join(sorted(CONTAINERS))}; choose one of these endings"
-            )
-        check_output_file(path)
+        check_output_file(path, CONTAINERS)
         self.path = path
         self._partial = partial_name(path)
         self._time_base = time_base
@@ -156,11 +152,6 @@ class PictureSink:
         import cv2
 
         path = self.folder / name
-        if path.suffix.lower() not in PICTURE_SUFFIXES:
-            raise OutputError(
-                f"{path}: pictures are written as {', '.join(sorted(PICTURE_SUFFIXES))}; "
-                "choose one of these endings"
-            )
         partial = partial_name(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -174,12 +165,21 @@ class PictureSink:
         self.count += 1
 
 
-def check_output_file(path: Path) -> None:
+def check_output_file(path: Path, suffixes: Collection[str] = ()) -> None:
     """Check that a file can be made there.
 
+    Args:
+        path: the file.
+        suffixes: endings that its name may have; none given: any.
+
     Raises:
-        OutputError: its folder is missing or may not be written, or a folder has its name.
+        OutputError: the ending is wrong, its folder is missing or may not be written to, or a
+            folder has its name.
     """
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise OutputError(
+            f"{path} cannot be written: its name must end in one of {' '.join(sorted(suffixes))}"
+        )
     folder = path.absolute().parent
     if not folder.is_dir():
         raise OutputError(f"the folder of {path} does not exist; create {path.parent} first")

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["VIDEO_SUFFIXES", "VideoFileSource"]
 
-VIDEO_SUFFIXES = frozenset(
-    ".3gp .avi .flv .gif .m2ts .m4v .mjpeg .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .webm .wmv".split()
-)
+# fmt: off
+VIDEO_SUFFIXES = frozenset({
+    ".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg",
+    ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv",
+})
+# fmt: on
 
 
 class VideoFileSource:
@@ -46,7 +49,7 @@ class VideoFileSource:
             self._first = next(self._decoder, None)
             if self._first is None:
                 raise SourceError(
-                    f"{path} holds no frame that can be decoded; record or copy it again"
+                    f"{path} holds no frame that can be decoded; copy or record it again"
                 )
         except BaseException:
             self._container.close()
@@ -98,7 +101,7 @@ class VideoFileSource:
                 index += 1
         if broken is not None:
             raise SourceError(
-                f"{self._path} is damaged after frame {index - 1}: {broken}; copy or record it again"
+                f"{self._path}: {broken} after {index} frames; copy or record it again"
                 if index
                 else _not_a_video(self._path, broken)
             )
@@ -132,9 +135,7 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
         raise SourceError(f"{path} holds no video stream; give a file with pictures in it")
     stream = streams[0]
     if stream.codec_context is None:
-        raise SourceError(
-            f"{path} is coded in a way that this build of FFmpeg cannot decode; convert it to H.264"
-        )
+        raise SourceError(f"{path} is in a format that cannot be decoded here; convert it to H.264")
     stream.thread_type = "AUTO"
     return stream
 

@@ -1,0 +1,133 @@
+"""`rcnet-rt doctor`: what is installed, what works, what is missing, and how to add it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from rcnet_rt import __version__, weights_file
+from rcnet_rt.cli.options import debug_option
+from rcnet_rt.errors import RcnetError
+
+__all__ = ["doctor"]
+
+# Distribution -> command that adds it, and what it is for where one can do without.
+PACKAGES = {
+    "torch": ("pip install torch", ""),
+    "ultralytics": ("pip install ultralytics", ""),
+    "opencv-python": ("pip install opencv-python", ""),
+    "av": ("pip install av", ""),
+    "supervision": ("pip install supervision", ""),
+    "onnxruntime": ("pip install onnxruntime", ""),
+    "safetensors": ("pip install safetensors", ""),
+    "faster-coco-eval": ("pip install faster-coco-eval", ""),
+    "openvino": ("pip install openvino", "OpenVINO models"),
+    "torch-tensorrt": ("pip install 'rcnet-rt[tensorrt]'", "TensorRT"),
+}
+
+
+class Finding(NamedTuple):
+    """One line: what was looked at, what was found, and how to mend it."""
+
+    subject: str
+    good: bool
+    found: str
+    remedy: str = ""
+
+
+@click.command()
+@debug_option
+def doctor() -> None:
+    """Say what is installed, what works, what is missing and the command that adds it."""
+    table = Table(title=f"rcnet-rt {__version__}")
+    for column in ("", "what", "found", "to add it"):
+        table.add_column(column, overflow="fold")
+    for finding in _findings():
+        mark = "[green]yes[/]" if finding.good else "[yellow]no[/]"
+        table.add_row(mark, *map(escape, (finding.subject, finding.found, finding.remedy)))
+    Console().print(table)
+
+
+def _findings() -> Iterator[Finding]:
+    yield Finding("Python", True, f"{platform.python_version()} on {platform.machine()}")
+    for package, (command, purpose) in PACKAGES.items():
+        yield _package(package, command, purpose)
+    for check in (_cuda, _h264, _yolo):
+        yield _safely(check)
+    yield from _backends()
+    yield from _weights()
+
+
+def _package(name: str, command: str, purpose: str) -> Finding:
+    try:
+        return Finding(name, True, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, False, f"only for {purpose}" if purpose else "missing", command)
+
+
+def _safely(check: Callable[[], Finding]) -> Finding:
+    """A check that fails is a finding too: the doctor always gets to the end."""
+    try:
+        return check()
+    except Exception as error:
+        subject = check.__name__.strip("_").upper()
+        return Finding(subject, False, f"{type(error).__name__}: {error}")
+
+
+def _cuda() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding("CUDA", True, torch.cuda.get_device_name())
+    return Finding("CUDA", False, "no GPU that torch can use; the CPU is enough for refining")
+
+
+def _h264() -> Finding:
+    import av
+
+    av.Codec("libx264", "w")
+    return Finding("H.264 encoder", True, f"libx264 in av {av.__version__}")
+
+
+def _yolo() -> Finding:
+    from rcnet_rt.estimators import ALIASES, ultralytics
+
+    name = ALIASES["yolo-pose"]
+    place = ultralytics.find(name)
+    if place is not None:
+        return Finding("YOLO-Pose weights", True, str(place))
+    remedy = "the first run downloads them, or give --model a path"
+    return Finding("YOLO-Pose weights", False, f"{name} is not here", remedy)
+
+
+def _backends() -> Iterator[Finding]:
+    for name, modules in {"onnx": ("onnxruntime", "onnx"), "torch": ("torch",)}.items():
+        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        yield Finding(
+            f"backend {name}",
+            not missing,
+            f"needs {', '.join(missing)}" if missing else "usable",
+            f"pip install {' '.join(missing)}" if missing else "",
+        )
+
+
+def _weights() -> Iterator[Finding]:
+    shipped = weights_file.available()
+    for name, path in shipped.items():
+        try:
+            weights_file.load(path)
+            yield Finding(f"weights {name}", True, str(path))
+        except RcnetError as error:
+            yield Finding(
+                f"weights {name}", False, str(error), "pip install --force-reinstall rcnet-rt"
+            )
+    if not shipped:
+        yield Finding("refiner weights", False, "none shipped yet; formulas refine the scores")

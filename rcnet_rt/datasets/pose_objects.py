@@ -1,0 +1,73 @@
+"""Poses as the JSON objects of our JSON Lines, and back, to the bit."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.poses import Poses
+
+__all__ = ["parse_poses", "pose_objects"]
+
+
+def pose_objects(poses: Poses, kept: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Return N poses, and (N,) which are kept, as JSON objects."""
+    raw = poses.scores if poses.raw_scores is None else poses.raw_scores
+    columns = [poses.keypoints]
+    if poses.keypoint_scores is not None:
+        columns.append(poses.keypoint_scores[..., None])
+    joints = np.concatenate(columns, axis=2).tolist()
+    objects = []
+    for index, found in enumerate(poses.found):
+        pose: dict[str, Any] = {
+            "keypoints": [
+                [_number(value) for value in joint] if there else None
+                for joint, there in zip(joints[index], found, strict=True)
+            ]
+        }
+        if poses.boxes is not None:
+            pose["box"] = [_number(value) for value in poses.boxes[index].tolist()]
+        pose["score_raw"] = _number(float(raw[index]))
+        pose["score"] = _number(float(poses.scores[index]))
+        pose["kept"] = bool(kept[index])
+        if poses.track_ids is not None:
+            pose["track"] = int(poses.track_ids[index])
+        objects.append(pose)
+    return objects
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN and no infinity: null."""
+    return value if math.isfinite(value) else None
+
+
+def parse_poses(objects: list[dict[str, Any]], joints: int, image_size: Any) -> Poses:
+    """Return the poses that objects hold, with their raw scores as scores.
+
+    Raises:
+        ValueError, TypeError, KeyError: they are no poses of so many joints.
+    """
+    if not objects:
+        return Poses.empty(joints, image_size)
+    found = [joint for pose in objects for joint in pose["keypoints"] if joint is not None]
+    width = len(found[0]) if found else 3
+    missing = [math.nan, math.nan, 0.0][:width]
+    values = np.array(
+        [[missing if joint is None else joint for joint in pose["keypoints"]] for pose in objects],
+        dtype=np.float32,
+    )
+    if values.shape[1:] != (joints, width) or width not in (2, 3):
+        raise ValueError(f"got keypoints of shape {values.shape[1:]}")
+    has_boxes = all("box" in pose for pose in objects)
+    has_tracks = all("track" in pose for pose in objects)
+    return Poses(
+        values[..., :2],
+        np.array([pose["score_raw"] for pose in objects], dtype=np.float32),
+        keypoint_scores=values[..., 2] if width == 3 else None,
+        boxes=np.array([pose["box"] for pose in objects], dtype=np.float32) if has_boxes else None,
+        track_ids=np.array([pose["track"] for pose in objects]) if has_tracks else None,
+        image_size=image_size,
+    )
