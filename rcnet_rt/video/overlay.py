@@ -17,6 +17,7 @@ __all__ = ["compare", "draw", "score_color"]
 RAMP_RGB = np.array([(165, 0, 38), (244, 109, 67), (254, 224, 80), (120, 220, 90), (0, 190, 110)])
 BINS = 11
 MIN_JOINT_CONFIDENCE = 0.3
+FAR = 30_000  # pixels
 
 
 def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: Skeleton) -> Image:
@@ -102,10 +103,11 @@ def _skeleton(scene: Image, pose: Poses, score: float, skeleton: Skeleton) -> No
     """Draw one pose in place; joints that the estimator itself doubts are left out."""
     import supervision as sv
 
-    visible: npt.NDArray[np.bool_] = pose.found
+    visible: npt.NDArray[np.bool_] = np.isfinite(pose.keypoints.sum(axis=2))
     if pose.keypoint_scores is not None:
         visible = visible & (pose.keypoint_scores >= MIN_JOINT_CONFIDENCE)
-    key_points = sv.KeyPoints(xy=pose.keypoints, visible=visible)
+    # Far outside the picture lines end anyway; OpenCV counts in 32 bits.
+    key_points = sv.KeyPoints(xy=np.clip(pose.keypoints, -FAR, FAR), visible=visible)
     color = sv.Color(*score_color(score))
     width = _line_width(scene)
     edges = [(first + 1, second + 1) for first, second in skeleton.links]
@@ -117,11 +119,8 @@ def _labels(scene: Image, poses: Poses, scores: npt.NDArray[np.float32], labels:
     """Write one label above each pose, in place, where labels do not cover each other."""
     import supervision as sv
 
-    scale, width, padding = (
-        _text_scale(scene),
-        max(1, _line_width(scene) // 2),
-        2 + _line_width(scene),
-    )
+    scale, padding = _text_scale(scene), 2 + _line_width(scene)
+    width = max(1, _line_width(scene) // 2)
     boxes = _boxes(poses)
     for box, label in zip(boxes, labels, strict=True):
         text_width, text_height = _text_size(label, scale, width)
@@ -144,14 +143,14 @@ def _labels(scene: Image, poses: Poses, scores: npt.NDArray[np.float32], labels:
 
 
 def _boxes(poses: Poses) -> npt.NDArray[np.float32]:
-    """(N, 4) the estimator's boxes, or those around the joints that were found."""
-    if poses.boxes is not None:
-        return np.nan_to_num(poses.boxes, posinf=0, neginf=0)
-    keypoints = np.where(poses.found[..., None], poses.keypoints, np.nan)
-    nowhere = ~np.any(poses.found, axis=1)[:, None, None]
-    keypoints = np.where(nowhere, 0, keypoints)
-    corners = [np.nanmin(keypoints, axis=1), np.nanmax(keypoints, axis=1)]
-    return np.concatenate(corners, axis=1).astype(np.float32)
+    """(N, 4) the estimator's boxes, or those around the joints that were found; all finite."""
+    boxes = poses.boxes
+    if boxes is None:
+        lost = np.isnan(poses.keypoints)
+        low = np.where(lost, np.inf, poses.keypoints).min(axis=1)
+        high = np.where(lost, -np.inf, poses.keypoints).max(axis=1)
+        boxes = np.concatenate([low, high], axis=1)
+    return np.nan_to_num(boxes, posinf=0, neginf=0).clip(-FAR, FAR).astype(np.float32)
 
 
 def _title(scene: Image, text: str) -> None:
@@ -191,4 +190,4 @@ def _text_scale(scene: Image) -> float:
 
 def _short_side(scene: Image) -> int:
     height, width = scene.shape[:2]
-    return min(height, width)
+    return int(min(height, width))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection
 from fractions import Fraction
@@ -158,7 +159,8 @@ class PictureSink:
             cv2.imencode(path.suffix, image_bgr)[1].tofile(partial)
             os.replace(partial, path)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink()
             raise OutputError(
                 f"{path} cannot be written ({error.strerror or error}); choose another --out"
             ) from error

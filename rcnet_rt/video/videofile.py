@@ -42,6 +42,7 @@ class VideoFileSource:
     def __init__(self, path: Path) -> None:
         self.name = path.name
         self._path = path
+        self._damage: str | None = None
         self._container = _open(path)
         try:
             self._stream = _video_stream(self._container, path)
@@ -76,35 +77,45 @@ class VideoFileSource:
         self.close()
 
     def _decode(self) -> Iterator[Frame]:
-        import av
-
         unit = _time_base(self._stream)
         step = max(1, round(1 / (_frame_rate(self._stream) * unit)))
-        last = -step
-        index = 0
-        broken: str | None = None
+        # AVI holds no time stamps, and what FFmpeg makes up for it is out of order.
+        untimed = self._container.format.name == "avi"
+        last, index = -step, 0
+        for picture in self._pictures():
+            # A few old formats leave time stamps out; the frame rate fills the gap.
+            last = last + step if picture.pts is None or untimed else picture.pts
+            yield Frame(index, _upright(picture), time=last * unit)
+            index += 1
+        if self._damage is None:
+            return
+        if index == 0:
+            raise SourceError(_not_a_video(self._path, self._damage))
+        raise SourceError(
+            f"{self._path}: {self._damage} after {index} frames; copy or record it again"
+        )
+
+    def _pictures(self) -> Iterator[VideoFrame]:
+        """Yield what can be decoded; where the file is damaged, stop and note why."""
+        import av
+
         packets = self._container.demux(self._stream)
-        while broken is None:
+        while self._damage is None:
             try:
                 packet = next(packets, None)
                 if packet is None:
-                    break
-                decoded = packet.decode()
+                    return
                 if packet.is_corrupt:
-                    broken = "the file breaks off"
+                    self._damage = "the file breaks off"
+                decoded = packet.decode()
             except av.error.FFmpegError as error:
-                decoded, broken = [], error.strerror
-            for picture in decoded:
-                # A few old formats leave time stamps out; the frame rate fills the gap.
-                last = last + step if picture.pts is None else picture.pts
-                yield Frame(index, _upright(picture), time=last * unit)
-                index += 1
-        if broken is not None:
-            raise SourceError(
-                f"{self._path}: {broken} after {index} frames; copy or record it again"
-                if index
-                else _not_a_video(self._path, broken)
-            )
+                decoded, self._damage = [], error.strerror or str(error)
+            yield from decoded
+        try:
+            decoded = self._stream.decode(None)  # what the decoder's threads still hold
+        except av.error.FFmpegError:
+            decoded = []
+        yield from decoded
 
 
 def _open(path: Path) -> InputContainer:
@@ -135,7 +146,10 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
         raise SourceError(f"{path} holds no video stream; give a file with pictures in it")
     stream = streams[0]
     if stream.codec_context is None:
-        raise SourceError(f"{path} is in a format that cannot be decoded here; convert it to H.264")
+        raise SourceError(
+            f"{path} cannot be decoded: it is cut off, or in a format unknown here; "
+            "copy it again or convert it to H.264"
+        )
     stream.thread_type = "AUTO"
     return stream
 

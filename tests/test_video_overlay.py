@@ -1,0 +1,75 @@
+"""Drawing: what is kept, in the colour of its score, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rcnet_rt.poses import Poses
+from rcnet_rt.skeletons import COCO17
+from rcnet_rt.video.overlay import compare, draw, score_color
+
+CANVAS = np.zeros((480, 640, 3), np.uint8)
+
+
+@pytest.fixture
+def refined(random_poses: Poses) -> Poses:
+    return random_poses.with_scores([0.9, 0.7, 0.5, 0.3, 0.1])
+
+
+def has_color(image: np.ndarray, score: float) -> bool:
+    return bool((image == score_color(score)[::-1]).all(axis=2).any())
+
+
+def test_kept_poses_have_the_colour_of_their_refined_score(refined: Poses) -> None:
+    drawn = draw(CANVAS, refined, refined.scores >= 0.4, COCO17)
+    assert drawn.shape == CANVAS.shape
+    assert [has_color(drawn, score) for score in (0.9, 0.7, 0.5, 0.3, 0.1)] == [True] * 3 + [
+        False
+    ] * 2
+
+
+def test_the_picture_given_stays_as_it_was(refined: Poses) -> None:
+    draw(CANVAS, refined, np.ones(5, bool), COCO17)
+    assert not CANVAS.any()
+
+
+def test_nothing_kept_nothing_drawn(refined: Poses) -> None:
+    np.testing.assert_array_equal(draw(CANVAS, refined, np.zeros(5, bool), COCO17), CANVAS)
+    np.testing.assert_array_equal(draw(CANVAS, Poses.empty(17), np.zeros(0, bool), COCO17), CANVAS)
+
+
+def test_compare_is_twice_as_wide(refined: Poses) -> None:
+    kept = refined.scores >= 0.4
+    both = compare(CANVAS, refined, kept, COCO17, threshold=0.4, raw_threshold=2.0)
+    assert both.shape == (480, 1280, 3)
+    left, right = both[:400, :640], both[:400, 640:]
+    assert not left.any()  # no raw score reaches 2
+    np.testing.assert_array_equal(right, draw(CANVAS, refined, kept, COCO17)[:400])
+
+
+def test_odd_values_do_not_stop_the_drawing(refined: Poses) -> None:
+    keypoints, boxes = refined.keypoints.copy(), refined.boxes.copy()
+    keypoints[0] = np.nan
+    keypoints[1, 3] = (np.inf, 1e20)
+    keypoints[2, 0] = -1e12
+    boxes[0], boxes[1, 2] = np.nan, np.inf
+    odd = replace(refined, keypoints=keypoints, boxes=boxes, scores=np.full(5, np.nan))
+    draw(CANVAS, odd, np.ones(5, bool), COCO17)
+    draw(CANVAS, replace(odd, boxes=None, keypoint_scores=None), np.ones(5, bool), COCO17)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 33), (2000, 3000)])
+def test_any_size(refined: Poses, size: tuple[int, int]) -> None:
+    canvas = np.zeros((*size, 3), np.uint8)
+    drawn = compare(canvas, refined, np.ones(5, bool), COCO17, threshold=0.0, raw_threshold=0.0)
+    assert drawn.shape == (size[0], 2 * size[1], 3)
+
+
+def test_colours_run_from_dark_red_to_green() -> None:
+    assert score_color(-3) == score_color(0)
+    assert score_color(7) == score_color(1)
+    assert score_color(float("nan")) == score_color(0)
+    assert len({score_color(i / 10) for i in range(11)}) == 11
