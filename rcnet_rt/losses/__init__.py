@@ -1,0 +1,1 @@
+"""Training losses, one concern a file: `loss(scores, targets, weights)` -> scalar tensor."""

@@ -1,0 +1,169 @@
+"""What a network learns from: the poses of many images with their features, bases and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt import features as feature_sets
+from rcnet_rt import formulas
+from rcnet_rt.datasets.coco import GroundTruth
+from rcnet_rt.datasets.results import ImagePoses
+from rcnet_rt.errors import DatasetError
+from rcnet_rt.oks import match, share_of_thresholds
+from rcnet_rt.packing import PackedPoses, pack
+from rcnet_rt.poses import Poses
+from rcnet_rt.skeletons import Skeleton
+
+__all__ = ["PoseTable", "RankingSet", "Target", "mirror", "ranking_set", "table"]
+
+Floats = npt.NDArray[np.float64]
+Target = Literal["oks", "share"]
+
+
+@dataclass(frozen=True, eq=False)
+class PoseTable:
+    """The poses of many images with what is right about them; images by number from 0.
+
+    Attributes:
+        pictures: the packed poses of each image.
+        mirrored: the same, seen in a mirror.
+        image_ids: (I,) ids.
+        entries: for each image, the places of its poses in the results.
+        oks: for each image, (N,) OKS with the matched person, 0 where there is none.
+        weights: for each image, (N,) how much a pose counts.
+    """
+
+    pictures: list[PackedPoses]
+    mirrored: list[PackedPoses]
+    image_ids: npt.NDArray[np.int64]
+    entries: list[npt.NDArray[np.int64]]
+    oks: list[Floats]
+    weights: list[Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class RankingSet:
+    """P poses as flat arrays, sorted by image.
+
+    Attributes:
+        features: (P, D) float32, not standardised.
+        mirrored: (P, D) float32, of the mirrored poses.
+        base: (P,) float32 logits of the base score.
+        targets: (P,) float32 in [0, 1].
+        weights: (P,) float32.
+        image: (P,) number of the image.
+        starts: (I + 1,) where each image's poses begin; the last is P.
+    """
+
+    features: npt.NDArray[np.float32]
+    mirrored: npt.NDArray[np.float32]
+    base: npt.NDArray[np.float32]
+    targets: npt.NDArray[np.float32]
+    weights: npt.NDArray[np.float32]
+    image: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+
+def table(
+    ground_truth: GroundTruth,
+    poses: Mapping[int, ImagePoses],
+    *,
+    floor: float = 0.0,
+    most: int = 20,
+    unsure: float = 0.3,
+) -> PoseTable:
+    """Match the poses of each image to its people, one to one.
+
+    Args:
+        ground_truth: the people.
+        poses: the estimator's poses by image id; images without ground truth are left out.
+        floor: poses with a raw score below it are left out.
+        most: of the rest, only this many of each image, the best by raw score (COCO's 20).
+        unsure: weight of an unmatched pose on an image that is not completely annotated, where it
+            may be right after all.
+
+    Raises:
+        DatasetError: no image has both poses and ground truth.
+    """
+    chosen = [image_id for image_id in poses if image_id in ground_truth.images]
+    if not chosen:
+        raise DatasetError("no image of the results has ground truth; were they made on other data?")
+    result = PoseTable([], [], np.array(chosen, dtype=np.int64), [], [], [])
+    for image_id in chosen:
+        all_poses = poses[image_id].poses
+        kept = np.flatnonzero(all_poses.scores >= floor)
+        best = np.argsort(-all_poses.scores[kept], kind="stable")[:most]
+        kept = np.sort(kept[best])
+        some = all_poses[kept]
+        fit = match(
+            ground_truth.oks(image_id, some.keypoints),
+            ground_truth.persons[image_id].ignore,
+            some.scores,
+        )
+        sure = image_id in ground_truth.complete
+        width = ground_truth.images[image_id].width
+        result.pictures.append(_pack(some))
+        result.mirrored.append(_pack(mirror(some, ground_truth.skeleton, width)))
+        result.entries.append(poses[image_id].entries[kept])
+        result.oks.append(fit.target)
+        result.weights.append(fit.weight * np.where((fit.person >= 0) | sure, 1.0, unsure))
+    return result
+
+
+def _pack(poses: Poses) -> PackedPoses:
+    return pack(
+        poses.keypoints, poses.scores, poses.keypoint_scores, poses.boxes, poses.image_size
+    )
+
+
+def mirror(poses: Poses, skeleton: Skeleton, width: float) -> Poses:
+    """Return the poses as a mirror shows them: x becomes width - x, left and right change names."""
+    order = list(skeleton.flip_order)
+    keypoints = poses.keypoints[:, order].copy()
+    keypoints[..., 0] = width - keypoints[..., 0]
+    boxes = None
+    if poses.boxes is not None:
+        boxes = poses.boxes[:, [2, 1, 0, 3]].copy()
+        boxes[:, [0, 2]] = width - boxes[:, [0, 2]]
+    joint_scores = None if poses.keypoint_scores is None else poses.keypoint_scores[:, order]
+    return replace(poses, keypoints=keypoints, boxes=boxes, keypoint_scores=joint_scores)
+
+
+def ranking_set(
+    poses: PoseTable,
+    skeleton: Skeleton,
+    features: str,
+    base: str,
+    base_scale: float,
+    target: Target = "oks",
+    images: Collection[int] | None = None,
+) -> RankingSet:
+    """Compute features, base logits and targets, of all images or of those with these numbers."""
+    numbers = range(len(poses.pictures)) if images is None else sorted(images)
+    compute = feature_sets.get(features).compute
+
+    def matrix(packed: PackedPoses) -> tuple[Floats, Floats]:
+        logits = formulas.base_logit(base, packed, base_scale)
+        return compute(packed, skeleton, logits), logits
+
+    seen = [matrix(poses.pictures[number]) for number in numbers]
+    mirrored = [matrix(poses.mirrored[number])[0] for number in numbers]
+    counts = [len(logits) for _, logits in seen]
+    oks = np.concatenate([poses.oks[number] for number in numbers])
+    return RankingSet(
+        features=np.concatenate([matrix for matrix, _ in seen]).astype(np.float32),
+        mirrored=np.concatenate(mirrored).astype(np.float32),
+        base=np.concatenate([logits for _, logits in seen]).astype(np.float32),
+        targets=(share_of_thresholds(oks) if target == "share" else oks).astype(np.float32),
+        weights=np.concatenate([poses.weights[number] for number in numbers]).astype(np.float32),
+        image=np.repeat(np.arange(len(counts)), counts),
+        starts=np.concatenate([[0], np.cumsum(counts)]),
+    )

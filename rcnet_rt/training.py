@@ -1,0 +1,247 @@
+"""The training loop: a ranking set in, a network out. Flat, deterministic, resumable.
+
+Nothing random depends on the past: each epoch seeds itself, so that a run which was interrupted and
+resumed ends with the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from rcnet_rt import model
+from rcnet_rt.errors import WeightsError
+from rcnet_rt.losses.rank import rank_loss
+from rcnet_rt.model import Network
+from rcnet_rt.model_config import NetworkConfig
+from rcnet_rt.ranking_set import RankingSet
+from rcnet_rt.recipes import Recipe
+
+__all__ = ["Epoch", "score", "train"]
+
+POSES_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch ended with.
+
+    Attributes:
+        number: from 1.
+        loss: mean over the steps.
+        network: the network as it would be kept now.
+    """
+
+    number: int
+    loss: float
+    network: Network
+
+
+def train(
+    recipe: Recipe,
+    data: RankingSet,
+    *,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> Network:
+    """Train a network; go on from the checkpoint where there is one.
+
+    Args:
+        recipe: every choice.
+        data: the poses to learn from.
+        device: as torch spells it.
+        checkpoint: file that is rewritten after every epoch, or None.
+        on_epoch: called after every epoch.
+
+    Raises:
+        WeightsError: nothing to learn from, a loss that is not finite, or a checkpoint that does
+            not fit.
+    """
+    if len(data) < 2:
+        raise WeightsError(f"training needs at least 2 poses, got {len(data)}")
+    torch.manual_seed(recipe.seed)
+    network = _network(recipe, data).to(device)
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    optimizer = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    state = _State(network, averaged, optimizer)
+    done = state.load(checkpoint) if checkpoint is not None and checkpoint.exists() else 0
+    columns = _Columns(data, device)
+    kept: Network = averaged.module if recipe.average > 0 else network
+    for number in range(done + 1, recipe.epochs + 1):
+        loss = _epoch(recipe, data, columns, state, number)
+        if checkpoint is not None:
+            state.save(checkpoint, number)
+        if on_epoch is not None:
+            on_epoch(Epoch(number, loss, kept.eval()))
+    return kept.eval()
+
+
+def score(network: Network, data: RankingSet) -> npt.NDArray[np.float64]:
+    """Return (P,) scores of a ranking set, a few images at a time."""
+    device = network.head.weight.device
+    scores = np.zeros(len(data))
+    ends = data.starts[1:]
+    step = (ends - 1) // POSES_AT_ONCE
+    with torch.inference_mode():
+        for images in np.split(np.arange(len(ends)), np.flatnonzero(np.diff(step)) + 1):
+            rows = slice(data.starts[images[0]], data.starts[images[-1] + 1])
+            columns = (data.features[rows], data.base[rows], data.image[rows])
+            batch = [torch.as_tensor(column, device=device) for column in columns]
+            scores[rows] = network(*batch).cpu().numpy()
+    return scores
+
+
+def _network(recipe: Recipe, data: RankingSet) -> Network:
+    config = NetworkConfig(
+        feature_count=data.features.shape[1],
+        architecture=recipe.architecture,
+        output=recipe.output,
+        hidden=recipe.hidden,
+        feedforward=recipe.feedforward,
+        dropout=recipe.dropout,
+        input_dropout=recipe.input_dropout,
+    )
+    network = model.build(config)
+    both = np.concatenate([data.features, data.mirrored]) if recipe.flip else data.features
+    counts = np.isfinite(both).sum(axis=0)
+    mean = np.where(counts > 0, np.nansum(both, axis=0) / np.maximum(counts, 1), 0.0)
+    spread = np.sqrt(np.nansum((both - mean) ** 2, axis=0) / np.maximum(counts, 1))
+    network.standardise.mean.copy_(torch.tensor(mean))
+    # A feature that never changes says nothing; a deviation of 1 keeps it from being blown up.
+    network.standardise.deviation.copy_(torch.tensor(np.where(spread > 1e-4, spread, 1.0)))
+    return network
+
+
+class _Columns:
+    """The ranking set on the device, so that a batch is an index."""
+
+    def __init__(self, data: RankingSet, device: str) -> None:
+        def tensor(array: npt.NDArray[Any]) -> Tensor:
+            return torch.tensor(array, device=device)
+
+        self.features = torch.stack([tensor(data.features), tensor(data.mirrored)])
+        self.base, self.targets = tensor(data.base), tensor(data.targets)
+        self.weights, self.image = tensor(data.weights), tensor(data.image)
+
+
+def _epoch(
+    recipe: Recipe, data: RankingSet, columns: _Columns, state: _State, number: int
+) -> float:
+    """Go once over all images in a random order; return the mean loss of the steps."""
+    seed = recipe.seed * 1_000_003 + number
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    mirrored = torch.tensor(
+        recipe.flip * random.integers(0, 2, len(data.starts) - 1)[data.image],
+        device=columns.image.device,
+    )
+    network = state.network.train()
+    losses: list[Tensor] = []
+    for rows in _batches(data.starts, random, recipe.poses_a_step):
+        batch = torch.from_numpy(rows).to(columns.image.device)
+        features = columns.features[mirrored[batch], batch]
+        scores = network(features, columns.base[batch], columns.image[batch])
+        loss = rank_loss(scores, columns.targets[batch], columns.weights[batch], recipe.margin)
+        state.step(loss, recipe)
+        losses.append(loss.detach())
+    mean = float(torch.stack(losses).mean())
+    if not np.isfinite(mean):
+        raise WeightsError(
+            f"the loss of epoch {number} is {mean}; use a smaller learning rate than "
+            f"{recipe.learning_rate}"
+        )
+    return mean
+
+
+def _batches(
+    starts: npt.NDArray[np.int64], random: np.random.Generator, size: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield rows of whole images in a random order, packed until there are `size` poses."""
+    order = random.permutation(len(starts) - 1)
+    counts = np.diff(starts)[order]
+    step = (np.cumsum(counts) - 1) // size
+    for images in np.split(order, np.flatnonzero(np.diff(step)) + 1):
+        yield np.concatenate([np.arange(starts[image], starts[image + 1]) for image in images])
+
+
+class _State:
+    """What an interrupted run needs to go on: weights, their running mean, the optimizer."""
+
+    def __init__(
+        self, network: Network, averaged: AveragedModel, optimizer: torch.optim.Optimizer
+    ) -> None:
+        self.network, self.averaged, self.optimizer = network, averaged, optimizer
+        self.steps = 0
+
+    def step(self, loss: Tensor, recipe: Recipe) -> None:
+        self.steps += 1
+        rate = recipe.learning_rate * min(1.0, self.steps / max(recipe.warmup_steps, 1))
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.averaged.update_parameters(self.network)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Name every tensor; those of a fresh optimizer are not there yet."""
+        named = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        named |= {f"averaged.{name}": value for name, value in self.averaged.state_dict().items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            named |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        return {name: value.detach().contiguous().clone() for name, value in named.items()}
+
+    def save(self, path: Path, epoch: int) -> None:
+        from safetensors.torch import save_file
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{path.name}.part")
+        metadata = {"epoch": str(epoch), "steps": str(self.steps)}
+        save_file(self.tensors(), unfinished, metadata)
+        os.replace(unfinished, path)
+
+    def load(self, path: Path) -> int:
+        """Take up a checkpoint; return the epochs that it has behind it."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata()
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            self._load_module(self.network, "network.", tensors)
+            self._load_module(self.averaged, "averaged.", tensors)
+            self._load_optimizer(tensors)
+            self.steps = int(metadata["steps"])
+            return int(metadata["epoch"])
+        except (SafetensorError, OSError, KeyError, RuntimeError, ValueError) as error:
+            raise WeightsError(
+                f"checkpoint {path} does not fit this run ({str(error).splitlines()[0]}); resume "
+                "with the options that it was started with, or train without --resume"
+            ) from error
+
+    @staticmethod
+    def _load_module(module: nn.Module, prefix: str, tensors: dict[str, Tensor]) -> None:
+        module.load_state_dict(
+            {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        )
+
+    def _load_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".", 2)
+                state.setdefault(int(index), {})[key] = tensor
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
