@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def open_sink(
         return _picture_sink(plan, draw)
     width, height = source.size
     rate, unit = source.frame_rate or Fraction(30), source.time_base or Fraction(1, 90_000)
-    plan.out.parent.mkdir(parents=True, exist_ok=True)
+    _create(plan.out.parent)
     sink = stack.enter_context(VideoSink(plan.out, (width * wide, height), rate, unit))
 
     def write(result: Result) -> None:
@@ -97,6 +98,15 @@ def _picture_sink(plan: Plan, draw: Drawing) -> Callable[[Result], None]:
         sink.write(draw(result), one.name if one else result.frame.name)
 
     return write
+
+
+def _create(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the folder {folder} cannot be created ({error.strerror}); choose another --out"
+        ) from error
 
 
 def _is_single(part: Part) -> bool:
@@ -123,23 +133,24 @@ def _folder(spec: str, out: Path | None) -> Path:
             raise OutputError(f"{spec} holds several files, so --out {out} must be a folder")
         return out
     path = Path(spec)
-    name = path.resolve().name if path.is_dir() else path.absolute().parent.name
-    return Path(f"{name or 'rcnet'}_rcnet")
+    while glob.has_magic(str(path)) and not path.exists():
+        path = path.parent
+    return Path(f"{path.resolve().name or 'pictures'}_rcnet")
 
 
 def _check(plans: list[Plan], json: Path | None) -> None:
     sources = {source.resolve() for plan in plans for source in _files(plan.part)}
     seen: set[Path] = set()
-    for out in [*dict.fromkeys(plan.out for plan in plans), json]:
+    if json is not None:
+        check_output_file(json)
+    for out in [*(plan.out for plan in plans), json]:
         if out is None:
             continue
-        if out.resolve() in sources:
-            raise OutputError(f"{out} is the source itself; choose another name for the output")
+        if out.resolve() in sources | {source.parent for source in sources if out.is_dir()}:
+            raise OutputError(f"{out} holds the source itself; choose another name for the output")
         if out.resolve() in seen:
             raise OutputError(f"{out} would be written twice; choose different names")
         seen.add(out.resolve())
-        if out.suffix:
-            check_output_file(out)
 
 
 def _files(part: Part) -> tuple[Path, ...]:

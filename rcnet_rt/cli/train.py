@@ -85,9 +85,7 @@ class Run:
     "--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/<time>]"
 )
 @click.option("--name", default="rcnet", show_default=True, help="Name of the weights.")
-@click.option(
-    "--preset", type=click.Choice(list(PRESETS)), default="residual", show_default=True
-)
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="residual", show_default=True)
 @click.option("--epochs", type=click.IntRange(min=1))
 @click.option("--arch", type=click.Choice(["attention", "mlp", "linear"]))
 @click.option("--features", type=click.Choice(list(features.FEATURE_SETS)))
@@ -185,7 +183,8 @@ def _load(coco: Path, files: list[Path]) -> Data:
         for image in {entry["image_id"] for entry in part}:
             if image in seen:
                 raise DatasetError(
-                    f"image {image} is in both {seen[image]} and {path}; give each image's poses once"
+                    f"image {image} is in both {seen[image]} and {path}; give the poses of an "
+                    "image once"
                 )
             seen[image] = path
         entries += part
@@ -291,9 +290,7 @@ def _reporter(run: Run, parts: list[Split], console: Console) -> Iterator[Report
         yield report
 
 
-def _train(
-    data: Data, run: Run, parts: list[Split], device: str, report: Report
-) -> list[Weights]:
+def _train(data: Data, run: Run, parts: list[Split], device: str, report: Report) -> list[Weights]:
     """Return the weights of each split; with several, those of all images come last."""
     if len(parts) > 1:
         parts = [*parts, Split("all images", tuple(sorted(data.poses)), ())]

@@ -106,6 +106,6 @@ def _is_picture(path: Path) -> bool:
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:
-    """Sort key that puts frame2 before frame10."""
-    parts = re.split(r"([0-9]+)", str(path))
+    """Sort key that puts frame before frame2 and frame2 before frame10."""
+    parts = re.split(r"([0-9]+)", str(path.with_suffix("")))
     return [(1, int(p), "") if p.isascii() and p.isdigit() else (0, 0, p) for p in parts]

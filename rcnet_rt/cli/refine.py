@@ -1,0 +1,136 @@
+"""`rcnet-rt refine`: a COCO results file in, the same file with better scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt import skeletons
+from rcnet_rt.cli.options import debug_option, weights_option
+from rcnet_rt.datasets.results import (
+    Entry,
+    keypoint_values,
+    poses_by_image,
+    read_results,
+    with_scores,
+    write_results,
+)
+from rcnet_rt.errors import DatasetError, WeightsError
+from rcnet_rt.refiner import OnError, Refiner
+from rcnet_rt.skeletons import Skeleton
+from rcnet_rt.video.sink import check_output_file
+from rcnet_rt.weights_file import Weights
+
+__all__ = ["load_refiner", "refine", "rescore"]
+
+
+@click.command()
+@click.argument("results", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File to write, gzipped if its name ends in .gz. It may be RESULTS itself: it is written "
+    "whole or not at all.",
+)
+@weights_option
+@click.option(
+    "--on-error",
+    type=click.Choice(get_args(OnError)),
+    default="raise",
+    show_default=True,
+    help="What to do with a pose whose numbers are not finite: fail, give it its raw score brought "
+    "into [0, 1] (NaN: 0), or give it 0. Where people must be avoided, raw is the safe choice.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+@click.option("--backend", default="auto", show_default=True, help="What runs the refiner.")
+@debug_option
+def refine(
+    results: Path, out: Path, weights: str, on_error: OnError, device: str, backend: str
+) -> None:
+    """Re-score a COCO keypoint results file, plain or gzipped.
+
+    The same entries in the same order with only `score` changed: fields that are not known stay,
+    and numbers stay to the bit. Nothing else is needed, no images and no annotations.
+    """
+    check_output_file(out)
+    entries = read_results(results)
+    refiner = load_refiner(weights, device, backend)
+    write_results(out, with_scores(entries, rescore(entries, refiner, on_error)))
+    images = len({entry["image_id"] for entry in entries})
+    click.echo(
+        f"{len(entries):,} poses of {images:,} images re-scored with {refiner.weights.name} "
+        f"({refiner.backend_name}) -> {out}"
+    )
+
+
+def load_refiner(weights: str, device: str, backend: str) -> Refiner:
+    """Load what --weights names.
+
+    Raises:
+        WeightsError: unknown or damaged weights, or none.
+        BackendError: a backend that is unknown or does not suit the device.
+    """
+    if weights == "none":
+        raise WeightsError(
+            "weights none would leave every score as it is; give a name, a .safetensors file, or "
+            "formula:score for the estimator's own score"
+        )
+    return Refiner(weights, device=device, backend=backend)
+
+
+def rescore(
+    entries: Sequence[Entry], refiner: Refiner, on_error: OnError = "raise"
+) -> npt.NDArray[np.float64]:
+    """Return the (N,) refined scores of a results file's entries, in [0, 1].
+
+    Raises:
+        DatasetError: entries of another number of joints, or with numbers that are not finite.
+        WeightsError: the weights are for another skeleton.
+    """
+    skeleton = _skeleton(entries, refiner.weights)
+    if on_error == "raise":
+        _check_finite(entries, skeleton)
+    images = list(poses_by_image(entries, skeleton, finite_scores=False).values())
+    scores = np.zeros(len(entries))
+    refined = refiner.batch([image.poses for image in images], on_error=on_error)
+    for image, poses in zip(images, refined, strict=True):
+        scores[image.entries] = poses.scores
+    return scores
+
+
+def _skeleton(entries: Sequence[Entry], weights: Weights) -> Skeleton:
+    """Return what the results' keypoints are; formulas take any known skeleton."""
+    expected = skeletons.get(weights.skeleton or skeletons.COCO17.name)
+    count = len(entries[0]["keypoints"]) if entries else 3 * len(expected.keypoints)
+    fitting = [
+        skeleton
+        for skeleton in map(skeletons.get, skeletons.names())
+        if 3 * len(skeleton.keypoints) == count
+    ]
+    if expected in fitting or not fitting:  # what fits nothing known is refused on reading
+        return expected
+    if weights.skeleton is None:
+        return fitting[0]
+    raise WeightsError(
+        f"weights {weights.name!r} are for the {len(expected.keypoints)} keypoints of "
+        f"{expected.name}, and the results have the {count // 3} of {fitting[0].name}; give "
+        "--weights that are made for it, or formula:NAME"
+    )
+
+
+def _check_finite(entries: Sequence[Entry], skeleton: Skeleton) -> None:
+    keypoints = np.isfinite(keypoint_values(entries, skeleton)).all(axis=(1, 2))
+    for index, entry in enumerate(entries):
+        others = np.array([entry["score"], *(entry.get("bbox") or ())], dtype=np.float64)
+        if not (keypoints[index] and np.isfinite(others).all()):
+            what = "score" if not np.isfinite(others[0]) else "keypoints or box"
+            raise DatasetError(
+                f"entry {index} (image {entry['image_id']}) of the results has a {what} that is "
+                "not a finite number; mend it, or use `rcnet-rt refine --on-error raw` or drop"
+            )

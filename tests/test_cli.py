@@ -1,0 +1,282 @@
+"""The command line as a user meets it: words, exit codes, files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from rcnet_rt.cli import main
+from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines
+from rcnet_rt.poses import Poses
+from rcnet_rt.video.sink import VideoSink
+
+FRAMES = 6
+ENTRY = [sys.executable, "-c", "from rcnet_rt.cli import main; main()"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_poses: Poses) -> Path:
+    """A folder with a clip, a picture, and poses recorded for both; we stand in it."""
+    monkeypatch.chdir(tmp_path)
+    with VideoSink(tmp_path / "clip.mp4", (640, 480), Fraction(10), Fraction(1, 10)) as sink:
+        for index in range(FRAMES):
+            sink.write(np.full((480, 640, 3), 20 * index, np.uint8), Fraction(index, 10))
+    cv2.imwrite(str(tmp_path / "photo.png"), np.zeros((480, 640, 3), np.uint8))
+    header = Header("clip.mp4", "recorded", "none", "coco17", 0.25, "yolo-pose", (640, 480))
+    with JsonLinesWriter(tmp_path / "poses.jsonl", header) as writer:
+        for index in range(FRAMES):
+            writer.write(index, index / 10, random_poses, random_poses.scores > 0)
+    return tmp_path
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+REPLAY = ("--model", "replay:poses.jsonl")
+
+
+def names(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir()} - {"clip.mp4", "photo.png", "poses.jsonl"}
+
+
+def times(path: Path) -> list[Fraction]:
+    with av.open(str(path)) as container:
+        return [frame.pts * frame.time_base for frame in container.decode(video=0)]
+
+
+def test_the_main_road(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("clip.mp4", *REPLAY, "--weights", "none", "--json", "out.jsonl") == 0
+    assert names(place) == {"clip_rcnet.mp4", "out.jsonl"}
+    assert times(place / "clip_rcnet.mp4") == [Fraction(i, 10) for i in range(FRAMES)]
+    lines = list(read_lines(place / "out.jsonl"))
+    before = list(read_lines(place / "poses.jsonl"))
+    assert [line["time"] for line in lines] == [line["time"] for line in before]
+    for line, recorded in zip(lines, before, strict=True):
+        for pose, old in zip(line["poses"], recorded["poses"], strict=True):
+            assert pose["keypoints"] == old["keypoints"]
+            assert pose["score"] == pose["score_raw"] == old["score_raw"]
+            assert pose["kept"] == (pose["score"] >= 0.25)
+    out, err = capsys.readouterr()
+    assert f"{FRAMES} frames" in out
+    assert "weights: none" in out
+    assert err == ""
+
+
+def test_formulas_say_that_they_are_formulas(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    formula = "formula:score_times_confidence"
+    assert run(*REPLAY, "clip.mp4", "--weights", formula, "--no-video", "--json", "a.jsonl") == 0
+    assert "no trained weights" in capsys.readouterr().out
+    assert names(place) == {"a.jsonl"}
+    header = json.loads((place / "a.jsonl").read_text().splitlines()[0])
+    assert header["weights"] == formula
+    pose = next(read_lines(place / "a.jsonl"))["poses"][0]
+    assert pose["score"] < pose["score_raw"]
+
+
+def test_conf_decides_what_is_kept(place: Path) -> None:
+    kept = []
+    for conf in (0, 0.5, 1):
+        run(
+            "clip.mp4", *REPLAY, "--weights=none", "--no-video", "--json", "a.jsonl", "--conf", conf
+        )
+        line = next(read_lines(place / "a.jsonl"))
+        kept.append([pose["kept"] for pose in line["poses"]])
+        assert kept[-1] == [pose["score"] >= conf for pose in line["poses"]]
+    assert all(kept[0])
+    assert not any(kept[2])
+
+
+def test_compare_is_twice_as_wide(place: Path) -> None:
+    assert run("clip.mp4", *REPLAY, "--compare", "--out", "both.mp4", "--max-frames", 2) == 0
+    with av.open("both.mp4") as container:
+        frames = list(container.decode(video=0))
+    assert [(frame.width, frame.height) for frame in frames] == [(1280, 480)] * 2
+
+
+def test_a_picture(place: Path) -> None:
+    assert run("photo.png", *REPLAY, "--json", "a.jsonl") == 0
+    assert cv2.imread("photo_rcnet.png").shape == (480, 640, 3)
+    line = next(read_lines(place / "a.jsonl"))
+    assert (line["time"], line["file"]) == (None, "photo.png")
+
+
+@pytest.mark.parametrize("source", ["both", "both/*"])
+def test_a_folder_of_pictures_and_videos(place: Path, source: str) -> None:
+    (place / "both").mkdir()
+    (place / "photo.png").rename("both/photo.png")
+    cv2.imwrite("both/photo2.png", np.zeros((480, 640, 3), np.uint8))
+    (place / "clip.mp4").rename("both/clip.mp4")
+    assert run(source, *REPLAY, "--json", "a.jsonl", "--max-frames", 5) == 0
+    assert {entry.name for entry in Path("both_rcnet").iterdir()} == {
+        "photo.png",
+        "photo2.png",
+        "clip_rcnet.mp4",
+    }
+    lines = list(read_lines(place / "a.jsonl"))
+    assert [(line["file"], line["frame"]) for line in lines] == [
+        ("photo.png", 0),
+        ("photo2.png", 1),
+        ("clip.mp4", 0),
+        ("clip.mp4", 1),
+        ("clip.mp4", 2),
+    ]
+
+
+def test_out_may_be_a_folder(place: Path) -> None:
+    assert run("clip.mp4", *REPLAY, "--out", "new/folder") == 0
+    assert (place / "new" / "folder" / "clip_rcnet.mp4").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("missing.mp4",), 1, "no such file or folder: missing.mp4"),
+        (("text.mp4",), 1, "is not a video"),
+        (("empty.mp4",), 1, "empty"),
+        (("cut.mp4",), 1, "cut off"),
+        (("rtsp://a:b@c/d",), 1, "not supported yet"),
+        (("clip.mp4", "--model", "nonsense"), 1, "unknown model"),
+        (("clip.mp4", *REPLAY, "--out", "missing/a.mp4"), 1, "create missing first"),
+        (("clip.mp4", *REPLAY, "--json", "missing/a.jsonl"), 1, "create missing first"),
+        (("clip.mp4", *REPLAY, "--out", "clip.mp4"), 1, "the source itself"),
+        (("clip.mp4", *REPLAY, "--json", "clip.mp4"), 1, "the source itself"),
+        (("clip.mp4", *REPLAY, "--out", "a.mp4", "--json", "a.mp4"), 1, "written twice"),
+        (("clip.mp4", *REPLAY, "--out", "a.avi"), 1, "must end in one of"),
+        (("clip.mp4", *REPLAY, "--out", "text.mp4/a"), 1, "cannot be created"),
+        (("photo.png", *REPLAY, "--out", "a.mp4"), 1, "must end in one of"),
+        (("pictures", *REPLAY, "--out", "pictures"), 1, "the source itself"),
+        (("pictures", *REPLAY, "--out", "a.mp4"), 1, "must be a folder"),
+        (("clip.mp4", *REPLAY, "--weights", "nope"), 1, "unknown weights"),
+        (("clip.mp4", *REPLAY, "--weights", "none", "--conf", "p95"), 1, "p95 needs trained"),
+        (("clip.mp4", *REPLAY, "--conf", "7"), 2, "a number from 0 to 1"),
+        (("clip.mp4", *REPLAY, "--conf", "nan"), 2, "a number from 0 to 1"),
+        (("clip.mp4", *REPLAY, "--conf", "high"), 2, "a number from 0 to 1"),
+        (("clip.mp4", *REPLAY, "--max-frames", "0"), 2, "max-frames"),
+        (("clip.mp4", *REPLAY, "--nothing"), 2, "--nothing"),
+        (("run",), 2, "SOURCE"),
+    ],
+)
+def test_bad_input(
+    place: Path,
+    capfd: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
+) -> None:
+    (place / "text.mp4").write_text("hello")
+    (place / "empty.mp4").touch()
+    (place / "cut.mp4").write_bytes((place / "clip.mp4").read_bytes()[:2000])
+    (place / "pictures").mkdir()
+    for name in "ab":
+        cv2.imwrite(f"pictures/{name}.png", np.zeros((4, 6, 3), np.uint8))
+    there = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
+    assert run(*arguments) == code
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert message in err
+    if code == 1:
+        assert err.startswith("Error: ")
+        assert err.count("\n") == 1
+    assert {path: path.stat().st_mtime_ns for path in place.rglob("*")} == there
+
+
+def test_a_failure_in_mid_stream_keeps_what_was_done(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (place / "poses.jsonl").read_text().splitlines()
+    (place / "short.jsonl").write_text("\n".join(lines[:4]))
+    assert run("clip.mp4", "--model", "replay:short.jsonl", "--json", "a.jsonl") == 1
+    assert len(times(place / "clip_rcnet.mp4")) == 3
+    assert len(list(read_lines(place / "a.jsonl"))) == 3
+    err = capsys.readouterr().err
+    assert "Stopped after 3 frames; written: a.jsonl, clip_rcnet.mp4." in err
+    assert "has 3 recorded frames" in err
+
+
+def test_debug_shows_the_traceback(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("missing.mp4", "--debug") == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_file_named_like_a_command(place: Path) -> None:
+    (place / "clip.mp4").rename("demo")
+    assert run("run", "./demo", *REPLAY) == 0
+    assert names(place) == {"demo", "demo_rcnet.mp4"}
+
+
+def test_help_is_quick_and_loads_nothing_heavy(capsys: pytest.CaptureFixture[str]) -> None:
+    code = (
+        "import sys; from rcnet_rt.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'torch', 'ultralytics', 'cv2', 'supervision', 'av'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "demo" in shown.stdout
+    assert run("--version") == 0
+    assert run("demo", "--help") == 0
+    assert "rcnet-demo" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals differ")
+def test_an_interrupt_leaves_files_that_can_be_read(place: Path) -> None:
+    lines = (place / "poses.jsonl").read_text().splitlines()
+    (place / "long.jsonl").write_text("\n".join(lines[:2] + [lines[1]] * 3000))
+    with VideoSink(place / "long.mp4", (640, 480), Fraction(30), Fraction(1, 30)) as sink:
+        for index in range(900):
+            sink.write(np.zeros((480, 640, 3), np.uint8), Fraction(index, 30))
+    command = [*ENTRY, "long.mp4", "--model", "replay:long.jsonl", "--json", "a.jsonl"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        partial, deadline = place / ".a.partial.jsonl", time.monotonic() + 60
+        while not (partial.exists() and partial.stat().st_size > 50_000):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    written = len(times(place / "long_rcnet.mp4"))
+    assert 0 < written < 900
+    assert abs(len(list(read_lines(place / "a.jsonl"))) - written) <= 1
+    assert not list(place.glob(".*"))
+
+
+def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("doctor") == 0
+    out = capsys.readouterr().out
+    for word in ("Python", "torch", "openvino", "CUDA", "libx264", "backend onnx"):
+        assert word in out
+
+
+def test_demo_replays_where_nothing_can_be_downloaded(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rcnet_rt.estimators.ultralytics.fetch", lambda name, seconds: False)
+    assert run("demo", "--out", "shown") == 0
+    out = capsys.readouterr().out
+    assert "recorded in the package, are replayed" in out
+    assert "by refined score" in out
+    assert {entry.name for entry in Path("shown").iterdir()} == {
+        "clip.mp4",
+        "clip_rcnet.mp4",
+        "poses.jsonl",
+    }
+    assert len(times(Path("shown/clip_rcnet.mp4"))) == 45
