@@ -1,0 +1,28 @@
+"""rcnet_rt in a loop that runs ultralytics already.
+
+python examples/ultralytics_loop.py [MODEL] [SOURCE]
+"""
+
+import sys
+
+from ultralytics import ASSETS, YOLO
+
+from rcnet_rt import Refiner
+from rcnet_rt.estimators.ultralytics import poses_from_result
+
+
+def main() -> None:
+    """Print raw and refined scores of every picture."""
+    model = YOLO(sys.argv[1] if len(sys.argv) > 1 else "yolov8n-pose.pt", task="pose")
+    source = sys.argv[2] if len(sys.argv) > 2 else ASSETS / "bus.jpg"
+    refiner = Refiner()
+    # A low threshold: bringing good poses with bad scores back is the point.
+    for result in model.predict(source, conf=0.05, stream=True, verbose=False):
+        poses = refiner(poses_from_result(result))
+        print(result.path)
+        for raw, refined in zip(poses.raw_scores, poses.scores, strict=True):
+            print(f"  {raw:.2f} -> {refined:.2f}")
+
+
+if __name__ == "__main__":
+    main()
