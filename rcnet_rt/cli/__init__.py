@@ -26,6 +26,9 @@ class Lazy(NamedTuple):
 
 COMMANDS = {
     "run": Lazy("rcnet_rt.cli.run:run", "Refine the poses of a video, pictures or a camera."),
+    "predict": Lazy("rcnet_rt.cli.predict:predict", "Run an estimator over a dataset's images."),
+    "refine": Lazy("rcnet_rt.cli.refine:refine", "Re-score a COCO results file."),
+    "eval": Lazy("rcnet_rt.cli.eval:eval_command", "Judge scores before and after refining."),
     "demo": Lazy("rcnet_rt.cli.demo:demo", "See it work: no network, no camera needed."),
     "doctor": Lazy("rcnet_rt.cli.doctor:doctor", "What is installed, what works, what is missing."),
 }

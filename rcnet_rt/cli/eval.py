@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
+from rich.text import Text
 
 from rcnet_rt import __version__
 from rcnet_rt.cli.options import debug_option, weights_option
@@ -23,8 +23,9 @@ from rcnet_rt.evaluation import Evaluation, compare
 from rcnet_rt.experiment import Data
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.video.sink import check_output_file
+from rcnet_rt.weights_file import Weights
 
-__all__ = ["evaluate", "evaluate_command"]
+__all__ = ["eval_command", "judge", "load_data", "part", "trained_on"]
 
 
 @click.command("eval", epilog=LEGEND)
@@ -41,7 +42,7 @@ __all__ = ["evaluate", "evaluate_command"]
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option("--backend", default="auto", show_default=True, help="What runs the refiner.")
 @debug_option
-def evaluate_command(
+def eval_command(
     results: Path,
     coco: Path,
     weights: str,
@@ -60,22 +61,32 @@ def evaluate_command(
     refiner = load_refiner(weights, device, backend)
     data = load_data(results, coco, split)
     refined = rescore(data.entries, refiner)
-    seen = trained_on(data, refiner)
-    name, evaluation = evaluate(data, refined)
+    seen = trained_on(data, refiner.weights)
     unseen = set(data.poses) - seen
-    fresh = evaluate(_part(data, unseen), refined) if seen and unseen else None
-    _print(data, refiner, seen, (name, evaluation), fresh)
+    everything = judge(data, refined)
+    fresh = judge(part(data, unseen), refined) if seen and unseen else None
+    console = wide_console()
+    click.echo(_heading(results, data, refiner))
+    if seen:
+        click.secho(
+            f"Warning: {len(seen):,} of {len(data.poses):,} images were trained on: these figures "
+            "flatter; held-out figures are in the model card.\n",
+            fg="yellow",
+        )
+    _show(console, everything)
+    if fresh is not None:
+        _show(console, fresh, "images not trained on")
+    console.print(Text(LEGEND, "dim"))
     if json is not None:
-        record = {
+        about = {
             "rcnet_rt": __version__,
             "results": str(results),
             "weights": refiner.weights.name,
             "backend": refiner.backend_name,
             "images_trained_on": len(seen),
-            "best_formula": name,
-            **evaluation_json(evaluation),
-            "images_not_trained_on": fresh and evaluation_json(fresh[1]),
         }
+        unflattered = None if fresh is None else evaluation_json(fresh)
+        record = {**about, **evaluation_json(everything), "images_not_trained_on": unflattered}
         write_json(json, record)
         click.echo(f"figures -> {json}")
 
@@ -93,13 +104,34 @@ def load_data(results: Path, coco: Path, split: str | None = None) -> Data:
     return Data(load_ground_truth(coco, split, images), entries)
 
 
-def trained_on(data: Data, refiner: Refiner) -> set[int]:
-    """Return the images among these that the weights were trained on, as far as they say."""
-    return set(data.poses).intersection(refiner.weights.training.get("images") or ())
+def part(data: Data, images: Collection[int]) -> Data:
+    """Return the same results with the ground truth of some of the images."""
+    return Data(data.ground_truth.subset(images), data.entries)
 
 
-def evaluate(data: Data, refined: npt.NDArray[np.float64]) -> tuple[str, Evaluation]:
-    """Return the formula that is best on these very images, and raw, formula's and new scores."""
-    name = data.best_formula(data.ground_truth.images)
-    peers = {name: data.formula_values(name)}
-    return name, compare(data.ground_truth, data.entries, data.scores, refined, peers)
+def trained_on(data: Data, weights: Weights) -> set[int]:
+    """Return the images among these that weights were trained on, as far as they tell."""
+    return set(data.poses).intersection(weights.training.get("images") or ())
+
+
+def judge(data: Data, refined: npt.NDArray[np.float64]) -> Evaluation:
+    """Compare raw and refined scores, and those of the formula that is best on these images."""
+    best = data.best_formula(tuple(data.poses))
+    peers = {best: data.formula_values(best)}
+    return compare(data.ground_truth, data.entries, data.scores, refined, peers)
+
+
+def _heading(results: Path, data: Data, refiner: Refiner) -> str:
+    total = len({entry["image_id"] for entry in data.entries})
+    left_out = total - len(data.poses)
+    note = f"; {left_out:,} images have no annotations here and are left out" if left_out else ""
+    return f"{results.name}, refined with {refiner.weights.name} ({refiner.backend_name}){note}\n"
+
+
+def _show(console: Console, evaluation: Evaluation, over: str = "") -> None:
+    best = next(iter(evaluation.all_images.peers))
+    note = (
+        f"{best} is the formula with the best AP, chosen on these very images: it is flattered.\n"
+    )
+    for item in comparison_table(evaluation, over, note):
+        console.print(item)

@@ -125,12 +125,16 @@ def _skeleton(entries: Sequence[Entry], weights: Weights) -> Skeleton:
 
 
 def _check_finite(entries: Sequence[Entry], skeleton: Skeleton) -> None:
-    keypoints = np.isfinite(keypoint_values(entries, skeleton)).all(axis=(1, 2))
+    keypoints = np.isfinite(keypoint_values(entries, skeleton)).reshape(len(entries), -1)
     for index, entry in enumerate(entries):
-        others = np.array([entry["score"], *(entry.get("bbox") or ())], dtype=np.float64)
-        if not (keypoints[index] and np.isfinite(others).all()):
-            what = "score" if not np.isfinite(others[0]) else "keypoints or box"
-            raise DatasetError(
-                f"entry {index} (image {entry['image_id']}) of the results has a {what} that is "
-                "not a finite number; mend it, or use `rcnet-rt refine --on-error raw` or drop"
-            )
+        parts = {
+            "score": np.isfinite(np.float64(entry["score"])),
+            "keypoint": keypoints[index].all(),
+            "box": np.isfinite(np.array(entry.get("bbox") or 0, dtype=np.float64)).all(),
+        }
+        for name, finite in parts.items():
+            if not finite:
+                raise DatasetError(
+                    f"entry {index} (image {entry['image_id']}) of the results has a {name} that "
+                    "is not a finite number; mend it, or use `rcnet-rt refine --on-error raw`"
+                )

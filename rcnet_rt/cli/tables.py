@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,13 +18,13 @@ __all__ = ["LEGEND", "comparison_table", "evaluation_json", "wide_console"]
 WIDTH = 120  # where no terminal says how wide it is
 
 LEGEND = (
-    "COCO figures by faster-coco-eval. Ranking accuracy (share of pairs in the order of their OKS, "
-    "ties half), Pearson and AUSE-OKS: over the poses matched one to one at OKS 0.5 or more. "
-    "AUSE-OKS: remove the k lowest scores, k = 0 to N - 1; the mean of 1 - OKS over the rest, minus "
-    "the same under the best order, averaged over k; 0 is a perfect order. FP: a pose matched "
-    "below OKS 0.5; counted if it scores above the lowest TP of its image. ECE: score against "
-    "matched OKS in 15 bins, scores brought into [0, 1]. Ceiling: AP with each pose's matched OKS "
-    "as its score. Intervals: bootstrap over images."
+    "COCO figures by faster-coco-eval. Ranking accuracy (share of pairs in the order of their "
+    "OKS, ties half), Pearson and AUSE-OKS: over the poses matched one to one at OKS 0.5 or more. "
+    "AUSE-OKS: remove the k lowest scores, k = 0 to N - 1; the mean of 1 - OKS over the rest, "
+    "minus the same under the best order, averaged over k; 0 is a perfect order. FP: a pose "
+    "matched below OKS 0.5; it counts if it scores above the lowest TP of its image. ECE: score "
+    "against matched OKS in 15 bins, scores brought into [0, 1]. Ceiling: AP with each pose's "
+    "matched OKS as its score. Interval: bootstrap over images."
 )
 
 
@@ -74,19 +74,19 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(width=WIDTH)
 
 
-def comparison_table(evaluation: Evaluation, *, title: str = "", note: str = "") -> Group:
-    """Return the tables of all images and of those with complete annotations, to be printed.
+def comparison_table(evaluation: Evaluation, over: str = "", note: str = "") -> list[Table | Text]:
+    """Return what to print: a table of all images, one of those with complete annotations.
 
     Args:
         evaluation: before and after.
-        title: in front of what the tables are over, such as "held-out images".
-        note: a line under them, such as how the formula was chosen.
+        over: what the images are, such as "held-out images".
+        note: a line under the tables, such as how the formula was chosen.
     """
-    parts = [*_part(evaluation.all_images, title or "all images")]
-    if evaluation.complete_images is not None:
-        complete = f"{title}, completely annotated" if title else "completely annotated images"
-        parts += _part(evaluation.complete_images, complete)
-    return Group(*parts, *([Text(note)] if note else []))
+    parts = [*_part(evaluation.all_images, over or "all images")]
+    complete = evaluation.complete_images
+    if complete is not None:
+        parts += _part(complete, f"{over or 'those'} with complete annotations")
+    return [*parts, Text(note)] if note else parts
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -101,12 +101,13 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
 def _part(comparison: Comparison, title: str) -> Iterator[Table | Text]:
     before, after = comparison.before, comparison.after
     peers = sorted(comparison.peers.items(), key=lambda peer: -peer[1].metrics.ap)
-    table = Table(
-        title=f"{title}: {comparison.images:,} images, {comparison.people:,} people, "
-        f"{comparison.poses:,} poses (x100; ↓ less is better)",
-        title_justify="left",
+    yield Text(
+        f"{title}: {comparison.images:,} images, {comparison.people:,} people, "
+        f"{comparison.poses:,} poses",
+        "bold",
     )
-    table.add_column("", no_wrap=True)
+    table = Table()
+    table.add_column("x100 but counts; ↓ less is better", no_wrap=True)
     for name in ("raw", *(name.replace("_", " ") for name, _ in peers), "refined", "change"):
         table.add_column(name, justify="right", vertical="bottom", max_width=14)
     for row in ROWS:

@@ -1,0 +1,95 @@
+"""`rcnet-rt predict`: an estimator over a dataset's images, COCO results out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rcnet_rt import predicting
+from rcnet_rt.cli.options import debug_option
+from rcnet_rt.cli.progress import progress_bar
+from rcnet_rt.errors import RcnetError
+from rcnet_rt.predicting import FLOOR, Pictures, partial_path
+from rcnet_rt.video.sink import check_output_file
+
+__all__ = ["predict"]
+
+
+@click.command()
+@click.option(
+    "--coco",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder that holds annotations/ and images/{split}/, or {split}/ itself.",
+)
+@click.option("--split", default="val2017", show_default=True, help="Which images.")
+@click.option(
+    "--model",
+    default="yolo-pose",
+    show_default=True,
+    help="The estimator: a YOLO-Pose name, a .pt, .onnx or .engine file, or an OpenVINO folder. A "
+    ".pt file is a program: load only those you trust.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Results file to write, gzipped if its name ends in .gz.",
+)
+@click.option(
+    "--floor",
+    type=click.FloatRange(0, 1),
+    default=FLOOR,
+    show_default=True,
+    help="Leave out poses with a lower raw score. Low on purpose: training needs the bad ones too.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many images.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+@debug_option
+def predict(
+    coco: Path, split: str, model: str, out: Path, floor: float, limit: int | None, device: str
+) -> None:
+    """Run an estimator over a dataset's images and write COCO results with its own scores.
+
+    Images that are done are kept in OUT.partial: after an interruption the same command goes on
+    with the rest. OUT appears when all are done.
+    """
+    check_output_file(out)
+    done = 0
+    with progress_bar() as bar:
+
+        def start(pictures: Pictures, before: int) -> None:
+            nonlocal done
+            done = before
+            missing = f"; {pictures.missing:,} have no picture here" if pictures.missing else ""
+            continued = f"; going on after {before:,}" if before else ""
+            click.echo(f"{len(pictures.paths):,} images of {split}{missing}{continued}", err=True)
+            bar.start(split, len(pictures.paths) - before)
+
+        def advance(_: int) -> None:
+            nonlocal done
+            done += 1
+            bar.advance()
+
+        try:
+            pictures = predicting.predict_split(
+                coco,
+                split,
+                model,
+                out,
+                device=device,
+                floor=floor,
+                limit=limit,
+                on_start=start,
+                on_picture=advance,
+            )
+        except (RcnetError, KeyboardInterrupt):
+            if done:
+                click.echo(
+                    f"{done:,} images are done and kept in {partial_path(out)}; the same command "
+                    "goes on from there.",
+                    err=True,
+                )
+            raise
+    click.echo(f"{len(pictures.paths):,} images predicted with {model} -> {out}")

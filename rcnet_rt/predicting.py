@@ -1,0 +1,298 @@
+"""An estimator over the pictures of a dataset: COCO results that survive an interruption.
+
+Until all is done, `FILE.partial` beside the output holds a header line and a line for every picture
+that is finished (JSON Lines). The same job goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from rcnet_rt import estimators
+from rcnet_rt.datasets.coco import GroundTruth, Image, image_path, load_ground_truth
+from rcnet_rt.datasets.results import Entry, write_results
+from rcnet_rt.errors import DatasetError, EstimatorError, OutputError
+from rcnet_rt.estimators import Estimator
+from rcnet_rt.poses import Poses
+from rcnet_rt.video.pictures import read_picture
+
+__all__ = [
+    "FLOOR",
+    "Job",
+    "Partial",
+    "Pictures",
+    "entries_of",
+    "find_pictures",
+    "partial_path",
+    "predict",
+    "predict_split",
+]
+
+# What COCO's AP is customarily measured with: low enough that hardly a right pose is lost, and that
+# training sees the duplicates and the background that it must learn to put last.
+FLOOR = 0.001
+
+FOUND = 2.0  # third value of a joint where the estimator gives no confidence: a flag
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is predicted; only an equal job goes on with a partial file.
+
+    Attributes:
+        model: what --model said, a path made absolute.
+        split: of the dataset.
+        floor: poses with a lower raw score are not kept.
+    """
+
+    model: str
+    split: str
+    floor: float = FLOOR
+
+    @classmethod
+    def of(cls, model: str, split: str, floor: float = FLOOR) -> Job:
+        """Return the job of a --model, whatever folder its path is seen from."""
+        return cls(str(Path(model).resolve()) if Path(model).exists() else model, split, floor)
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """The pictures of a split.
+
+    Attributes:
+        paths: file by image id, for those that are here, in the order of the annotations.
+        missing: how many are annotated and not here.
+        ground_truth: of the whole split.
+    """
+
+    paths: dict[int, Path]
+    missing: int
+    ground_truth: GroundTruth
+
+
+def find_pictures(root: Path, split: str, limit: int | None = None) -> Pictures:
+    """Return the pictures of a split, the first `limit` of those that are here.
+
+    Raises:
+        DatasetError: no annotations, an unknown split, or not one picture is here.
+    """
+    ground_truth = load_ground_truth(root, split)
+    found = {
+        image.id: path
+        for image in ground_truth.images.values()
+        if (path := _path(root, image)) is not None
+    }
+    if not found:
+        raise DatasetError(
+            f"none of the {len(ground_truth.images)} images of {split} is in "
+            f"{Path(root) / 'images' / split} or {Path(root) / split}; put the pictures there"
+        )
+    missing = len(ground_truth.images) - len(found)
+    return Pictures(dict(list(found.items())[:limit]), missing, ground_truth)
+
+
+def _path(root: Path, image: Image) -> Path | None:
+    try:
+        return image_path(root, image)
+    except DatasetError:
+        return None
+
+
+def partial_path(out: Path) -> Path:
+    """Return where the pictures that are done are kept until all are.
+
+    >>> partial_path(Path("out/results.json.gz")).name
+    'results.json.gz.partial'
+    """
+    return out.with_name(f"{out.name}.partial")
+
+
+class Partial:
+    """The pictures that are done, on disk; continues what an equal job left. A context manager.
+
+    Attributes:
+        path: the file.
+        done: entries by image id.
+
+    Raises:
+        DatasetError: the file belongs to another job, or is no partial file.
+        OutputError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, job: Job) -> None:
+        self.path = path
+        self.done: dict[int, list[Entry]] = {}
+        try:
+            whole = self._read(job) if path.exists() else 0
+            self._file = path.open("ab")
+            self._file.truncate(whole)  # a line that was cut off is done again
+            if whole == 0:
+                self._write(asdict(job))
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def __enter__(self) -> Partial:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def add(self, image_id: int, entries: list[Entry]) -> None:
+        """Keep the entries of a picture that is done.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        try:
+            self._write({"image_id": image_id, "entries": entries})
+        except OSError as error:
+            raise self._failed(error) from error
+        self.done[image_id] = entries
+
+    def _write(self, value: dict[str, Any]) -> None:
+        self._file.write(json.dumps(value).encode() + b"\n")
+        self._file.flush()
+
+    def _read(self, job: Job) -> int:
+        """Take up what is done; return how many bytes of the file are whole lines."""
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")]
+        if not whole:
+            return 0
+        try:
+            header = json.loads(whole[0])
+            for record in map(json.loads, whole[1:]):
+                self.done[record["image_id"]] = record["entries"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise DatasetError(
+                f"{self.path} is damaged or no partial file; delete it to predict from the start"
+            ) from error
+        if header != asdict(job):
+            raise DatasetError(
+                f"{self.path} belongs to another job ({_in_words(header)}); delete it to predict "
+                "from the start, or choose another output"
+            )
+        return sum(map(len, whole))
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{self.path} cannot be written ({error.strerror or error}); the folder of the output "
+            "must exist, be writable and have space"
+        )
+
+
+def _in_words(header: Any) -> str:
+    if not isinstance(header, dict):
+        return str(header)
+    return ", ".join(f"{name} {value}" for name, value in header.items())
+
+
+def predict(
+    estimator: Estimator, pictures: Pictures, partial: Partial, images: Iterable[int]
+) -> Iterable[int]:
+    """Predict some pictures one by one; yield the id of each that is done and kept.
+
+    Raises:
+        EstimatorError: the estimator fails, or its skeleton is not the dataset's.
+        SourceError: a picture is damaged.
+    """
+    truth = pictures.ground_truth
+    if estimator.skeleton != truth.skeleton:
+        raise EstimatorError(
+            f"{estimator.name} gives {estimator.skeleton.name} poses, the dataset has "
+            f"{truth.skeleton.name}; choose another model"
+        )
+    for image in images:
+        poses = estimator.estimate(read_picture(pictures.paths[image]))
+        partial.add(image, entries_of(poses, image, truth.category_id))
+        yield image
+
+
+def entries_of(poses: Poses, image_id: int, category_id: int = 1) -> list[Entry]:
+    """Return COCO results of the poses of a picture: raw scores, unrounded, boxes x, y, w, h.
+
+    A joint that was not found is 0, 0, 0. Without joint scores the third value is the flag 2.
+    """
+    found = poses.found[..., None]
+    third = poses.keypoint_scores
+    confidence = np.full(poses.found.shape, FOUND) if third is None else third.astype(np.float64)
+    joints = np.concatenate([poses.keypoints.astype(np.float64), confidence[..., None]], axis=2)
+    keypoints = np.where(found, joints, 0.0).reshape(len(poses), -1).tolist()
+    entries: list[Entry] = [
+        {
+            "image_id": image_id,
+            "category_id": category_id,
+            "keypoints": row,
+            "score": score,
+        }
+        for row, score in zip(keypoints, poses.scores.tolist(), strict=True)
+    ]
+    if poses.boxes is not None:
+        boxes = poses.boxes.astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        for entry, box in zip(entries, boxes.tolist(), strict=True):
+            entry["bbox"] = box
+    return entries
+
+
+def predict_split(
+    root: Path,
+    split: str,
+    model: str,
+    out: Path,
+    *,
+    device: str = "auto",
+    floor: float = FLOOR,
+    limit: int | None = None,
+    on_start: Callable[[Pictures, int], None] | None = None,
+    on_picture: Callable[[int], None] | None = None,
+) -> Pictures:
+    """Run a model over the pictures of a split and write COCO results; return the pictures.
+
+    Args:
+        root: the COCO folder.
+        split: such as "val2017".
+        model: as `estimators.load` takes it; no replay.
+        out: results file, gzipped if its name ends in .gz; it appears when all is done.
+        device: "auto", "cpu", "cuda", …
+        floor: poses with a lower raw score are not kept.
+        limit: take only so many pictures.
+        on_start: called with the pictures and how many of them an earlier run has done.
+        on_picture: called with the image id of each picture that is done.
+
+    Raises:
+        DatasetError: no pictures, or the partial file of another job.
+        EstimatorError: the model cannot be loaded or fails.
+        SourceError: a picture is damaged.
+        OutputError: the results cannot be written.
+    """
+    if model.startswith("replay:"):
+        raise EstimatorError(
+            f"{model} answers frames in their order, whatever picture is asked for; give a model"
+        )
+    pictures = find_pictures(root, split, limit)
+    with Partial(partial_path(out), Job.of(model, split, floor)) as partial:
+        left = [image for image in pictures.paths if image not in partial.done]
+        if on_start is not None:
+            on_start(pictures, len(pictures.paths) - len(left))
+        if left:
+            estimator = estimators.load(model, floor=floor, device=device)
+            for image in predict(estimator, pictures, partial, left):
+                if on_picture is not None:
+                    on_picture(image)
+        entries = [entry for image in pictures.paths for entry in partial.done[image]]
+    write_results(out, entries)
+    partial.path.unlink()
+    return pictures
