@@ -34,7 +34,17 @@ from rcnet_rt.refiner import BELOW_FLOOR, Refiner
 from rcnet_rt.training import Epoch, score, train
 from rcnet_rt.weights_file import DEFAULT_FLOOR, DEFAULT_THRESHOLD, Weights
 
-__all__ = ["Data", "HeldOut", "Progress", "Split", "calibrate", "fit", "fold_splits", "fraction_split", "hold_out"]
+__all__ = [
+    "Data",
+    "HeldOut",
+    "Progress",
+    "Split",
+    "calibrate",
+    "fit",
+    "fold_splits",
+    "fraction_split",
+    "hold_out",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -110,9 +120,7 @@ class Data:
     def best_formula(self, images: Collection[int]) -> str:
         """Return the formula with the best AP on some images; of equals the first, the simplest."""
         names = [n for n, f in formulas.FORMULAS.items() if self.unit_scores or not f.bounded]
-        return max(
-            names, key=lambda n: self.average_precision.ap(self.formula_values(n), images)
-        )
+        return max(names, key=lambda n: self.average_precision.ap(self.formula_values(n), images))
 
 
 @dataclass(frozen=True)
@@ -341,9 +349,7 @@ def recalibrated(
 ) -> Floats:
     """Return scores that came without calibration as they are with it."""
     share = BELOW_FLOOR if floor > 0 else 0.0
-    return np.where(
-        raw < floor, refined, share + (1 - share) * learned(_output(refined, floor))
-    )
+    return np.where(raw < floor, refined, share + (1 - share) * learned(_output(refined, floor)))
 
 
 def _output(refined: Floats, floor: float) -> Floats:

@@ -178,9 +178,8 @@ def from_weights(weights: Weights) -> Network:
     """Return the trained network of a weights file, ready to run.
 
     Raises:
-        WeightsError: its tensors do not fit its configuration.
+        WeightsError: the weights are a formula.
     """
     network = build(weights.network_config())
-    weights.check_tensors({name: tuple(t.shape) for name, t in network.state_dict().items()})
     network.load_state_dict({name: torch.tensor(t) for name, t in weights.tensors.items()})
     return network.eval()

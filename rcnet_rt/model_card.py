@@ -107,8 +107,8 @@ def card(weights: Weights) -> str:
         "pose of such a person counts as wrong there. `complete` leaves them out.",
         "",
         f"Expected calibration error against OKS: raw {errors['raw']:.3f}, refined "
-        f"{errors['refined']:.3f}, calibrated {errors['calibrated']:.3f} (each half of the held-out "
-        "images calibrated on the other).",
+        f"{errors['refined']:.3f}, calibrated {errors['calibrated']:.3f} (each half of the "
+        "held-out images calibrated on the other).",
         "",
     ]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from rcnet_rt.errors import WeightsError
 
-__all__ = ["Architecture", "NetworkConfig", "Output"]
+__all__ = ["Architecture", "NetworkConfig", "Output", "tensor_shapes"]
 
 Architecture = Literal["attention", "mlp", "linear"]
 Output = Literal["plain", "residual"]
@@ -47,3 +47,31 @@ class NetworkConfig:
                 )
         if min(self.feature_count, self.hidden, self.feedforward) < 1:
             raise WeightsError(f"a network needs sizes of at least 1, got {self}")
+
+
+def tensor_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
+    """Return the name and shape of every tensor that a network of this configuration has."""
+    count, width = config.feature_count, config.hidden
+    shapes: dict[str, tuple[int, ...]] = {
+        "standardise.mean": (count,),
+        "standardise.deviation": (count,),
+        **_linear("head", count if config.architecture == "linear" else width, 1),
+    }
+    if config.architecture == "attention":
+        shapes |= {
+            **_linear("phi", count, width),
+            "encoder.self_attn.in_proj_weight": (3 * width, width),
+            "encoder.self_attn.in_proj_bias": (3 * width,),
+            **_linear("encoder.self_attn.out_proj", width, width),
+            **_linear("encoder.linear1", width, config.feedforward),
+            **_linear("encoder.linear2", config.feedforward, width),
+        }
+        for norm in ("norm1", "norm2"):
+            shapes |= {f"encoder.{norm}.{part}": (width,) for part in ("weight", "bias")}
+    elif config.architecture == "mlp":
+        shapes |= {**_linear("layers.0", count, width), **_linear("layers.3", width, width)}
+    return shapes
+
+
+def _linear(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}

@@ -95,7 +95,9 @@ def table(
     """
     chosen = [image_id for image_id in poses if image_id in ground_truth.images]
     if not chosen:
-        raise DatasetError("no image of the results has ground truth; were they made on other data?")
+        raise DatasetError(
+            "no image of the results has ground truth; were they made on other data?"
+        )
     result = PoseTable([], [], np.array(chosen, dtype=np.int64), [], [], [])
     for image_id in chosen:
         all_poses = poses[image_id].poses
@@ -119,9 +121,7 @@ def table(
 
 
 def _pack(poses: Poses) -> PackedPoses:
-    return pack(
-        poses.keypoints, poses.scores, poses.keypoint_scores, poses.boxes, poses.image_size
-    )
+    return pack(poses.keypoints, poses.scores, poses.keypoint_scores, poses.boxes, poses.image_size)
 
 
 def mirror(poses: Poses, skeleton: Skeleton, width: float) -> Poses:

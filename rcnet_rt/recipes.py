@@ -20,7 +20,7 @@ class Recipe:
     Attributes:
         architecture: see `NetworkConfig`; so are output, hidden, feedforward and the dropouts.
         features: name of the feature set.
-        base: name of the base formula; "auto" takes the one with the best AP on the training images.
+        base: name of the base formula; "auto" is the one with the best AP on the training images.
         target: "oks" (matched OKS) or "share" (share of COCO's ten thresholds reached).
         margin: of the rank loss.
         epochs: passes over the training images.

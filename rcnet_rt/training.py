@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -71,14 +71,14 @@ def train(
         raise WeightsError(f"training needs at least 2 poses, got {len(data)}")
     torch.manual_seed(recipe.seed)
     network = _network(recipe, data).to(device)
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     state = _State(network, averaged, optimizer)
     done = state.load(checkpoint) if checkpoint is not None and checkpoint.exists() else 0
     columns = _Columns(data, device)
-    kept: Network = averaged.module if recipe.average > 0 else network
+    kept = cast(Network, averaged.module) if recipe.average > 0 else network
     for number in range(done + 1, recipe.epochs + 1):
         loss = _epoch(recipe, data, columns, state, number)
         if checkpoint is not None:

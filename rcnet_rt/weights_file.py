@@ -20,7 +20,7 @@ from rcnet_rt import features as feature_sets
 from rcnet_rt import formulas, skeletons
 from rcnet_rt.calibration import Calibration
 from rcnet_rt.errors import OutputError, RcnetError, WeightsError
-from rcnet_rt.model_config import NetworkConfig
+from rcnet_rt.model_config import NetworkConfig, tensor_shapes
 
 __all__ = ["Weights", "available", "find", "formula", "load", "save"]
 
@@ -78,20 +78,31 @@ class Weights:
                 f"weights {self.name!r}: scale, floor and thresholds must be finite and not "
                 f"negative, got {numbers}"
             )
-        if self.network is not None and self.skeleton is None:
-            raise WeightsError(f"weights {self.name!r}: a network needs its skeleton named")
-        if self.network is not None and self.skeleton is not None:
-            count = feature_sets.get(self.features).size(skeletons.get(self.skeleton))
-            if count != self.network.feature_count:
-                raise WeightsError(
-                    f"weights {self.name!r}: feature set {self.features!r} has {count} features on "
-                    f"{self.skeleton}, the network expects {self.network.feature_count}"
-                )
+        if self.network is not None:
+            self._check_network(self.network)
         for name, tensor in self.tensors.items():
             if not np.isfinite(tensor).all():
                 raise WeightsError(
                     f"weights {self.name!r}: tensor {name!r} holds values that are not finite; "
                     "the training run diverged or the file is damaged"
+                )
+
+    def _check_network(self, network: NetworkConfig) -> None:
+        if self.skeleton is None:
+            raise WeightsError(f"weights {self.name!r}: a network needs its skeleton named")
+        count = feature_sets.get(self.features).size(skeletons.get(self.skeleton))
+        if count != network.feature_count:
+            raise WeightsError(
+                f"weights {self.name!r}: feature set {self.features!r} has {count} features on "
+                f"{self.skeleton}, the network expects {network.feature_count}"
+            )
+        expected = tensor_shapes(network)
+        got = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
+        for name in sorted(got.keys() | expected.keys()):
+            if got.get(name) != expected.get(name):
+                raise WeightsError(
+                    f"weights {self.name!r}: tensor {name!r} should have shape "
+                    f"{expected.get(name)}, got {got.get(name)}"
                 )
 
     @property
@@ -129,23 +140,6 @@ class Weights:
         if not 0 <= value <= 1:
             raise WeightsError(f"a threshold must be in [0, 1], got {value}")
         return value
-
-    def check_tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Hold the tensors against the names and shapes that the network has.
-
-        Raises:
-            WeightsError: a tensor is missing, left over or of another shape.
-        """
-        got = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
-        wrong = sorted(
-            name for name in got.keys() | shapes.keys() if got.get(name) != shapes.get(name)
-        )
-        if wrong:
-            name = wrong[0]
-            raise WeightsError(
-                f"weights {self.name!r}: tensor {name!r} should have shape {shapes.get(name)}, "
-                f"got {got.get(name)}; the file does not fit its own description"
-            )
 
 
 def formula(name: str) -> Weights:

@@ -15,7 +15,7 @@ def rank_loss(
 
     Args:
         scores: (P,) refined scores in [0, 1].
-        targets: (P,) matched OKS in [0, 1]; pairs with equal targets have no order and are left out.
+        targets: (P,) matched OKS in [0, 1]; equal targets have no order, their pairs are left out.
         weights: (P,) how much a pose counts; a pair counts by the product. 1 where not given.
         margin: the score difference at which an ordered pair rests. The paper's c is twice the
             margin, in every place that c has.

@@ -1,0 +1,51 @@
+"""Weights with random tensors, of every architecture, for tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from rcnet_rt import features, skeletons
+from rcnet_rt.calibration import Calibration
+from rcnet_rt.model import build
+from rcnet_rt.model_config import NetworkConfig
+from rcnet_rt.weights_file import Weights
+
+KINDS = [
+    ("attention", "paper"),
+    ("attention", "full"),
+    ("mlp", "dekr"),
+    ("linear", "full"),
+]
+
+
+def random_weights(architecture="attention", feature_set="paper", output="residual", **changes):
+    """Return weights whose network is random but far from silent."""
+    skeleton = changes.pop("skeleton", "coco17")
+    count = features.get(feature_set).size(skeletons.get(skeleton))
+    config = NetworkConfig(count, architecture, output, feedforward=32)
+    generator = torch.Generator().manual_seed(1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = build(config)
+    state = {
+        name: tensor + 0.2 * torch.randn(tensor.shape, generator=generator)
+        for name, tensor in network.state_dict().items()
+    }
+    state["standardise.deviation"] = state["standardise.deviation"].abs() + 0.5
+    fields = {
+        "name": "random",
+        "base": "score_times_confidence",
+        "skeleton": skeleton,
+        "features": feature_set,
+        "network": config,
+        "tensors": {name: tensor.numpy() for name, tensor in state.items()},
+        "calibration": Calibration(np.array([0, 0.3, 1]), np.array([0, 0.5, 1])),
+        "floor": 0.05,
+        "thresholds": {"auto": 0.4, "p95": 0.7},
+        "raw_threshold": 0.3,
+        "family": "yolo-pose",
+        "score_convention": "in [0, 1]",
+        "training": {"images": [1, 2]},
+    }
+    return Weights(**{**fields, **changes})

@@ -1,0 +1,151 @@
+"""Features against a plain loop that follows DEKR's rule word for word, and torch against NumPy."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from rcnet_rt import WeightsError, features, formulas
+from rcnet_rt.packing import concatenate, pack, set_apart
+from rcnet_rt.skeletons import COCO17, CROWDPOSE14
+
+
+def dekr_loop(pose, scores, skeleton, unit_links=(9, 11)):
+    vectors, lengths = [], []
+    for a, b in skeleton.links:
+        dx, dy = pose[a][0] - pose[b][0], pose[a][1] - pose[b][1]
+        vectors += [dx, dy]
+        lengths.append(math.sqrt(dx * dx + dy * dy))
+    unit = max((lengths[unit_links[0]] + lengths[unit_links[1]]) / 2, 1)
+    return [v / unit for v in vectors] + [length / unit for length in lengths] + list(scores)
+
+
+def poses_of(skeleton, count=6, seed=0, scale=200.0):
+    rng = np.random.default_rng(seed)
+    joints = len(skeleton.keypoints)
+    return rng.uniform(0, scale, (count, joints, 2)), rng.uniform(0, 1, (count, joints + 1))
+
+
+@pytest.mark.parametrize("skeleton", [COCO17, CROWDPOSE14])
+def test_dekr_equals_the_plain_loop_in_its_order(skeleton):
+    keypoints, scores = poses_of(skeleton)
+    packed = pack(keypoints, scores[:, -1], scores[:, :-1])
+    got = features.get("paper").compute(packed, skeleton, packed.scores)
+    for row, pose, joint in zip(got, keypoints, scores, strict=True):
+        assert row == pytest.approx([*dekr_loop(pose, joint[:-1], skeleton), joint[-1]])
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "sizes"), [(COCO17, (74, 75, 89)), (CROWDPOSE14, (59, 60, 74))]
+)
+def test_sizes_and_names_belong_together(skeleton, sizes):
+    for (name, feature_set), size in zip(features.FEATURE_SETS.items(), sizes, strict=True):
+        keypoints, scores = poses_of(skeleton)
+        packed = pack(keypoints, scores[:, -1], scores[:, :-1])
+        matrix = feature_set.compute(packed, skeleton, formulas.base_logit("score", packed))
+        assert matrix.shape == (6, size) == (6, feature_set.size(skeleton)), name
+        assert len(set(feature_set.names(skeleton))) == size
+
+
+@pytest.mark.parametrize("name", features.FEATURE_SETS)
+@pytest.mark.parametrize("skeleton", [COCO17, CROWDPOSE14])
+def test_numpy_equals_torch(name, skeleton):
+    keypoints, scores = poses_of(skeleton, 9)
+    keypoints[2, 3:7] = np.nan
+    keypoints[5] = np.nan
+    compute = features.get(name).compute
+
+    def matrix(kind):
+        packed = pack(kind(keypoints), kind(scores[:, -1]), kind(scores[:, :-1]))
+        base = formulas.base_logit("score_times_confidence", packed)
+        return np.asarray(compute(packed, skeleton, base))
+
+    numpy = matrix(np.asarray)
+    assert np.isfinite(numpy).all()
+    np.testing.assert_allclose(numpy, matrix(torch.tensor), atol=1e-9)
+    single = matrix(lambda array: torch.tensor(array, dtype=torch.float32))
+    np.testing.assert_allclose(numpy, single, rtol=2e-5, atol=2e-5)
+
+
+def test_a_missing_joint_leaves_its_links_zero_and_no_trace_of_the_corner():
+    keypoints, scores = poses_of(COCO17, 1)
+    keypoints[0, 0] = np.nan  # the nose: links 0 and 1
+    packed = pack(keypoints, scores[:, -1], scores[:, :-1])
+    row = features.get("dekr").compute(packed, COCO17, packed.scores)[0]
+    names = features.get("dekr").names(COCO17)
+    about_nose = [value for name, value in zip(names, row, strict=True) if "nose" in name]
+    assert about_nose == [0.0] * 7
+    whole = dekr_loop(np.nan_to_num(keypoints[0]), scores[0, :-1], COCO17)
+    others = [i for i, name in enumerate(names) if "nose" not in name]
+    np.testing.assert_allclose(row[others], np.array(whole)[others])
+
+
+def test_the_unit_is_the_torso_side_that_was_found_or_a_share_of_the_box():
+    keypoints, scores = poses_of(COCO17, 1)
+    names = features.get("dekr").names(COCO17)
+    left = names.index("length left_shoulder-left_hip")
+
+    def row(missing, **more):
+        changed = keypoints.copy()
+        changed[0, missing] = np.nan
+        packed = pack(changed, scores[:, -1], scores[:, :-1], **more)
+        return features.get("dekr").compute(packed, COCO17, packed.scores)[0]
+
+    assert row([6])[left] == pytest.approx(1.0)
+    eyes = names.index("length left_eye-right_eye")
+    length = np.linalg.norm(keypoints[0, 1] - keypoints[0, 2])
+    box = np.array([[0.0, 0.0, 100.0, 400.0]])
+    assert row([5, 6], boxes=box)[eyes] == pytest.approx(length / (0.35 * 200))
+
+
+@pytest.mark.parametrize("name", ["dekr", "paper"])
+def test_scaling_or_moving_the_picture_changes_nothing(name):
+    keypoints, scores = poses_of(COCO17)
+    compute = features.get(name).compute
+
+    def matrix(points):
+        packed = pack(points, scores[:, -1], scores[:, :-1])
+        return compute(packed, COCO17, packed.scores)
+
+    for factor in (0.01, 3.0, 100.0):
+        np.testing.assert_allclose(matrix(keypoints * factor + 70), matrix(keypoints), atol=1e-9)
+
+
+def test_degenerate_poses_give_finite_features():
+    points = np.stack([np.zeros((17, 2)), np.full((17, 2), 5.0), np.full((17, 2), np.nan)])
+    packed = pack(points, np.array([0.5, 0.5, 0.5]))
+    base = formulas.base_logit("score", packed)
+    assert np.isfinite(features.get("full").compute(packed, COCO17, base)).all()
+    none = pack(np.zeros((0, 17, 2)), np.zeros(0))
+    assert features.get("full").compute(none, COCO17, none.scores).shape == (0, 89)
+
+
+def test_set_features_see_only_their_own_picture():
+    keypoints, scores = poses_of(COCO17)
+    one = pack(keypoints, scores[:, -1], scores[:, :-1])
+    compute = features.get("full").compute
+
+    def matrix(packed):
+        return compute(packed, COCO17, formulas.base_logit("score", packed))
+
+    both = matrix(concatenate([one, one]))
+    np.testing.assert_allclose(both, np.concatenate([matrix(one), matrix(one)]))
+    alone = matrix(set_apart(one, np.ones(6, bool)))
+    company = features.get("full").names(COCO17).index("company")
+    assert (alone[:, company] == 0).all()
+    assert matrix(one)[:, company] == pytest.approx(np.log(6))
+
+
+def test_a_duplicate_shows_as_overlap():
+    keypoints, scores = poses_of(COCO17, 2)
+    keypoints[1] = keypoints[0]
+    packed = pack(keypoints, np.array([0.9, 0.4]), scores[:, :-1])
+    matrix = features.get("full").compute(packed, COCO17, formulas.base_logit("score", packed))
+    overlap = features.get("full").names(COCO17).index("overlap")
+    assert matrix[:, overlap] == pytest.approx([0.0, 1.0])
+
+
+def test_an_unknown_set_lists_the_known():
+    with pytest.raises(WeightsError, match="dekr, paper, full"):
+        features.get("visual")

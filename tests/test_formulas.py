@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from rcnet_rt import WeightsError, formulas
+from rcnet_rt.arrays import sigmoid
+from rcnet_rt.packing import pack
+
+KEYPOINTS = np.ones((2, 4, 2))
+CONFIDENCE = np.array([[0.9, 0.5, 0.1, 0.3], [0.1, 0.1, 0.1, 0.1]])
+SCORES = np.array([0.8, 0.5])
+
+
+def values(name):
+    return formulas.get(name).compute(pack(KEYPOINTS, SCORES, CONFIDENCE))
+
+
+def test_the_formulas_by_hand():
+    mean = (0.9 + 0.5 + 0.3) / 3
+    assert values("score").tolist() == [0.8, 0.5]
+    assert values("mean_confidence") == pytest.approx([mean, 0.0])
+    assert values("score_times_confidence") == pytest.approx([0.8 * mean, 0.0])
+    assert values("score_plus_confidence") == pytest.approx([0.8 + 0.45 + 0.9, 0.7])
+    assert values("score_times_joints") == pytest.approx([2.4, 1.5])
+    assert values("score_times_parts") == pytest.approx([16.0, 10.0])
+
+
+def test_without_joint_scores_found_joints_count_as_certain():
+    keypoints = KEYPOINTS.copy()
+    keypoints[1, :2] = np.nan
+    packed = pack(keypoints, SCORES)
+    assert formulas.get("score_times_confidence").compute(packed) == pytest.approx(SCORES)
+    assert formulas.get("score_times_joints").compute(packed) == pytest.approx([2.4, 0.5])
+
+
+def test_an_unbounded_value_at_its_scale_is_one_half():
+    packed = pack(KEYPOINTS, SCORES, CONFIDENCE)
+    base = formulas.base_logit("score_times_joints", packed, scale=2.4)
+    assert sigmoid(base) == pytest.approx([0.5, 1.5 / (1.5 + 2.4)])
+
+
+def test_base_logits_never_overflow():
+    packed = pack(np.ones((4, 4, 2)), np.array([0.0, 1.0, 7.0, -3.0]))
+    for name in formulas.FORMULAS:
+        assert np.isfinite(formulas.base_logit(name, packed)).all(), name
+
+
+def test_an_unknown_formula_lists_the_known():
+    with pytest.raises(WeightsError, match="score_times_confidence"):
+        formulas.get("magic")
