@@ -132,6 +132,13 @@ def test_keypoints_are_those_of_ultralytics_to_the_bit(shared_data: Path) -> Non
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_device_that_is_not_here(shared_data: Path) -> None:
+    model = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
+    with pytest.raises(EstimatorError, match="device asked for is not here"):
+        estimators.load(model, floor=0.05, device="cuda:77")
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_file_that_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "broken.pt").write_bytes(b"no pickle")
     with pytest.raises(EstimatorError, match=r"broken.pt cannot be loaded") as caught:

@@ -66,6 +66,12 @@ def test_odd_sides_grow_by_one(tmp_path: Path) -> None:
     assert np.abs(got[31, 47].astype(int) - (40, 200, 90)).max() <= 6
 
 
+def test_the_smallest_picture(tmp_path: Path) -> None:
+    with VideoSink(tmp_path / "a.mp4", (1, 1), RATE, UNIT) as sink:
+        sink.write(picture(size=(1, 1)), Fraction(0))
+    assert read(tmp_path / "a.mp4")[1][0].shape == (2, 2, 3)
+
+
 def test_a_picture_of_another_size_is_scaled(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT) as sink:
         sink.write(picture(), Fraction(0))

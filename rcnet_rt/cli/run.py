@@ -14,7 +14,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt import estimators
+from rcnet_rt import backends, estimators
 from rcnet_rt.cli.options import debug_option, threshold_option, weights_option
 from rcnet_rt.cli.outputs import Drawing, Plan, open_sink, plan
 from rcnet_rt.cli.progress import progress_bar
@@ -97,7 +97,13 @@ class Tally:
 )
 @click.option("--compare", is_flag=True, help="Raw score left, refined right, twice as wide.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
-@click.option("--backend", default="auto", show_default=True, help="What runs the refiner.")
+@click.option(
+    "--backend",
+    type=click.Choice(backends.NAMES),
+    default="auto",
+    show_default=True,
+    help="What runs the refiner.",
+)
 @click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames.")
 @debug_option
 def run(**options: Any) -> None:
