@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from rcnet_rt import features as feature_sets
 from rcnet_rt import skeletons
-from rcnet_rt.errors import WeightsError
+from rcnet_rt.errors import BackendError, WeightsError
 from rcnet_rt.model_config import CLIP, NetworkConfig
 
 if TYPE_CHECKING:
     from rcnet_rt.weights_file import Weights
 
-__all__ = ["Linear", "Network", "RCNet", "ScoreNet", "build", "from_weights"]
+__all__ = ["Linear", "Network", "RCNet", "ScoreNet", "build", "from_weights", "on_device"]
 
 
 class RCNet(nn.Module):
@@ -172,6 +172,21 @@ def build(config: NetworkConfig) -> Network:
     """Return an untrained network of that configuration."""
     kinds: dict[str, type[Network]] = {"attention": RCNet, "mlp": ScoreNet, "linear": Linear}
     return kinds[config.architecture](config)
+
+
+def on_device(network: Network, device: str) -> Network:
+    """Return the network on a device, as torch spells it.
+
+    Raises:
+        BackendError: torch cannot use the device.
+    """
+    try:
+        return network.to(device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise BackendError(
+            f"device {device!r} cannot be used: {reason}; try device 'cpu'"
+        ) from error
 
 
 def from_weights(weights: Weights) -> Network:

@@ -24,6 +24,8 @@ __all__ = ["PoseTable", "RankingSet", "Target", "mirror", "ranking_set", "table"
 Floats = npt.NDArray[np.float64]
 Target = Literal["oks", "share"]
 
+NEAR = 0.1  # a matched OKS below it is no match worth the name
+
 
 @dataclass(frozen=True, eq=False)
 class PoseTable:
@@ -87,7 +89,7 @@ def table(
         poses: the estimator's poses by image id; images without ground truth are left out.
         floor: poses with a raw score below it are left out.
         most: of the rest, only this many of each image, the best by raw score (COCO's 20).
-        unsure: weight of an unmatched pose on an image that is not completely annotated, where it
+        unsure: weight of a pose with (almost) no match on an image that is not completely annotated, where it
             may be right after all.
 
     Raises:
@@ -116,7 +118,7 @@ def table(
         result.mirrored.append(_pack(mirror(some, ground_truth.skeleton, width)))
         result.entries.append(poses[image_id].entries[kept])
         result.oks.append(fit.target)
-        result.weights.append(fit.weight * np.where((fit.person >= 0) | sure, 1.0, unsure))
+        result.weights.append(fit.weight * np.where(sure | (fit.target >= NEAR), 1.0, unsure))
     return result
 
 

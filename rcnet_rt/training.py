@@ -70,7 +70,7 @@ def train(
     if len(data) < 2:
         raise WeightsError(f"training needs at least 2 poses, got {len(data)}")
     torch.manual_seed(recipe.seed)
-    network = _network(recipe, data).to(device)
+    network = model.on_device(_network(recipe, data), device)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))  # type: ignore[no-untyped-call]
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay

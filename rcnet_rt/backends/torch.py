@@ -8,7 +8,6 @@ import torch
 
 from rcnet_rt import model
 from rcnet_rt.arrays import Array
-from rcnet_rt.errors import BackendError
 from rcnet_rt.weights_file import Weights
 
 __all__ = ["TorchBackend"]
@@ -21,13 +20,7 @@ class TorchBackend:
     arrays: Literal["torch"] = "torch"
 
     def __init__(self, weights: Weights, device: str = "cpu") -> None:
-        try:
-            self._network = model.from_weights(weights).to(device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise BackendError(
-                f"device {device!r} cannot be used: {reason}; try device='cpu'"
-            ) from error
+        self._network = model.on_device(model.from_weights(weights), device)
         self.device = device
 
     def __call__(self, features: Array, base: Array, picture: Array) -> Array:

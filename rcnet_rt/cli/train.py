@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rcnet_rt import __version__, experiment, features, weights_file
+from rcnet_rt import experiment, features, predicting
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.cli.tables import comparison_table
-from rcnet_rt.datasets.coco import load_ground_truth, splits
-from rcnet_rt.datasets.results import Entry, read_results
-from rcnet_rt.errors import DatasetError, OutputError
-from rcnet_rt.evaluation import Evaluation, compare
-from rcnet_rt.experiment import Data, Split
-from rcnet_rt.metrics import expected_calibration_error
-from rcnet_rt.model_card import card, record
-from rcnet_rt.recipes import PRESETS, Recipe
+from rcnet_rt.datasets.coco import splits
+from rcnet_rt.evaluation import Evaluation
+from rcnet_rt.recipes import PRESETS
+from rcnet_rt.runs import HoldOut, Run, load_data, train_run
 from rcnet_rt.weights_file import Weights
 
 __all__ = ["train"]
 
-MANY_IMAGES = 5000  # from here on one held-out part is enough, and folds are slow
-DEFAULT_FOLDS = 5
-DEFAULT_FRACTION = 0.1
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training run on disk: what it is, and where its parts are."""
-
-    folder: Path
-    name: str
-    recipe: Recipe
-    sources: dict[str, str]  # name of each results file and its digest
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """What must not change when a run is resumed."""
-        return {"name": self.name, "recipe": asdict(self.recipe), "results": self.sources}
-
-    @property
-    def weights(self) -> Path:
-        """Where the weights go."""
-        return self.folder / f"{self.name}{weights_file.SUFFIX}"
-
-    def checkpoint(self, split: Split) -> Path:
-        """Where a split's training can be taken up again."""
-        return self.folder / "checkpoints" / f"{split.name.replace(' ', '-')}.safetensors"
+Report = Callable[[experiment.Progress], None]
 
 
 @click.command()
@@ -124,129 +93,39 @@ def train(
     once in 5 folds (above 5,000 images: a tenth of them, once); the network that is kept is then
     trained on all of them. Everything goes into --out: the weights, their model card, a log.
     """
-    if sum(value is not None for value in (folds, val_fraction, val_split)) > 1:
+    hold_out = HoldOut(folds, val_fraction, val_split)
+    if sum(value is not None for value in asdict(hold_out).values()) > 1:
         raise click.UsageError("--folds, --val-fraction and --val-split exclude each other")
+    if out is None and resume:
+        raise click.UsageError("--resume needs --out, the folder of the run to go on with")
+    folder = out or Path("runs") / time.strftime("%Y-%m-%d_%H-%M-%S")
     changes["architecture"] = changes.pop("arch")
-    given = {option: value for option, value in changes.items() if value is not None}
-    recipe = replace(PRESETS[preset], **given)
-    folder = _folder(out, resume)
+    recipe = replace(
+        PRESETS[preset], **{name: value for name, value in changes.items() if value is not None}
+    )
     console = Console(stderr=True)
-    files = list(predictions) or _predict(coco, model, split, folder, device, console)
-    data = _load(coco, files)
-    parts = _splits(data, coco, folds, val_fraction, val_split, recipe.seed)
-    run = Run(folder, name, recipe, {path.name: _digest(path) for path in files})
-    _claim(run, parts, resume)
-    with _interruptible(run), _reporter(run, parts, console) as report:
-        trained = _train(data, run, parts, device, report)
-    evaluation, weights = _judge(data, run, parts, trained)
-    weights_file.save(weights, run.weights)
-    run.weights.with_suffix(".md").write_text(card(weights), encoding="utf-8")
+    results = list(predictions) or _predict(coco, model, split, folder, device, console)
+    data = load_data(coco, results)
+    run = Run(folder, name, recipe, results, hold_out.splits(data, recipe.seed))
+    run.claim(resume)
+    with _interruptible(run), _reporter(run, console) as report:
+        evaluation, weights = train_run(run, data, device=device, progress=report)
     _show(evaluation, weights, run)
-
-
-def _folder(out: Path | None, resume: bool) -> Path:
-    if out is None:
-        if resume:
-            raise click.UsageError("--resume needs --out, the folder of the run to go on with")
-        import time
-
-        out = Path("runs") / time.strftime("%Y-%m-%d_%H-%M-%S")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {out}: {error.strerror or error}") from error
-    return out
 
 
 def _predict(
     coco: Path, model: str, split: str | None, folder: Path, device: str, console: Console
 ) -> list[Path]:
     """Run the estimator over the splits that have pictures; resumable like the rest."""
-    from rcnet_rt import predicting
-
-    names = [split] if split else list(splits(coco))
+    folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for part in names:
+    for part in [split] if split else list(splits(coco)):
         path = folder / f"predictions_{part}.json.gz"
         if not path.exists():
             console.print(f"{model} predicts {part} …")
             predicting.predict_split(coco, part, model, path, device=device)
         paths.append(path)
     return paths
-
-
-def _load(coco: Path, files: list[Path]) -> Data:
-    entries: list[Entry] = []
-    seen: dict[int, Path] = {}
-    for path in files:
-        part = read_results(path)
-        for image in {entry["image_id"] for entry in part}:
-            if image in seen:
-                raise DatasetError(
-                    f"image {image} is in both {seen[image]} and {path}; give the poses of an "
-                    "image once"
-                )
-            seen[image] = path
-        entries += part
-    return Data(load_ground_truth(coco, image_ids=seen.keys()), entries)
-
-
-def _splits(
-    data: Data,
-    coco: Path,
-    folds: int | None,
-    fraction: float | None,
-    val_split: str | None,
-    seed: int,
-) -> list[Split]:
-    images = list(data.poses)
-    if val_split is not None:
-        held_out = {i for i in images if data.ground_truth.images[i].split == val_split}
-        if not held_out or len(held_out) == len(images):
-            raise DatasetError(
-                f"--val-split {val_split} holds out {len(held_out)} of {len(images)} images of the "
-                f"results; both sides need some. Splits in {coco}: {', '.join(splits(coco))}"
-            )
-        rest = tuple(sorted(set(images) - held_out))
-        return [Split("training", rest, tuple(sorted(held_out)))]
-    if fraction is None and folds is None:
-        many = len(images) >= MANY_IMAGES
-        folds, fraction = (None, DEFAULT_FRACTION) if many else (DEFAULT_FOLDS, None)
-    if fraction is not None:
-        return [experiment.fraction_split(images, fraction, seed)]
-    assert folds is not None
-    return experiment.fold_splits(images, folds, seed)
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _claim(run: Run, parts: list[Split], resume: bool) -> None:
-    """Write down what this run is, or check that it is the one in the folder."""
-    path = run.folder / "run.json"
-    now = {
-        **run.description,
-        "held out": {part.name: list(part.held_out) for part in parts},
-        "version": __version__,
-    }
-    now = json.loads(json.dumps(now))
-    if resume:
-        if not path.exists():
-            raise DatasetError(f"{run.folder} holds no run to resume; train without --resume")
-        before = json.loads(path.read_text(encoding="utf-8"))
-        different = [key for key in now if before.get(key) != now[key]]
-        if different:
-            raise DatasetError(
-                f"the run in {run.folder} was started with other {' and '.join(different)}; "
-                "resume it with the same options and files, or train into another folder"
-            )
-    elif path.exists():
-        raise OutputError(
-            f"{run.folder} holds a run already; say --resume to go on with it, or another --out"
-        )
-    else:
-        path.write_text(json.dumps(now), encoding="utf-8")
 
 
 @contextmanager
@@ -261,19 +140,15 @@ def _interruptible(run: Run) -> Iterator[None]:
         raise
 
 
-Report = Callable[[experiment.Progress], None]
-
-
 @contextmanager
-def _reporter(run: Run, parts: list[Split], console: Console) -> Iterator[Report]:
+def _reporter(run: Run, console: Console) -> Iterator[Report]:
     """Show a bar on a terminal, and write one line an epoch to the log."""
-    total = run.recipe.epochs * (len(parts) + (len(parts) > 1))
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with (
-        open(run.folder / "log.jsonl", "a", encoding="utf-8") as log,
+        open(run.log, "a", encoding="utf-8") as log,
         Progress(*columns, console=console, disable=not console.is_terminal) as bar,
     ):
-        task = bar.add_task("training", total=total)
+        task = bar.add_task("training", total=run.epochs)
 
         def report(progress: experiment.Progress) -> None:
             values = {
@@ -290,65 +165,6 @@ def _reporter(run: Run, parts: list[Split], console: Console) -> Iterator[Report
         yield report
 
 
-def _train(data: Data, run: Run, parts: list[Split], device: str, report: Report) -> list[Weights]:
-    """Return the weights of each split; with several, those of all images come last."""
-    if len(parts) > 1:
-        parts = [*parts, Split("all images", tuple(sorted(data.poses)), ())]
-    return [
-        experiment.fit(
-            data,
-            run.recipe,
-            part,
-            name=run.name,
-            device=device,
-            checkpoint=run.checkpoint(part),
-            progress=report,
-        )
-        for part in parts
-    ]
-
-
-def _judge(
-    data: Data, run: Run, parts: list[Split], trained: list[Weights]
-) -> tuple[Evaluation, Weights]:
-    """Evaluate on what was held out, then calibrate the weights that are kept."""
-    held_out = experiment.hold_out(data, list(zip(parts, trained, strict=False)), run.recipe.seed)
-    entries = [data.entries[index] for index in held_out.entries]
-    raw = data.scores[held_out.entries]
-    evaluation = compare(
-        data.ground_truth,
-        entries,
-        raw,
-        held_out.refined,
-        {held_out.formula_name: held_out.formula},
-    )
-    counted = data.match.weight[held_out.entries] > 0
-    oks = data.match.target[held_out.entries]
-    scores = {"raw": raw, "refined": held_out.refined, "calibrated": held_out.calibrated}
-    errors = {
-        name: expected_calibration_error(values[counted], oks[counted])
-        for name, values in scores.items()
-    }
-    kept = experiment.calibrate(data, held_out, trained[-1])
-    images = parts[0].training if len(parts) == 1 else held_out.images
-    training = record(
-        run.recipe,
-        evaluation,
-        data=list(run.sources),
-        held_out=_held_out_in_words(parts),
-        images=images,
-        calibration_errors=errors,
-    )
-    return evaluation, replace(kept, training=training)
-
-
-def _held_out_in_words(parts: list[Split]) -> str:
-    if len(parts) > 1:
-        return f"every image once, in {len(parts)} folds; the kept network is trained on all"
-    (part,) = parts
-    return f"{len(part.held_out)} images; the kept network is trained on {len(part.training)}"
-
-
 def _show(evaluation: Evaluation, weights: Weights, run: Run) -> None:
     console = Console(width=None if Console().is_terminal else 120)
     for table in comparison_table(evaluation):
@@ -360,8 +176,8 @@ def _show(evaluation: Evaluation, weights: Weights, run: Run) -> None:
     )
     thresholds = ", ".join(f"{name} {value:.3f}" for name, value in weights.thresholds.items())
     console.print(f"Thresholds: {thresholds}.")
-    console.print(f"Weights: {run.weights}; model card: {run.weights.with_suffix('.md')}")
-    if not np.isfinite(evaluation.all_images.gain.low) or evaluation.all_images.gain.low <= 0:
+    console.print(f"Weights: {run.weights}; model card: {run.card}", soft_wrap=True)
+    if not evaluation.all_images.gain.low > 0:
         console.print(
             "The interval of the gain includes 0: on this much data the gain is not certain."
         )

@@ -1,0 +1,235 @@
+"""A training run on disk: which results, how images are held out, what must not change on resuming.
+
+<folder>/run.json               what the run is
+<folder>/log.jsonl              a line an epoch
+<folder>/checkpoints/           one file a split, rewritten after every epoch
+<folder>/<name>.safetensors     the weights
+<folder>/<name>.md              their model card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rcnet_rt import __version__, experiment, weights_file
+from rcnet_rt.datasets.coco import load_ground_truth
+from rcnet_rt.datasets.results import Entry, read_results
+from rcnet_rt.errors import DatasetError, OutputError
+from rcnet_rt.evaluation import Evaluation, compare
+from rcnet_rt.experiment import Data, Progress, Split
+from rcnet_rt.metrics import expected_calibration_error
+from rcnet_rt.model_card import card, record
+from rcnet_rt.recipes import Recipe
+from rcnet_rt.weights_file import Weights
+
+__all__ = ["HoldOut", "Run", "load_data", "train_run"]
+
+MANY_IMAGES = 5000  # from here on one held-out part is enough, and folds are slow
+DEFAULT_FOLDS = 5
+DEFAULT_FRACTION = 0.1
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """How images are held out: one of these, or none for what suits the number of images.
+
+    Attributes:
+        folds: every image once, in so many parts.
+        fraction: this share of the images, once.
+        split: the images of this split of the data set.
+    """
+
+    folds: int | None = None
+    fraction: float | None = None
+    split: str | None = None
+
+    def splits(self, data: Data, seed: int) -> list[Split]:
+        """Return the splits of the data's images.
+
+        Raises:
+            DatasetError: a side of a split would be empty.
+        """
+        images = list(data.poses)
+        if self.split is not None:
+            return [_by_split(data, images, self.split)]
+        folds, fraction = self.folds, self.fraction
+        if folds is None and fraction is None:
+            many = len(images) >= MANY_IMAGES
+            folds, fraction = (None, DEFAULT_FRACTION) if many else (DEFAULT_FOLDS, None)
+        if fraction is not None:
+            return [experiment.fraction_split(images, fraction, seed)]
+        assert folds is not None
+        return experiment.fold_splits(images, folds, seed)
+
+
+def _by_split(data: Data, images: Sequence[int], name: str) -> Split:
+    held_out = {image for image in images if data.ground_truth.images[image].split == name}
+    if not 0 < len(held_out) < len(images):
+        raise DatasetError(
+            f"split {name!r} has {len(held_out)} of the {len(images)} images of the results; both "
+            "the held-out side and the training side need some"
+        )
+    return Split("training", tuple(sorted(set(images) - held_out)), tuple(sorted(held_out)))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is; everything in it but the folder must stay the same when it is resumed."""
+
+    folder: Path
+    name: str
+    recipe: Recipe
+    results: Sequence[Path]
+    parts: Sequence[Split]
+
+    @property
+    def weights(self) -> Path:
+        """Where the weights go."""
+        return self.folder / f"{self.name}{weights_file.SUFFIX}"
+
+    @property
+    def card(self) -> Path:
+        """Where the model card goes."""
+        return self.weights.with_suffix(".md")
+
+    @property
+    def log(self) -> Path:
+        """Where each epoch is a line."""
+        return self.folder / "log.jsonl"
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs there are over all splits and the network that is kept."""
+        return self.recipe.epochs * len(_all_parts(self.parts, []))
+
+    def claim(self, resume: bool) -> None:
+        """Write down what this run is, or check that it is the one in the folder.
+
+        Raises:
+            OutputError: the folder holds a run, or cannot be written.
+            DatasetError: there is no run to resume, or it is another one.
+        """
+        path, now = self.folder / "run.json", self._description()
+        if resume:
+            if not path.exists():
+                raise DatasetError(f"{self.folder} holds no run to resume; train without --resume")
+            before = json.loads(path.read_text(encoding="utf-8"))
+            different = [key for key in now if before.get(key) != now[key]]
+            if different:
+                raise DatasetError(
+                    f"the run in {self.folder} was started with other {' and '.join(different)}; "
+                    "resume it with the same options and files, or train into another folder"
+                )
+            return
+        if path.exists():
+            raise OutputError(
+                f"{self.folder} holds a run already; say --resume to go on, or another --out"
+            )
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(now), encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"cannot write into {self.folder}: {error.strerror or error}"
+            ) from error
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "recipe": asdict(self.recipe),
+            "results": [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.results],
+            "held-out images": [list(part.held_out) for part in self.parts],
+            "version": __version__,
+        }
+
+
+def load_data(coco: Path, results: Sequence[Path]) -> Data:
+    """Read results files, one after the other, with the ground truth of their images.
+
+    Raises:
+        DatasetError: a damaged file, an image in two of them, or none that has ground truth.
+    """
+    entries: list[Entry] = []
+    seen: dict[int, Path] = {}
+    for path in results:
+        part = read_results(path)
+        for image in {entry["image_id"] for entry in part}:
+            if image in seen:
+                raise DatasetError(
+                    f"image {image} is in both {seen[image]} and {path}; give the poses of an "
+                    "image once"
+                )
+            seen[image] = path
+        entries += part
+    return Data(load_ground_truth(coco, image_ids=seen.keys()), entries)
+
+
+def train_run(
+    run: Run, data: Data, *, device: str = "cpu", progress: Callable[[Progress], None] | None = None
+) -> tuple[Evaluation, Weights]:
+    """Train on every split, judge what was held out, and write the weights and their card.
+
+    With one split the network trained on it is kept; with several, one trained on all images.
+    """
+    trained = [
+        experiment.fit(
+            data,
+            run.recipe,
+            part,
+            name=run.name,
+            device=device,
+            checkpoint=run.folder / "checkpoints" / f"{part.name.replace(' ', '-')}.safetensors",
+            progress=progress,
+        )
+        for part in _all_parts(run.parts, list(data.poses))
+    ]
+    held_out = experiment.hold_out(data, list(zip(run.parts, trained, strict=False)))
+    evaluation = compare(
+        data.ground_truth,
+        [data.entries[index] for index in held_out.entries],
+        data.scores[held_out.entries],
+        held_out.refined,
+        {held_out.formula_name: held_out.formula},
+    )
+    weights = experiment.calibrate(data, held_out, trained[-1])
+    training = record(
+        run.recipe,
+        evaluation,
+        data=[path.name for path in run.results],
+        held_out=_in_words(run.parts),
+        images=held_out.images if len(run.parts) > 1 else run.parts[0].training,
+        calibration_errors=_calibration_errors(data, held_out),
+    )
+    weights = replace(weights, training=training)
+    weights_file.save(weights, run.weights)
+    run.card.write_text(card(weights), encoding="utf-8")
+    return evaluation, weights
+
+
+def _all_parts(parts: Sequence[Split], images: Sequence[int]) -> list[Split]:
+    return [*parts, *([Split("all images", tuple(sorted(images)), ())] if len(parts) > 1 else [])]
+
+
+def _calibration_errors(data: Data, held_out: experiment.HeldOut) -> dict[str, float]:
+    counted = data.match.weight[held_out.entries] > 0
+    oks = data.match.target[held_out.entries][counted]
+    scores = {
+        "raw": data.scores[held_out.entries],
+        "refined": held_out.refined,
+        "calibrated": held_out.calibrated,
+    }
+    return {
+        name: expected_calibration_error(values[counted], oks) for name, values in scores.items()
+    }
+
+
+def _in_words(parts: Sequence[Split]) -> str:
+    if len(parts) > 1:
+        return f"every image once, in {len(parts)} folds; the kept network is trained on all"
+    (part,) = parts
+    return f"{len(part.held_out)} images; the kept network is trained on {len(part.training)}"

@@ -1,0 +1,102 @@
+"""`rcnet-rt train` as a user runs it, on real predictions."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from rcnet_rt import Refiner, load_weights
+from rcnet_rt.cli import _run
+
+
+@pytest.fixture(scope="module")
+def results(shared_data, tmp_path_factory):
+    """Real predictions on some images, so that a run takes seconds."""
+    path = shared_data / "predictions" / "lightweight-openpose_val2017.json.gz"
+    everything = json.loads(gzip.decompress(path.read_bytes()))
+    entries = [entry for entry in everything if entry["image_id"] < 60_000]
+    some = tmp_path_factory.mktemp("results") / "some.json"
+    some.write_text(json.dumps(entries))
+    return some
+
+
+@pytest.fixture
+def run(shared_data, results, tmp_path):
+    def call(*options, out=tmp_path / "run"):
+        coco = str(shared_data / "coco")
+        given = ["train", "--coco", coco, "--predictions", str(results), "--out", str(out)]
+        return _run([*given, "--epochs", "2", *options])
+
+    return call
+
+
+def test_it_ends_with_a_table_weights_a_card_and_a_log(run, tmp_path, capsys):
+    assert run("--folds", "3", "--name", "mine") == 0
+    shown = capsys.readouterr().out
+    for word in ("AP50", "ranking accuracy", "refined", "headroom", "Calibration error"):
+        assert word in shown
+    weights = load_weights(str(tmp_path / "run" / "mine.safetensors"))
+    assert set(weights.thresholds) >= {"auto"}
+    assert len(weights.training["images"]) > 50
+    rng = np.random.default_rng(0)
+    assert len(Refiner(weights).refine(rng.random((4, 17, 2)) * 200, rng.random(4))) == 4
+    card = (tmp_path / "run" / "mine.md").read_text()
+    assert "every image once, in 3 folds" in card
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert len(log) == 2 * 4
+    assert {"loss", "ap", "ranking_accuracy"} <= log[0].keys()
+
+
+def test_resuming_gives_the_same_weights(run, tmp_path, monkeypatch, capsys):
+    from rcnet_rt import training
+
+    assert run("--val-fraction", "0.3", out=tmp_path / "whole") == 0
+    real, calls = training._epoch, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(training, "_epoch", interrupted)
+    assert run("--val-fraction", "0.3", out=tmp_path / "parts") == 130
+    assert "--resume" in capsys.readouterr().err
+    monkeypatch.setattr(training, "_epoch", real)
+    assert run("--val-fraction", "0.3", "--resume", out=tmp_path / "parts") == 0
+    files = [tmp_path / name / "rcnet.safetensors" for name in ("whole", "parts")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(run, capsys):
+    assert run("--val-fraction", "0.3") == 0
+    assert run("--val-fraction", "0.3") == 1
+    assert "holds a run already" in capsys.readouterr().err
+    assert run("--val-fraction", "0.3", "--seed", "5", "--resume") == 1
+    assert "was started with other recipe and held-out images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--folds", "3", "--val-fraction", "0.5"], 2, "exclude each other"),
+        (["--val-split", "test2017"], 1, "split 'test2017' has 0 of the"),
+        (["--folds", "5000"], 1, "folds need 2 to"),
+        (["--predictions", "gone.json"], 1, "gone.json"),
+        (["--base", "magic"], 1, "unknown formula 'magic'"),
+        (["--margin", "7"], 2, "margin"),
+        (["--resume"], 1, "holds no run to resume"),
+        (["--device", "cuda:99"], 1, "cuda:99"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(run, capsys, options, code, message):
+    assert run(*options) == code
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_a_file_given_twice_is_told(run, results, capsys):
+    assert run("--predictions", str(results)) == 1
+    assert "give the poses of an image once" in capsys.readouterr().err

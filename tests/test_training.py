@@ -1,0 +1,192 @@
+"""From real predictions to weights: targets, learning, resuming, held-out figures."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from rcnet_rt import WeightsError, experiment
+from rcnet_rt.datasets.coco import load_ground_truth
+from rcnet_rt.datasets.results import read_results
+from rcnet_rt.errors import DatasetError
+from rcnet_rt.experiment import Data, Split
+from rcnet_rt.ranking_set import mirror, ranking_set, table
+from rcnet_rt.recipes import PRESETS, Recipe
+from rcnet_rt.skeletons import COCO17
+from rcnet_rt.training import _batches, train
+
+QUICK = replace(PRESETS["residual"], epochs=3, feedforward=16, learning_rate=3e-3, average=0.9)
+
+
+@pytest.fixture(scope="module")
+def data(shared_data):
+    entries = read_results(shared_data / "predictions" / "lightweight-openpose_val2017.json.gz")
+    entries = [entry for entry in entries if entry["image_id"] < 150_000]
+    images = {entry["image_id"] for entry in entries}
+    return Data(load_ground_truth(shared_data / "coco", image_ids=images), entries)
+
+
+@pytest.fixture(scope="module")
+def examples(data):
+    poses = table(data.ground_truth, data.poses)
+    return ranking_set(poses, COCO17, "full", "score_times_joints", 5.0)
+
+
+def test_targets_are_matched_oks(data):
+    poses = table(data.ground_truth, data.poses, most=1000)
+    for entries, oks in zip(poses.entries, poses.oks, strict=True):
+        np.testing.assert_allclose(data.match.target[entries], oks, atol=1e-5)
+
+
+def test_unsure_poses_weigh_less_and_those_of_crowds_nothing(data):
+    poses = table(data.ground_truth, data.poses, unsure=0.3)
+    for image, oks, weights in zip(poses.image_ids, poses.oks, poses.weights, strict=True):
+        allowed = {0.0, 1.0} if image in data.ground_truth.complete else {0.0, 0.3, 1.0}
+        assert set(weights) <= allowed
+        assert (weights[oks > 0.5] == 1).all()
+        if image not in data.ground_truth.complete:
+            assert (weights[oks < 0.1] < 1).all()
+
+
+def test_floor_and_the_most_poses_of_an_image(data):
+    poses = table(data.ground_truth, data.poses, floor=0.5, most=2)
+    for entries in poses.entries:
+        assert len(entries) <= 2
+        assert (data.scores[entries] >= 0.5).all()
+
+
+def test_a_mirror_of_a_mirror_is_the_pose(random_poses):
+    once = mirror(random_poses, COCO17, 640)
+    assert once.keypoints[0, 2, 0] == pytest.approx(640 - random_poses.keypoints[0, 1, 0])
+    twice = mirror(once, COCO17, 640)
+    for name in ("keypoints", "boxes", "keypoint_scores"):
+        np.testing.assert_allclose(getattr(twice, name), getattr(random_poses, name), atol=1e-3)
+    assert (once.boxes[:, 2] > once.boxes[:, 0]).all()
+
+
+def test_batches_hold_every_image_once_and_whole(examples):
+    rows = list(_batches(examples.starts, np.random.default_rng(0), 64))
+    assert sorted(np.concatenate(rows)) == list(range(len(examples)))
+    images = [set(examples.image[batch]) for batch in rows]
+    assert sum(map(len, images)) == len(set().union(*images))
+    assert all(len(batch) < 64 + 20 for batch in rows)
+
+
+def test_training_lowers_the_loss_and_the_seed_decides(examples):
+    losses = []
+    first = train(QUICK, examples, on_epoch=lambda epoch: losses.append(epoch.loss))
+    assert losses[-1] < losses[0]
+    again, other = train(QUICK, examples), train(replace(QUICK, seed=1), examples)
+    assert torch.equal(first.head.weight, again.head.weight)
+    assert not torch.equal(first.head.weight, other.head.weight)
+
+
+@pytest.mark.parametrize("architecture", ["attention", "mlp", "linear"])
+def test_an_interrupted_run_ends_with_the_same_weights(examples, tmp_path, architecture):
+    recipe = replace(QUICK, architecture=architecture)
+
+    class InterruptError(Exception):
+        pass
+
+    def interrupt(epoch):
+        if epoch.number == 2:
+            raise InterruptError
+
+    whole = train(recipe, examples)
+    path = tmp_path / "checkpoint.safetensors"
+    with pytest.raises(InterruptError):
+        train(recipe, examples, checkpoint=path, on_epoch=interrupt)
+    resumed = train(recipe, examples, checkpoint=path)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_another_network_is_told(examples, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    train(replace(QUICK, epochs=1), examples, checkpoint=path)
+    with pytest.raises(WeightsError, match="does not fit this run"):
+        train(replace(QUICK, architecture="linear"), examples, checkpoint=path)
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(WeightsError, match="does not fit this run"):
+        train(QUICK, examples, checkpoint=path)
+
+
+def test_a_loss_that_explodes_is_told(examples):
+    broken = replace(examples, targets=examples.targets * np.float32(np.nan))
+    with pytest.raises(WeightsError, match="smaller learning rate"):
+        train(QUICK, broken)
+
+
+def test_nothing_to_learn_from_is_told(data):
+    poses = table(data.ground_truth, data.poses, floor=1.8)
+    with pytest.raises(WeightsError, match="at least 2 poses"):
+        train(QUICK, ranking_set(poses, COCO17, "full", "score", 1.0))
+
+
+def test_folds_hold_every_image_out_once():
+    images = range(100, 117)
+    splits = experiment.fold_splits(images, 5)
+    assert sorted(i for split in splits for i in split.held_out) == list(images)
+    for split in splits:
+        assert not set(split.training) & set(split.held_out)
+        assert set(split.training) | set(split.held_out) == set(images)
+    assert splits == experiment.fold_splits(images[::-1], 5)
+    assert splits != experiment.fold_splits(images, 5, seed=1)
+    for folds in (1, 18):
+        with pytest.raises(DatasetError, match="folds need"):
+            experiment.fold_splits(images, folds)
+
+
+def test_a_fraction_must_leave_both_sides_some():
+    split = experiment.fraction_split(range(10), 0.3)
+    assert (len(split.training), len(split.held_out)) == (7, 3)
+    with pytest.raises(DatasetError, match="both need some"):
+        experiment.fraction_split(range(10), 0.01)
+
+
+def test_results_of_other_images_are_told(data, shared_data):
+    other = replace(data, entries=[{**data.entries[0], "image_id": 1}])
+    with pytest.raises(DatasetError, match="no image of the results is in the ground truth"):
+        _ = other.poses
+
+
+def test_held_out_scores_are_those_of_refine_and_gain(data):
+    """Two folds of real predictions: unseen images must gain over the raw score."""
+    recipe = replace(PRESETS["residual"], epochs=15)
+    splits = experiment.fold_splits(list(data.poses), 2)
+    parts = [(split, experiment.fit(data, recipe, split, name="test")) for split in splits]
+    held_out = experiment.hold_out(data, parts)
+    assert sorted(held_out.entries) == sorted(
+        index for item in data.poses.values() for index in item.entries
+    )
+    scores = data.scores.copy() - 10
+    scores[held_out.entries] = held_out.refined
+    judge = data.average_precision
+    assert judge.ap(scores) > judge.ap(data.scores) + 0.005
+
+    weights = experiment.calibrate(data, held_out, parts[0][1])
+    order = np.argsort(held_out.refined)
+    recalibrated = experiment.recalibrated(
+        held_out.refined, data.scores[held_out.entries], weights.calibration, weights.floor
+    )
+    assert (np.diff(recalibrated[order]) >= 0).all()
+    assert 0 < weights.thresholds["auto"] < weights.thresholds["p95"] <= 1
+
+
+def test_the_paper_preset_is_the_papers(examples, data):
+    recipe = replace(PRESETS["paper"], epochs=1)
+    split = Split("training", tuple(data.poses), ())
+    weights = experiment.fit(data, recipe, split, name="paper")
+    config = weights.network_config()
+    assert (config.output, config.feature_count, config.feedforward) == ("plain", 75, 2048)
+    parameters = sum(
+        tensor.size for name, tensor in weights.tensors.items() if "standardise" not in name
+    )
+    assert parameters == 69_985
+
+
+def test_recipes_refuse_nonsense():
+    for fault in ({"epochs": 0}, {"learning_rate": 0.0}, {"margin": 2.0}):
+        with pytest.raises(WeightsError):
+            Recipe(**fault)
