@@ -89,8 +89,8 @@ def table(
         poses: the estimator's poses by image id; images without ground truth are left out.
         floor: poses with a raw score below it are left out.
         most: of the rest, only this many of each image, the best by raw score (COCO's 20).
-        unsure: weight of a pose with (almost) no match on an image that is not completely annotated, where it
-            may be right after all.
+        unsure: weight of a pose with (almost) no match on an image that is not completely
+            annotated, where it may be right after all.
 
     Raises:
         DatasetError: no image has both poses and ground truth.
