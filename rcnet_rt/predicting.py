@@ -7,11 +7,10 @@ that is finished (JSON Lines). The same job goes on from there.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -118,36 +117,30 @@ class Partial:
     """The pictures that are done, on disk; continues what an equal job left. A context manager.
 
     Attributes:
-        path: the file.
+        path: the file; it is there from the first picture on.
         done: entries by image id.
 
     Raises:
         DatasetError: the file belongs to another job, or is no partial file.
-        OutputError: it cannot be written.
+        OutputError: it cannot be read or written.
     """
 
     def __init__(self, path: Path, job: Job) -> None:
         self.path = path
         self.done: dict[int, list[Entry]] = {}
+        self._job = job
+        self._file: BinaryIO | None = None
         try:
-            whole = self._read(job) if path.exists() else 0
-            self._file = path.open("ab")
-            self._file.truncate(whole)  # a line that was cut off is done again
-            if whole == 0:
-                self._write(asdict(job))
+            self._whole = self._read() if path.exists() else 0
         except OSError as error:
             raise self._failed(error) from error
 
     def __enter__(self) -> Partial:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def add(self, image_id: int, entries: list[Entry]) -> None:
         """Keep the entries of a picture that is done.
@@ -156,16 +149,18 @@ class Partial:
             OutputError: the file cannot be written.
         """
         try:
-            self._write({"image_id": image_id, "entries": entries})
+            if self._file is None:
+                self._file = self.path.open("ab")
+                self._file.truncate(self._whole)  # a line that was cut off is done again
+                if self._whole == 0:
+                    self._file.write(_line(asdict(self._job)))
+            self._file.write(_line({"image_id": image_id, "entries": entries}))
+            self._file.flush()
         except OSError as error:
             raise self._failed(error) from error
         self.done[image_id] = entries
 
-    def _write(self, value: dict[str, Any]) -> None:
-        self._file.write(json.dumps(value).encode() + b"\n")
-        self._file.flush()
-
-    def _read(self, job: Job) -> int:
+    def _read(self) -> int:
         """Take up what is done; return how many bytes of the file are whole lines."""
         lines = self.path.read_bytes().splitlines(keepends=True)
         whole = [line for line in lines if line.endswith(b"\n")]
@@ -179,7 +174,7 @@ class Partial:
             raise DatasetError(
                 f"{self.path} is damaged or no partial file; delete it to predict from the start"
             ) from error
-        if header != asdict(job):
+        if header != asdict(self._job):
             raise DatasetError(
                 f"{self.path} belongs to another job ({_in_words(header)}); delete it to predict "
                 "from the start, or choose another output"
@@ -193,6 +188,10 @@ class Partial:
         )
 
 
+def _line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value).encode() + b"\n"
+
+
 def _in_words(header: Any) -> str:
     if not isinstance(header, dict):
         return str(header)
@@ -201,7 +200,7 @@ def _in_words(header: Any) -> str:
 
 def predict(
     estimator: Estimator, pictures: Pictures, partial: Partial, images: Iterable[int]
-) -> Iterable[int]:
+) -> Iterator[int]:
     """Predict some pictures one by one; yield the id of each that is done and kept.
 
     Raises:
@@ -229,7 +228,7 @@ def entries_of(poses: Poses, image_id: int, category_id: int = 1) -> list[Entry]
     third = poses.keypoint_scores
     confidence = np.full(poses.found.shape, FOUND) if third is None else third.astype(np.float64)
     joints = np.concatenate([poses.keypoints.astype(np.float64), confidence[..., None]], axis=2)
-    keypoints = np.where(found, joints, 0.0).reshape(len(poses), -1).tolist()
+    keypoints = [pose.ravel().tolist() for pose in np.where(found, joints, 0.0)]
     entries: list[Entry] = [
         {
             "image_id": image_id,
@@ -294,5 +293,5 @@ def predict_split(
                     on_picture(image)
         entries = [entry for image in pictures.paths for entry in partial.done[image]]
     write_results(out, entries)
-    partial.path.unlink()
+    partial.path.unlink(missing_ok=True)
     return pictures

@@ -67,12 +67,7 @@ def eval_command(
     fresh = judge(part(data, unseen), refined) if seen and unseen else None
     console = wide_console()
     click.echo(_heading(results, data, refiner))
-    if seen:
-        click.secho(
-            f"Warning: {len(seen):,} of {len(data.poses):,} images were trained on: these figures "
-            "flatter; held-out figures are in the model card.\n",
-            fg="yellow",
-        )
+    _warn(len(seen), len(data.poses), refiner.weights)
     _show(console, everything)
     if fresh is not None:
         _show(console, fresh, "images not trained on")
@@ -126,6 +121,18 @@ def _heading(results: Path, data: Data, refiner: Refiner) -> str:
     left_out = total - len(data.poses)
     note = f"; {left_out:,} images have no annotations here and are left out" if left_out else ""
     return f"{results.name}, refined with {refiner.weights.name} ({refiner.backend_name}){note}\n"
+
+
+def _warn(seen: int, images: int, weights: Weights) -> None:
+    """Say where figures flatter because the network has seen the images."""
+    if seen:
+        click.secho(
+            f"Warning: {seen:,} of {images:,} images were trained on: these figures flatter; "
+            "held-out figures are in the model card.\n",
+            fg="yellow",
+        )
+    elif not weights.is_formula and not weights.training.get("images"):
+        click.echo("The weights do not name the images that they were trained on.\n")
 
 
 def _show(console: Console, evaluation: Evaluation, over: str = "") -> None:

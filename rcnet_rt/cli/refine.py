@@ -125,11 +125,11 @@ def _skeleton(entries: Sequence[Entry], weights: Weights) -> Skeleton:
 
 
 def _check_finite(entries: Sequence[Entry], skeleton: Skeleton) -> None:
-    keypoints = np.isfinite(keypoint_values(entries, skeleton)).reshape(len(entries), -1)
-    for index, entry in enumerate(entries):
+    finite_keypoints = np.isfinite(keypoint_values(entries, skeleton))
+    for index, (entry, keypoints) in enumerate(zip(entries, finite_keypoints, strict=True)):
         parts = {
             "score": np.isfinite(np.float64(entry["score"])),
-            "keypoint": keypoints[index].all(),
+            "keypoint": keypoints.all(),
             "box": np.isfinite(np.array(entry.get("bbox") or 0, dtype=np.float64)).all(),
         }
         for name, finite in parts.items():

@@ -120,7 +120,7 @@ def _part(comparison: Comparison, title: str) -> Iterator[Table | Text]:
 
 def _gain(comparison: Comparison) -> str:
     gain, share = comparison.gain, comparison.headroom_closed
-    closed = f": {100 * share:.0f} % of the headroom closed" if math.isfinite(share) else ""
+    closed = f": {100 * share:.0f} % of the headroom closed" if share >= 0 else ""
     return (
         f"AP {100 * gain.difference:+.2f} (95 % interval {100 * gain.low:+.2f} to "
         f"{100 * gain.high:+.2f}); ceiling {100 * comparison.ceiling:.2f}{closed}"
