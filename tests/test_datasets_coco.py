@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_coco import make_content, write_dataset
 
 from rcnet_rt.datasets.coco import GroundTruth, image_path, load_ground_truth, splits
 from rcnet_rt.errors import DatasetError
+from tests.synthetic_coco import make_content, write_dataset
 
 
 @pytest.fixture

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from synthetic_coco import (
-    make_content,
-    make_results,
-    pycocotools_judge,
-    read_content,
-    write_dataset,
-)
 
 from rcnet_rt.average_precision import entry_oks
 from rcnet_rt.datasets.coco import GroundTruth, load_ground_truth
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.oks import THRESHOLDS, match, oks, share_of_thresholds
 from rcnet_rt.skeletons import COCO17
+from tests.synthetic_coco import (
+    make_content,
+    make_results,
+    pycocotools_judge,
+    read_content,
+    write_dataset,
+)
 
 SIGMAS = COCO17.sigmas
 

@@ -19,6 +19,7 @@ from rcnet_rt import experiment, features, predicting
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import splits
+from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import Evaluation
 from rcnet_rt.recipes import PRESETS
 from rcnet_rt.runs import HoldOut, Run, load_data, train_run
@@ -119,13 +120,31 @@ def _predict(
     """Run the estimator over the splits that have pictures; resumable like the rest."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for part in [split] if split else list(splits(coco)):
+    for part in [split] if split else _with_pictures(coco):
         path = folder / f"predictions_{part}.json.gz"
         if not path.exists():
             console.print(f"{model} predicts {part} …")
             predicting.predict_split(coco, part, model, path, device=device)
         paths.append(path)
     return paths
+
+
+def _with_pictures(coco: Path) -> list[str]:
+    """Return the splits that have pictures here.
+
+    Raises:
+        DatasetError: none has.
+    """
+    found, faults = [], []
+    for part in splits(coco):
+        try:
+            predicting.find_pictures(coco, part)
+            found.append(part)
+        except DatasetError as error:
+            faults.append(error)
+    if not found:
+        raise faults[0]
+    return found
 
 
 @contextmanager

@@ -74,9 +74,14 @@ def _fault(entry: Any) -> str | None:
         return f"has score {entry['score']!r}; expected a number"
     if not isinstance(entry["keypoints"], list):
         return "has keypoints that are not a list; expected x, y, confidence for each joint"
-    if (box := entry.get("bbox")) and (not isinstance(box, list) or len(box) != 4):
+    box = entry.get("bbox")
+    if box and not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
         return f"has bbox {box!r}; expected x, y, width, height"
     return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def write_results(path: Path, entries: Sequence[Entry]) -> None:
