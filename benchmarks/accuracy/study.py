@@ -1,0 +1,154 @@
+"""Runs the rows and puts figures beside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.accuracy import protocol
+from benchmarks.accuracy.parts import FORMULA, RAW, Row
+from benchmarks.accuracy.protocol import Verdict
+from rcnet_rt.experiment import Data
+
+__all__ = ["Options", "Table", "run_rows", "views"]
+
+CHANGE = 0.1  # an image whose own AP changes by more has changed
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the study runs; see `python -m benchmarks.accuracy --help`."""
+
+    data: Path
+    fold_seeds: int = 3
+    resamples: int = 1000
+    workers: int = 1
+
+
+Table = dict[str, Any]  # as results.json has it
+Verdicts = dict[str, Verdict]  # by view
+
+
+@dataclass(frozen=True)
+class _Task:
+    options: Options
+    estimator: str
+    row: Row
+    seed: int
+
+
+def views(data: Data) -> dict[str, Sequence[int]]:
+    """Return the choices of images that figures are given for."""
+    complete = sorted(data.average_precision.complete)
+    return {"all": data.average_precision.images, "complete": complete}
+
+
+def run_rows(
+    options: Options, estimator: str, rows: Sequence[Row], tell: Callable[[str], None]
+) -> Table:
+    """Judge every row on an estimator's results."""
+    present = [row for row in rows if row.scorer is not None]
+    tasks = [
+        _Task(options, estimator, row, seed)
+        for seed in range(options.fold_seeds)
+        for row in present
+        if seed == 0 or row.how != "fixed"
+    ]
+    verdicts: dict[str, list[Verdicts]] = {row.name: [] for row in present}
+    with _mapping(options.workers) as mapped:
+        for number, (task, result) in enumerate(zip(tasks, mapped(_work, tasks), strict=True), 1):
+            verdicts[task.row.name].append(result)
+            tell(f"{estimator} {number}/{len(tasks)} {task.row.name}, seed {task.seed}")
+    data = protocol.load(options.data, estimator)
+    return {
+        view: {
+            "images": len(images),
+            "people": sum(int((~data.ground_truth.persons[i].ignore).sum()) for i in images),
+            "rows": [
+                {"name": row.name, **_figures(_of(verdicts, row.name, view), verdicts, view)}
+                for row in rows
+            ],
+        }
+        for view, images in views(data).items()
+    }
+
+
+@contextmanager
+def _mapping(workers: int) -> Iterator[Callable[..., Iterable[Verdicts]]]:
+    if workers == 1:
+        torch.set_num_threads(1)
+        yield map
+    else:
+        context = get_context("spawn")
+        with ProcessPoolExecutor(workers, context, torch.set_num_threads, (1,)) as pool:
+            yield pool.map
+
+
+def _work(task: _Task) -> Verdicts:
+    options, row = task.options, task.row
+    assert row.scorer is not None
+    data = protocol.load(options.data, task.estimator)
+    if row.how == "fixed":
+        scores = row.scorer(data)
+    elif row.how == "folds":
+        scores = protocol.out_of_fold(data, row.scorer, task.seed)
+    else:
+        scores = protocol.left_out(options.data, task.estimator, row.scorer, task.seed)
+    return {
+        view: protocol.judge(data, scores, images, options.resamples)
+        for view, images in views(data).items()
+    }
+
+
+def _of(verdicts: dict[str, list[Verdicts]], name: str, view: str) -> list[Verdict]:
+    return [verdict[view] for verdict in verdicts.get(name, [])]
+
+
+def _figures(
+    seeds: list[Verdict], verdicts: dict[str, list[Verdicts]], view: str
+) -> dict[str, Any]:
+    """Return a row's figures in AP points; none for a row that could not run."""
+    if not seeds:
+        return {}
+    aps = [100 * verdict.ap for verdict in seeds]
+    raw, formula = (_of(verdicts, name, view) for name in (RAW, FORMULA))
+    return {
+        "ap": float(np.mean(aps)),
+        "spread": float(np.std(aps, ddof=1)) if len(aps) > 1 else None,
+        "over_raw": _gain(seeds, raw),
+        "over_formula": _gain(seeds, formula),
+        "images": _changes(seeds, raw[0]),
+    }
+
+
+def _gain(after: list[Verdict], before: list[Verdict]) -> dict[str, float]:
+    """Return the difference of the means over seeds; resamples draw images, not seeds."""
+    resampled = np.mean([v.resampled for v in after], axis=0) - np.mean(
+        [v.resampled for v in before], axis=0
+    )
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    difference = np.mean([v.ap for v in after]) - np.mean([v.ap for v in before])
+    return {
+        "difference": 100 * float(difference),
+        "low": 100 * float(low),
+        "high": 100 * float(high),
+    }
+
+
+def _changes(after: list[Verdict], before: Verdict) -> dict[str, float]:
+    """Return how many images fall and rise by more than `CHANGE` in their own AP, mean of seeds."""
+    change = np.array([verdict.own - before.own for verdict in after])
+    return {
+        "fall": float((change < -CHANGE).sum(axis=1).mean()),
+        "rise": float((change > CHANGE).sum(axis=1).mean()),
+        "judged": int(math.fsum(~np.isnan(before.own))),
+    }
