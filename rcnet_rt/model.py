@@ -39,6 +39,8 @@ class RCNet(nn.Module):
             config.hidden, 1, config.feedforward, config.dropout, batch_first=True
         )
         self.head = nn.Linear(config.hidden, 1)
+        if config.shortcut:
+            self.shortcut = nn.Linear(config.feature_count, 1, bias=False)
         _initialise(self)
 
     def logits(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
@@ -46,9 +48,12 @@ class RCNet(nn.Module):
         if len(features) == 0:
             return base
         other = picture[:, None] != picture[None, :]
-        embedded = self.phi(self.standardise(features))
-        attended = self.encoder(embedded[None], src_mask=other)[0]
-        return _with_base(self.head(attended), base, self.config)
+        standard = self.standardise(features)
+        attended = self.encoder(self.phi(standard)[None], src_mask=other)[0]
+        correction = self.head(attended)
+        if self.config.shortcut:
+            correction = correction + self.shortcut(standard)
+        return _with_base(correction, base, self.config)
 
     def forward(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
         """Return (P,) scores in (0, 1)."""
@@ -153,6 +158,8 @@ def _initialise(network: Network) -> None:
             nn.init.zeros_(parameter)
     if network.config.output == "residual":
         nn.init.zeros_(network.head.weight)
+    if isinstance(network, RCNet) and network.config.shortcut:
+        nn.init.zeros_(network.shortcut.weight)
 
 
 def _with_base(correction: Tensor, base: Tensor, config: NetworkConfig) -> Tensor:

@@ -28,6 +28,8 @@ class NetworkConfig:
         feedforward: width of the encoder's feed-forward part (2048 in the paper).
         dropout: dropout inside the network, while training.
         input_dropout: share of the features that are hidden at random, while training.
+        shortcut: whether RCNet's head also reads the features directly, through one linear layer
+            that starts at zero. Few poses suffice to learn it.
     """
 
     feature_count: int
@@ -37,6 +39,7 @@ class NetworkConfig:
     feedforward: int = 2048
     dropout: float = 0.1
     input_dropout: float = 0.0
+    shortcut: bool = False
 
     def __post_init__(self) -> None:
         for name, kinds in (("architecture", Architecture), ("output", Output)):
@@ -66,6 +69,8 @@ def tensor_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
             **_linear("encoder.linear1", width, config.feedforward),
             **_linear("encoder.linear2", config.feedforward, width),
         }
+        if config.shortcut:
+            shapes |= {"shortcut.weight": (1, count)}
         for norm in ("norm1", "norm2"):
             shapes |= {f"encoder.{norm}.{part}": (width,) for part in ("weight", "bias")}
     elif config.architecture == "mlp":

@@ -44,8 +44,8 @@ def oks(
         sigmas: (K,) standard deviations of the annotators, as in `Skeleton.sigmas`.
 
     >>> box, sigmas = [[0, 0, 10, 10]], [0.1, 0.1]
-    >>> oks([[[1, 2], [3, 4]]], [[[1, 2], [0, 0]]], [[True, False]], [100], box, sigmas)
-    array([[1.]])
+    >>> oks([[[1, 2], [3, 4]]], [[[1, 2], [0, 0]]], [[True, False]], [100], box, sigmas).tolist()
+    [[1.0]]
     """
     poses = np.nan_to_num(_floats(keypoints), nan=0.0, posinf=np.inf, neginf=-np.inf)[:, None]
     labelled: Booleans = np.asarray(visible, dtype=bool)
@@ -100,8 +100,8 @@ def match(
         ignore: (G,) whether COCO does not count the person.
         scores: (N,) confidences, for ties only.
 
-    >>> match([[0.9, 0.1], [0.8, 0.0], [0.0, 0.3]], [False, False]).target
-    array([0.9, 0. , 0.3])
+    >>> match([[0.9, 0.1], [0.8, 0.0], [0.0, 0.3]], [False, False]).target.tolist()
+    [0.9, 0.0, 0.3]
     """
     similarity, ignored = _floats(similarity), np.asarray(ignore, dtype=bool)
     count = len(similarity)
@@ -120,8 +120,8 @@ def match(
 def share_of_thresholds(similarity: npt.ArrayLike) -> Floats:
     """Return the share of COCO's ten OKS thresholds that is reached, in [0, 1].
 
-    >>> share_of_thresholds([0.49, 0.5, 0.76, 1.0])
-    array([0. , 0.1, 0.6, 1. ])
+    >>> share_of_thresholds([0.49, 0.5, 0.76, 1.0]).tolist()
+    [0.0, 0.1, 0.6, 1.0]
     """
     reached = np.searchsorted(THRESHOLDS, _floats(similarity), side="right")
     return np.asarray(reached / len(THRESHOLDS))

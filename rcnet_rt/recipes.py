@@ -25,7 +25,10 @@ class Recipe:
         margin: of the rank loss.
         epochs: passes over the training images.
         poses_a_step: whole images are packed to about this many poses.
+        shortcut: see `NetworkConfig`.
         learning_rate: after the warm-up, constant.
+        linear_learning_rate: likewise, of what is linear in the features: the shortcut, or the
+            whole linear network.
         warmup_steps: linear from 0.
         weight_decay: of AdamW.
         average: decay of the running mean of the weights that is kept; 0 keeps the last weights.
@@ -46,9 +49,11 @@ class Recipe:
     feedforward: int = 64
     dropout: float = 0.3
     input_dropout: float = 0.1
-    epochs: int = 30
+    epochs: int = 20
     poses_a_step: int = 128
+    shortcut: bool = True
     learning_rate: float = 1e-3
+    linear_learning_rate: float = 1e-2
     warmup_steps: int = 100
     weight_decay: float = 0.05
     average: float = 0.995
@@ -80,6 +85,7 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
             feedforward=2048,
             dropout=0.1,
             input_dropout=0.0,
+            shortcut=False,
             epochs=50,
             learning_rate=1e-4,
             warmup_steps=250,

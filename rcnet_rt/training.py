@@ -72,9 +72,7 @@ def train(
     torch.manual_seed(recipe.seed)
     network = model.on_device(_network(recipe, data), device)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))  # type: ignore[no-untyped-call]
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
+    optimizer = torch.optim.AdamW(_groups(recipe, network), weight_decay=recipe.weight_decay)
     state = _State(network, averaged, optimizer)
     done = state.load(checkpoint) if checkpoint is not None and checkpoint.exists() else 0
     columns = _Columns(data, device)
@@ -112,6 +110,7 @@ def _network(recipe: Recipe, data: RankingSet) -> Network:
         feedforward=recipe.feedforward,
         dropout=recipe.dropout,
         input_dropout=recipe.input_dropout,
+        shortcut=recipe.shortcut and recipe.architecture == "attention",
     )
     network = model.build(config)
     both = np.concatenate([data.features, data.mirrored]) if recipe.flip else data.features
@@ -122,6 +121,19 @@ def _network(recipe: Recipe, data: RankingSet) -> Network:
     # A feature that never changes says nothing; a deviation of 1 keeps it from being blown up.
     network.standardise.deviation.copy_(torch.tensor(np.where(spread > 1e-4, spread, 1.0)))
     return network
+
+
+def _groups(recipe: Recipe, network: Network) -> list[dict[str, Any]]:
+    """Parameters by their peak learning rate."""
+    linear = [
+        parameter
+        for name, parameter in network.named_parameters()
+        if recipe.architecture == "linear" or name.startswith("shortcut")
+    ]
+    chosen = {id(parameter) for parameter in linear}
+    others = [parameter for parameter in network.parameters() if id(parameter) not in chosen]
+    groups = [(others, recipe.learning_rate), (linear, recipe.linear_learning_rate)]
+    return [{"params": some, "lr": rate, "peak": rate} for some, rate in groups if some]
 
 
 class _Columns:
@@ -187,9 +199,9 @@ class _State:
 
     def step(self, loss: Tensor, recipe: Recipe) -> None:
         self.steps += 1
-        rate = recipe.learning_rate * min(1.0, self.steps / max(recipe.warmup_steps, 1))
+        warmth = min(1.0, self.steps / max(recipe.warmup_steps, 1))
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = warmth * group["peak"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

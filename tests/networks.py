@@ -23,7 +23,8 @@ def random_weights(architecture="attention", feature_set="paper", output="residu
     """Return weights whose network is random but far from silent."""
     skeleton = changes.pop("skeleton", "coco17")
     count = features.get(feature_set).size(skeletons.get(skeleton))
-    config = NetworkConfig(count, architecture, output, feedforward=32)
+    shortcut = architecture == "attention" and feature_set == "full"
+    config = NetworkConfig(count, architecture, output, feedforward=32, shortcut=shortcut)
     generator = torch.Generator().manual_seed(1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

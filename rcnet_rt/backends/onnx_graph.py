@@ -114,7 +114,11 @@ def _attention(graph: _Graph, features: str, config: NetworkConfig) -> str:
     attended = graph.normalise(attended, "encoder.norm1")
     wide = graph.node("Relu", graph.layer(attended, "encoder.linear1"))
     result = graph.node("Add", attended, graph.layer(wide, "encoder.linear2"))
-    return graph.layer(graph.normalise(result, "encoder.norm2"), "head")
+    correction = graph.layer(graph.normalise(result, "encoder.norm2"), "head")
+    if not config.shortcut:
+        return correction
+    direct = graph.constant(graph.tensors["shortcut.weight"].T)
+    return graph.node("Add", correction, graph.node("MatMul", features, direct))
 
 
 def _mlp(graph: _Graph, features: str, config: NetworkConfig) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt import backends, estimators
+from rcnet_rt.cli.interrupt import between_frames
 from rcnet_rt.cli.options import debug_option, threshold_option, weights_option
 from rcnet_rt.cli.outputs import Drawing, Plan, open_sink, plan
 from rcnet_rt.cli.progress import progress_bar
@@ -135,7 +136,7 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
     )
     sources = (open_source(part) for part in parts)
     first = next(sources)  # what cannot be read fails before anything is loaded or written
-    with first, ExitStack() as stack:
+    with first, between_frames() as check_interrupt, ExitStack() as stack:
         scoring, estimator = _load(options)
         record = _recorder(options, scoring, estimator, first, tally, stack)
         report = stack.enter_context(progress_bar())
@@ -152,6 +153,7 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
                     tally.add(result)
                     tally.seconds = time.perf_counter() - start
                     report.advance()
+                    check_interrupt()
             if _left(options, tally) == 0:
                 break
     return scoring
