@@ -124,11 +124,11 @@ def tables(estimator: str, quick: bool) -> list[Row]:
 
 
 def _linear(quick: bool, **changes: Any) -> Recipe:
-    return _recipe(quick, architecture="linear", learning_rate=1e-2, **changes)
+    return _recipe(quick, architecture="linear", **changes)
 
 
 def _mlp(quick: bool, **changes: Any) -> Recipe:
-    return _recipe(quick, architecture="mlp", hidden=64, **changes)
+    return _recipe(quick, architecture="mlp", hidden=64, epochs=30, **changes)
 
 
 def _group(name: str) -> str:

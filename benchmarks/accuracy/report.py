@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 from benchmarks.accuracy.parts import PARTS
 from benchmarks.accuracy.study import CHANGE
+from rcnet_rt.recipes import PRESETS
 
 __all__ = ["keep", "provenance"]
 
@@ -53,6 +56,7 @@ def provenance(command: str, seconds: float) -> dict[str, Any]:
         "command": command,
         "seconds": round(seconds),
         "machine": _machine(),
+        "default_recipe": asdict(PRESETS["residual"]),
         "versions": {"python": platform.python_version(), **versions},
     }
 
@@ -65,8 +69,6 @@ def _version(package: str) -> str:
 
 
 def _machine() -> str:
-    import os
-
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
