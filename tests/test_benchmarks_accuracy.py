@@ -65,8 +65,10 @@ def test_an_estimator_left_out_is_judged_on_images_that_no_other_was_trained_on(
 
 
 def test_rows_are_judged_as_the_library_judges(folder, data):
-    rows = [row for row in parts.tables(LWOP, True) if row.how == "fixed"]
-    table = run_rows(Options(folder, resamples=40), LWOP, rows, lambda line: None)
+    fixed = parts.Part(
+        "fixed", lambda *_: [row for row in parts.tables(LWOP, True) if row.how == "fixed"]
+    )
+    table = run_rows(Options(folder, resamples=40), LWOP, fixed, True, lambda line: None)
     judge = data.average_precision
     values = data.formula_values("score_times_joints")
     views = {"all": judge.images, "complete": sorted(judge.complete)}
@@ -76,7 +78,7 @@ def test_rows_are_judged_as_the_library_judges(folder, data):
         assert found["oracle"]["ap"] == pytest.approx(100 * judge.ap(data.match.target, images))
         expected = judge.bootstrap(data.scores, values, 40, 0, images)
         for name in ("difference", "low", "high"):
-            figure = found[parts.FORMULA]["over_raw"][name]
+            figure = found[parts.FORMULA]["gains"][parts.RAW][name]
             assert figure == pytest.approx(100 * getattr(expected, name))
 
 
@@ -138,7 +140,8 @@ def test_every_part_runs_and_is_reported(folder, tmp_path, part):
         name: run_rows(
             Options(folder, fold_seeds=1, resamples=5),
             name,
-            parts.PARTS[part].rows(name, True),
+            parts.PARTS[part],
+            True,
             lambda line: None,
         )
         for name in protocol.ESTIMATORS

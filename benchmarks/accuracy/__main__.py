@@ -41,7 +41,7 @@ def main(
     for name in PARTS if part == "all" else [part]:
         begin = time.monotonic()
         tables = {
-            estimator: run_rows(options, estimator, PARTS[name].rows(estimator, quick), _tell)
+            estimator: run_rows(options, estimator, PARTS[name], quick, _tell)
             for estimator in ESTIMATORS
         }
         made = report.provenance(command.format(name), time.monotonic() - begin)

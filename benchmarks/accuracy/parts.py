@@ -16,7 +16,7 @@ from rcnet_rt.recipes import PRESETS, Recipe
 
 __all__ = ["FORMULA", "PARTS", "RAW", "Part", "Row"]
 
-RAW, FORMULA = "raw score", "formula"
+RAW, FORMULA, LINEAR, DEFAULT = "raw score", "formula", "linear residual", "default recipe"
 
 # mmpose's names (TopdownPoseEstimator's score modes) for what formulas do as well.
 MMPOSE = {
@@ -63,10 +63,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Part:
-    """A table, one an estimator."""
+    """A table, one an estimator.
+
+    Attributes:
+        title: as printed.
+        rows: (estimator, whether quick) -> rows.
+        over: rows that the others are compared with.
+    """
 
     title: str
-    rows: Callable[[str, bool], list[Row]]  # (estimator, quick)
+    rows: Callable[[str, bool], list[Row]]
+    over: tuple[str, ...] = (RAW, FORMULA)
 
 
 def _recipe(quick: bool, **changes: Any) -> Recipe:
@@ -114,11 +121,11 @@ def tables(estimator: str, quick: bool) -> list[Row]:
         *_formula_rows(),
         _fold("DEKR's ScoreNet × score", scorers.dekr, recipe=recipe),
         _fold("DEKR's ScoreNet × score, matched target", scorers.dekr, recipe=recipe, matched=True),
-        _fold("linear residual", scorers.library, recipe=_linear(quick)),
+        _fold(LINEAR, scorers.library, recipe=_linear(quick)),
         _fold("MLP residual", scorers.library, recipe=_mlp(quick)),
         boosting,
         _fold("RCNet, paper", scorers.library, recipe=paper),
-        _fold("RCNet residual (default)", scorers.library, recipe=recipe),
+        _fold("RCNet residual (default recipe)", scorers.library, recipe=recipe),
         Row("oracle", "fixed", scorers.oracle),
     ]
 
@@ -151,7 +158,7 @@ def groups(estimator: str, quick: bool) -> list[Row]:
     without = partial(_fold, scorer=scorers.masked, recipe=recipe)
     return [
         *_references(estimator),
-        _fold("all features", scorers.library, recipe=recipe),
+        _fold(DEFAULT, scorers.library, recipe=recipe),
         *(without(f"without {g}", seen=partial(_without, group=g)) for g in present),
         without("score alone", seen=partial(_only, group="score")),
         *(without(f"score and {g}", seen=partial(_only, group=g)) for g in present if g != "score"),
@@ -159,10 +166,10 @@ def groups(estimator: str, quick: bool) -> list[Row]:
 
 
 def choices(estimator: str, quick: bool) -> list[Row]:
-    """Return the default recipe with one choice changed."""
+    """Return the default recipe with one choice changed; what is its own choice is left out."""
     own = ESTIMATORS[estimator].formula
+    default = _recipe(quick)
     changed = {
-        "default": _recipe(quick),
         "MLP in place of attention": _mlp(quick),
         "linear in place of attention": _linear(quick),
         "plain output": _recipe(quick, output="plain"),
@@ -177,34 +184,31 @@ def choices(estimator: str, quick: bool) -> list[Row]:
             f"unmatched poses weigh {w:g} where unsure": _recipe(quick, unsure=w)
             for w in (0.0, 0.3, 1.0)
         },
+        "no shortcut": _recipe(quick, shortcut=False),
         "no mirrors": _recipe(quick, flip=False),
     }
     return [
         *_references(estimator),
-        *(_fold(name, scorers.library, recipe=recipe) for name, recipe in changed.items()),
+        _fold(DEFAULT, scorers.library, recipe=default),
+        *(
+            _fold(name, scorers.library, recipe=recipe)
+            for name, recipe in changed.items()
+            if recipe != default
+        ),
     ]
 
 
 def curve(estimator: str, quick: bool) -> list[Row]:
     """Return the default recipe and a linear one, on more and more training images."""
     methods = {"RCNet residual": _recipe(quick), "linear residual": _linear(quick)}
-    return [
-        *_references(estimator),
-        *(
-            _fold(
-                f"{method}, {count} images",
-                scorers.limited,
-                scorer=partial(scorers.library, recipe=recipe),
-                images=count,
-            )
-            for method, recipe in methods.items()
-            for count in SUBSETS[estimator]
-        ),
-        *(
-            _fold(f"{method}, all training images", scorers.library, recipe=recipe)
-            for method, recipe in methods.items()
-        ),
-    ]
+    rows = _references(estimator)
+    for method, recipe in methods.items():
+        learn = partial(scorers.library, recipe=recipe)
+        for count in SUBSETS[estimator]:
+            some = partial(scorers.limited, scorer=learn, images=count)
+            rows.append(Row(f"{method}, {count} images", "folds", some))
+        rows.append(Row(f"{method}, all training images", "folds", learn))
+    return rows
 
 
 def left_out(estimator: str, quick: bool) -> list[Row]:
@@ -227,9 +231,9 @@ def left_out(estimator: str, quick: bool) -> list[Row]:
 
 PARTS: Mapping[str, Part] = MappingProxyType(
     {
-        "tables": Part("Side by side", tables),
-        "groups": Part("What each group of features brings", groups),
-        "choices": Part("What each choice of the recipe brings", choices),
+        "tables": Part("Side by side", tables, (RAW, FORMULA, LINEAR)),
+        "groups": Part("What each group of features brings", groups, (FORMULA, DEFAULT)),
+        "choices": Part("What each choice of the recipe brings", choices, (FORMULA, DEFAULT)),
         "curve": Part("Learning curve", curve),
         "generic": Part("Estimator left out of training", left_out),
     }

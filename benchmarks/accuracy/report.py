@@ -87,24 +87,24 @@ def _part(name: str, result: dict[str, Any]) -> str:
     ]
     for estimator, table in result["estimators"].items():
         for view, title in VIEWS.items():
-            figures = table[view]
+            figures, over = table[view], table[view]["over"]
             lines += [
                 f"### {estimator}: {title.lower()} ({figures['images']} images, "
                 f"{figures['people']} people)",
                 "",
-                "| scores | AP | over raw | over formula | fall / rise |",
-                "| --- | --- | --- | --- | --- |",
-                *(_row(row) for row in figures["rows"]),
+                f"| scores | AP | {' | '.join(f'over {name}' for name in over)} | fall / rise |",
+                f"| --- | --- | {'--- | ' * len(over)}--- |",
+                *(_row(row, over) for row in figures["rows"]),
                 "",
             ]
     return "\n".join(lines)
 
 
-def _row(row: dict[str, Any]) -> str:
+def _row(row: dict[str, Any], over: list[str]) -> str:
     if "ap" not in row:
-        return f"| {row['name']} | | | | |"
+        return f"| {row['name']} |{' |' * (len(over) + 2)}"
     spread = "" if row["spread"] is None else f" ± {row['spread']:.2f}"
-    gains = " | ".join(_gain(row[name]) for name in ("over_raw", "over_formula"))
+    gains = " | ".join(_gain(row["gains"].get(name)) for name in over)
     changed = row["images"]
     return (
         f"| {row['name']} | {row['ap']:.2f}{spread} | {gains} | "
@@ -112,8 +112,8 @@ def _row(row: dict[str, Any]) -> str:
     )
 
 
-def _gain(gain: dict[str, float]) -> str:
-    if gain["low"] == gain["high"] == 0:
+def _gain(gain: dict[str, float] | None) -> str:
+    if gain is None or gain["low"] == gain["high"] == 0:
         return ""
     noise = " ≈" if gain["low"] <= 0 <= gain["high"] else ""
     return f"{gain['difference']:+.2f} [{gain['low']:.2f}, {gain['high']:.2f}]{noise}"

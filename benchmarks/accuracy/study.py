@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.accuracy import protocol
-from benchmarks.accuracy.parts import FORMULA, RAW, Row
+from benchmarks.accuracy.parts import RAW, Part, Row
 from benchmarks.accuracy.protocol import Verdict
 from rcnet_rt.experiment import Data
 
@@ -53,9 +53,10 @@ def views(data: Data) -> dict[str, Sequence[int]]:
 
 
 def run_rows(
-    options: Options, estimator: str, rows: Sequence[Row], tell: Callable[[str], None]
+    options: Options, estimator: str, part: Part, quick: bool, tell: Callable[[str], None]
 ) -> Table:
-    """Judge every row on an estimator's results."""
+    """Judge every row of a part on an estimator's results."""
+    rows = part.rows(estimator, quick)
     present = [row for row in rows if row.scorer is not None]
     tasks = [
         _Task(options, estimator, row, seed)
@@ -73,8 +74,9 @@ def run_rows(
         view: {
             "images": len(images),
             "people": sum(int((~data.ground_truth.persons[i].ignore).sum()) for i in images),
+            "over": part.over,
             "rows": [
-                {"name": row.name, **_figures(_of(verdicts, row.name, view), verdicts, view)}
+                {"name": row.name, **_figures(row.name, _of_view(verdicts, view), part.over)}
                 for row in rows
             ],
         }
@@ -109,24 +111,22 @@ def _work(task: _Task) -> Verdicts:
     }
 
 
-def _of(verdicts: dict[str, list[Verdicts]], name: str, view: str) -> list[Verdict]:
-    return [verdict[view] for verdict in verdicts.get(name, [])]
+def _of_view(verdicts: dict[str, list[Verdicts]], view: str) -> dict[str, list[Verdict]]:
+    """Return the verdicts of one view, by row and seed."""
+    return {name: [seed[view] for seed in seeds] for name, seeds in verdicts.items()}
 
 
-def _figures(
-    seeds: list[Verdict], verdicts: dict[str, list[Verdicts]], view: str
-) -> dict[str, Any]:
+def _figures(name: str, verdicts: dict[str, list[Verdict]], over: Sequence[str]) -> dict[str, Any]:
     """Return a row's figures in AP points; none for a row that could not run."""
-    if not seeds:
+    if name not in verdicts:
         return {}
+    seeds = verdicts[name]
     aps = [100 * verdict.ap for verdict in seeds]
-    raw, formula = (_of(verdicts, name, view) for name in (RAW, FORMULA))
     return {
         "ap": float(np.mean(aps)),
         "spread": float(np.std(aps, ddof=1)) if len(aps) > 1 else None,
-        "over_raw": _gain(seeds, raw),
-        "over_formula": _gain(seeds, formula),
-        "images": _changes(seeds, raw[0]),
+        "gains": {other: _gain(seeds, verdicts[other]) for other in over if other != name},
+        "images": _changes(seeds, verdicts[RAW][0]),
     }
 
 
