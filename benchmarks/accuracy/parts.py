@@ -18,10 +18,9 @@ __all__ = ["FORMULA", "PARTS", "RAW", "Part", "Row"]
 
 RAW, FORMULA, LINEAR, DEFAULT = "raw score", "formula", "linear residual", "default recipe"
 
-# mmpose's names (TopdownPoseEstimator's score modes) for what formulas do as well.
+# What mmpose's CocoMetric calls them (`score_mode`); its fourth, keypoint, is `scorers.mean_score`.
 MMPOSE = {
     "score": "bbox",
-    "mean_confidence": "keypoint",
     "score_times_confidence": "bbox_keypoint",
     "score_plus_confidence": "bbox_rle",
 }
@@ -101,6 +100,7 @@ def _formula_rows() -> list[Row]:
     }
     return [
         *(Row(title, "fixed", partial(scorers.formula, name=n)) for title, n in named.items()),
+        Row("mean of all joint scores (mmpose: keypoint)", "fixed", scorers.mean_score),
         Row(
             "score × (joints found - 1) × size^0.3, feeds on missing ignore regions",
             "fixed",

@@ -15,6 +15,7 @@ from rcnet_rt import features as feature_sets
 from rcnet_rt.arrays import sigmoid
 from rcnet_rt.experiment import Data, Split
 from rcnet_rt.model import ScoreNet
+from rcnet_rt.packing import pack
 from rcnet_rt.ranking_set import PoseTable, RankingSet, ranking_set, table
 from rcnet_rt.recipes import Recipe
 from rcnet_rt.refiner import Refiner
@@ -30,6 +31,7 @@ __all__ = [
     "library",
     "limited",
     "masked",
+    "mean_score",
     "oracle",
     "settle",
 ]
@@ -55,6 +57,17 @@ DEKR_EPOCHS = 20
 def formula(data: Data, name: str) -> Floats:
     """Return the values of a formula."""
     return data.formula_values(name)
+
+
+def mean_score(data: Data) -> Floats:
+    """Return the mean score of all joints, 0 where one was not found; 1 where none are given."""
+    values = np.zeros(len(data.entries))
+    for item in data.poses.values():
+        p = item.poses
+        values[item.entries] = pack(p.keypoints, p.scores, p.keypoint_scores).keypoint_scores.mean(
+            1
+        )
+    return values
 
 
 def formula_and_size(data: Data, name: str, power: float = 0.3) -> Floats:
