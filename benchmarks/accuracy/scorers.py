@@ -132,7 +132,7 @@ class Settled:
 
     def place(self, data: Data, poses: PoseTable, refined: Floats) -> Floats:
         """Return scores of all entries: those below the floor stay below all, in their order."""
-        scores = data.scores - data.scores.max() + refined.min() - 1
+        scores: Floats = data.scores - data.scores.max() + refined.min() - 1
         scores[np.concatenate(poses.entries)] = refined
         return scores
 
@@ -224,8 +224,10 @@ def _squared_error(examples: RankingSet, recipe: Recipe, seed: int) -> ScoreNet:
     network.standardise.deviation.copy_(features.std(0).clamp_min(1e-4))
     base, picture = torch.tensor(examples.base), torch.tensor(examples.image)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    for _ in range(DEKR_EPOCHS):
-        for rows in torch.randperm(len(examples)).split(recipe.poses_a_step):
+    for epoch in range(DEKR_EPOCHS):
+        order = np.random.default_rng((seed, epoch)).permutation(len(examples))
+        for start in range(0, len(order), recipe.poses_a_step):
+            rows = torch.from_numpy(order[start : start + recipe.poses_a_step])
             error = (network(features[rows], base[rows], picture[rows]) - targets[rows]) ** 2
             loss = (error * weights[rows]).sum() / weights[rows].sum().clamp_min(1e-6)
             optimizer.zero_grad()
