@@ -203,7 +203,7 @@ def train_run(
         data=[path.name for path in run.results],
         held_out=_in_words(run.parts),
         images=held_out.images if len(run.parts) > 1 else run.parts[0].training,
-        calibration_errors=_calibration_errors(data, held_out),
+        calibration_errors=_calibration_errors(data, held_out, weights.floor),
     )
     weights = replace(weights, training=training)
     weights_file.save(weights, run.weights)
@@ -215,8 +215,11 @@ def _all_parts(parts: Sequence[Split], images: Sequence[int]) -> list[Split]:
     return [*parts, *([Split("all images", tuple(sorted(images)), ())] if len(parts) > 1 else [])]
 
 
-def _calibration_errors(data: Data, held_out: experiment.HeldOut) -> dict[str, float]:
-    counted = data.match.weight[held_out.entries] > 0
+def _calibration_errors(
+    data: Data, held_out: experiment.HeldOut, floor: float
+) -> dict[str, float]:
+    """Of the poses that are re-scored; the many below the floor are easy and would hide them."""
+    counted = (data.match.weight[held_out.entries] > 0) & (data.scores[held_out.entries] >= floor)
     oks = data.match.target[held_out.entries][counted]
     scores = {
         "raw": data.scores[held_out.entries],
