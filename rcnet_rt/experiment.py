@@ -6,7 +6,7 @@ folds each image is held out once, and the network that is kept is trained on al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from rcnet_rt import calibration, formulas
 from rcnet_rt.average_precision import AveragePrecision
+from rcnet_rt.copies import CopyPoses, poses_by_copy
 from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_of
 from rcnet_rt.errors import DatasetError
@@ -70,10 +71,22 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """An estimator's results with the ground truth of their images."""
+    """An estimator's results with the ground truth of their images.
+
+    Attributes:
+        ground_truth: the people.
+        entries: the results.
+        copy_entries: its results on altered copies, see `rcnet_rt.copies`.
+    """
 
     ground_truth: GroundTruth
     entries: Sequence[Entry]
+    copy_entries: Sequence[Entry] = ()
+
+    @cached_property
+    def copies(self) -> dict[int, list[CopyPoses]]:
+        """Poses on altered copies of the images, by image id; for training only."""
+        return poses_by_copy(self.copy_entries, self.ground_truth.skeleton)
 
     @cached_property
     def scores(self) -> Floats:
@@ -181,7 +194,7 @@ def fit(
     """Train on the split's training images; return weights that are not calibrated yet."""
     recipe = _settled(data, recipe, split)
     assert recipe.floor is not None
-    learned = _table(data, recipe, split.training)
+    learned = _table(data, recipe, split.training, data.copies)
     scale = _scale(recipe.base, learned)
     examples = _ranking_set(data, recipe, learned, scale)
     watch = None if progress is None else _Watch(data, recipe, split, scale, progress)
@@ -209,11 +222,17 @@ def _settled(data: Data, recipe: Recipe, split: Split) -> Recipe:
     return replace(recipe, base=base, floor=floor)
 
 
-def _table(data: Data, recipe: Recipe, images: Collection[int]) -> PoseTable:
+def _table(
+    data: Data,
+    recipe: Recipe,
+    images: Collection[int],
+    copies: Mapping[int, Sequence[CopyPoses]] | None = None,
+) -> PoseTable:
     assert recipe.floor is not None
     return table(
         data.ground_truth,
         {image: data.poses[image] for image in images},
+        copies,
         floor=recipe.floor,
         most=recipe.most,
         unsure=recipe.unsure,

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from rcnet_rt import estimators
+from rcnet_rt.copies import alter
 from rcnet_rt.datasets.coco import GroundTruth, Image, image_path, load_ground_truth
 from rcnet_rt.datasets.results import Entry, write_results
 from rcnet_rt.errors import DatasetError, EstimatorError, OutputError
@@ -49,16 +51,19 @@ class Job:
         model: what --model said, a path made absolute.
         split: of the dataset.
         floor: poses with a lower raw score are not kept.
+        copies: predict on so many altered copies of each picture instead of the picture itself.
     """
 
     model: str
     split: str
     floor: float = FLOOR
+    copies: int = 0
 
     @classmethod
-    def of(cls, model: str, split: str, floor: float = FLOOR) -> Job:
+    def of(cls, model: str, split: str, floor: float = FLOOR, copies: int = 0) -> Job:
         """Return the job of a --model, whatever folder its path is seen from."""
-        return cls(str(Path(model).resolve()) if Path(model).exists() else model, split, floor)
+        path = Path(model)
+        return cls(str(path.resolve()) if path.exists() else model, split, floor, copies)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,9 +204,13 @@ def _in_words(header: Any) -> str:
 
 
 def predict(
-    estimator: Estimator, pictures: Pictures, partial: Partial, images: Iterable[int]
+    estimator: Estimator,
+    pictures: Pictures,
+    partial: Partial,
+    images: Iterable[int],
+    copies: int = 0,
 ) -> Iterator[int]:
-    """Predict some pictures one by one; yield the id of each that is done and kept.
+    """Predict some pictures, or copies of them, one by one; yield the id of each that is done.
 
     Raises:
         EstimatorError: the estimator fails, or its skeleton is not the dataset's.
@@ -214,9 +223,26 @@ def predict(
             f"{truth.skeleton.name}; choose another model"
         )
     for image in images:
-        poses = estimator.estimate(read_picture(pictures.paths[image]))
-        partial.add(image, entries_of(poses, image, truth.category_id))
+        picture = read_picture(pictures.paths[image])
+        if copies:
+            entries = _entries_of_copies(estimator, picture, image, truth.category_id, copies)
+        else:
+            entries = entries_of(estimator.estimate(picture), image, truth.category_id)
+        partial.add(image, entries)
         yield image
+
+
+def _entries_of_copies(
+    estimator: Estimator, picture: npt.NDArray[np.uint8], image: int, category: int, count: int
+) -> list[Entry]:
+    entries = []
+    for number in range(count):
+        altered, copy = alter(picture, number, (image,))
+        poses = copy.original(estimator.estimate(altered))
+        entries += [
+            {**entry, "copy": copy.written()} for entry in entries_of(poses, image, category)
+        ]
+    return entries
 
 
 def entries_of(poses: Poses, image_id: int, category_id: int = 1) -> list[Entry]:
@@ -255,6 +281,7 @@ def predict_split(
     device: str = "auto",
     floor: float = FLOOR,
     limit: int | None = None,
+    copies: int = 0,
     on_start: Callable[[Pictures, int], None] | None = None,
     on_picture: Callable[[int], None] | None = None,
 ) -> Pictures:
@@ -268,6 +295,7 @@ def predict_split(
         device: "auto", "cpu", "cuda", …
         floor: poses with a lower raw score are not kept.
         limit: take only so many pictures.
+        copies: see `Job`.
         on_start: called with the pictures and how many of them an earlier run has done.
         on_picture: called with the image id of each picture that is done.
 
@@ -282,13 +310,13 @@ def predict_split(
             f"{model} answers frames in their order, whatever picture is asked for; give a model"
         )
     pictures = find_pictures(root, split, limit)
-    with Partial(partial_path(out), Job.of(model, split, floor)) as partial:
+    with Partial(partial_path(out), Job.of(model, split, floor, copies)) as partial:
         left = [image for image in pictures.paths if image not in partial.done]
         if on_start is not None:
             on_start(pictures, len(pictures.paths) - len(left))
         if left:
             estimator = estimators.load(model, floor=floor, device=device)
-            for image in predict(estimator, pictures, partial, left):
+            for image in predict(estimator, pictures, partial, left, copies):
                 if on_picture is not None:
                     on_picture(image)
         entries = [entry for image in pictures.paths for entry in partial.done[image]]

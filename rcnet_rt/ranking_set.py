@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rcnet_rt import features as feature_sets
 from rcnet_rt import formulas
+from rcnet_rt.copies import CopyPoses, seen_through
 from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.results import ImagePoses
 from rcnet_rt.errors import DatasetError
@@ -34,8 +35,8 @@ class PoseTable:
     Attributes:
         pictures: the packed poses of each image.
         mirrored: the same, seen in a mirror.
-        image_ids: (I,) ids.
-        entries: for each image, the places of its poses in the results.
+        image_ids: (I,) ids; a copy has that of its original.
+        entries: for each image, the places of its poses in the results (of copies, in theirs).
         oks: for each image, (N,) OKS with the matched person, 0 where there is none.
         weights: for each image, (N,) how much a pose counts.
     """
@@ -77,6 +78,7 @@ class RankingSet:
 def table(
     ground_truth: GroundTruth,
     poses: Mapping[int, ImagePoses],
+    copies: Mapping[int, Sequence[CopyPoses]] | None = None,
     *,
     floor: float = 0.0,
     most: int = 20,
@@ -87,6 +89,8 @@ def table(
     Args:
         ground_truth: the people.
         poses: the estimator's poses by image id; images without ground truth are left out.
+        copies: its poses on altered copies of these images; each becomes an image of its own, after
+            the one that it is a copy of.
         floor: poses with a raw score below it are left out.
         most: of the rest, only this many of each image, the best by raw score (COCO's 20).
         unsure: weight of a pose with (almost) no match on an image that is not completely
@@ -100,26 +104,45 @@ def table(
         raise DatasetError(
             "no image of the results has ground truth; were they made on other data?"
         )
-    result = PoseTable([], [], np.array(chosen, dtype=np.int64), [], [], [])
+    seen: list[CopyPoses] = []
     for image_id in chosen:
-        all_poses = poses[image_id].poses
-        kept = np.flatnonzero(all_poses.scores >= floor)
-        best = np.argsort(-all_poses.scores[kept], kind="stable")[:most]
-        kept = np.sort(kept[best])
-        some = all_poses[kept]
-        fit = match(
-            ground_truth.oks(image_id, some.keypoints),
-            ground_truth.persons[image_id].ignore,
-            some.scores,
-        )
-        sure = image_id in ground_truth.complete
-        width = ground_truth.images[image_id].width
-        result.pictures.append(_pack(some))
-        result.mirrored.append(_pack(mirror(some, ground_truth.skeleton, width)))
-        result.entries.append(poses[image_id].entries[kept])
-        result.oks.append(fit.target)
-        result.weights.append(fit.weight * np.where(sure | (fit.target >= NEAR), 1.0, unsure))
+        seen += [CopyPoses(None, poses[image_id]), *(copies or {}).get(image_id, ())]
+    result = PoseTable([], [], np.array([item.poses.image_id for item in seen]), [], [], [])
+    for item in seen:
+        _add(result, ground_truth, item, floor, most, unsure)
     return result
+
+
+def _add(
+    result: PoseTable,
+    ground_truth: GroundTruth,
+    item: CopyPoses,
+    floor: float,
+    most: int,
+    unsure: float,
+) -> None:
+    image = ground_truth.images[item.poses.image_id]
+    people = ground_truth.persons[image.id]
+    kept = _best(item.poses.poses.scores, floor, most)
+    here = item.poses.poses[kept]
+    as_seen = here
+    if item.copy is not None:
+        people = seen_through(item.copy, people, (image.width, image.height))
+        as_seen = item.copy.seen(here)
+    skeleton = ground_truth.skeleton
+    fit = match(people.oks(here.keypoints, skeleton.sigmas), people.ignore, here.scores)
+    sure = (image.id in ground_truth.complete) | (fit.target >= NEAR)
+    result.pictures.append(_pack(as_seen))
+    result.mirrored.append(_pack(mirror(as_seen, skeleton, image.width)))
+    result.entries.append(item.poses.entries[kept])
+    result.oks.append(fit.target)
+    result.weights.append(fit.weight * np.where(sure, 1.0, unsure))
+
+
+def _best(scores: npt.NDArray[np.float32], floor: float, most: int) -> npt.NDArray[np.int64]:
+    kept = np.flatnonzero(scores >= floor)
+    best = np.argsort(-scores[kept], kind="stable")[:most]
+    return np.sort(kept[best])
 
 
 def _pack(poses: Poses) -> PackedPoses:

@@ -18,9 +18,10 @@ class Recipe:
     """Every choice of a training run.
 
     Attributes:
-        architecture: see `NetworkConfig`; so are output, hidden, feedforward and the dropouts.
+        architecture: see `NetworkConfig`; so are output, feedforward and the dropouts.
         features: name of the feature set.
         base: name of the base formula; "auto" is the one with the best AP on the training images.
+        hidden: None is 16 for attention, the paper's, and 128 for the MLP.
         target: "oks" (matched OKS) or "share" (share of COCO's ten thresholds reached).
         margin: of the rank loss.
         epochs: passes over the training images.
@@ -45,7 +46,7 @@ class Recipe:
     base: str = "auto"
     target: Target = "oks"
     margin: float = 0.5
-    hidden: int = 16
+    hidden: int | None = None
     feedforward: int = 64
     dropout: float = 0.3
     input_dropout: float = 0.1

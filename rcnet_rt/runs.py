@@ -86,6 +86,7 @@ class Run:
     recipe: Recipe
     results: Sequence[Path]
     parts: Sequence[Split]
+    copies: Sequence[Path] = ()
 
     @property
     def weights(self) -> Path:
@@ -142,14 +143,21 @@ class Run:
         return {
             "name": self.name,
             "recipe": asdict(self.recipe),
-            "results": [hashlib.sha256(path.read_bytes()).hexdigest() for path in self.results],
+            "results": [_digest(path) for path in self.results],
+            "copies": [_digest(path) for path in self.copies],
             "held-out images": [list(part.held_out) for part in self.parts],
             "version": __version__,
         }
 
 
-def load_data(coco: Path, results: Sequence[Path]) -> Data:
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def load_data(coco: Path, results: Sequence[Path], copies: Sequence[Path] = ()) -> Data:
     """Read results files, one after the other, with the ground truth of their images.
+
+    `copies` are the results on altered copies of these images.
 
     Raises:
         DatasetError: a damaged file, an image in two of them, or none that has ground truth.
@@ -166,7 +174,8 @@ def load_data(coco: Path, results: Sequence[Path]) -> Data:
                 )
             seen[image] = path
         entries += part
-    return Data(load_ground_truth(coco, image_ids=seen.keys()), entries)
+    altered = [entry for path in copies for entry in read_results(path)]
+    return Data(load_ground_truth(coco, image_ids=seen.keys()), entries, altered)
 
 
 def train_run(
@@ -200,7 +209,7 @@ def train_run(
     training = record(
         run.recipe,
         evaluation,
-        data=[path.name for path in run.results],
+        data=[path.name for path in (*run.results, *run.copies)],
         held_out=_in_words(run.parts),
         images=held_out.images if len(run.parts) > 1 else run.parts[0].training,
         calibration_errors=_calibration_errors(data, held_out, weights.floor),
@@ -215,9 +224,7 @@ def _all_parts(parts: Sequence[Split], images: Sequence[int]) -> list[Split]:
     return [*parts, *([Split("all images", tuple(sorted(images)), ())] if len(parts) > 1 else [])]
 
 
-def _calibration_errors(
-    data: Data, held_out: experiment.HeldOut, floor: float
-) -> dict[str, float]:
+def _calibration_errors(data: Data, held_out: experiment.HeldOut, floor: float) -> dict[str, float]:
     """Of the poses that are re-scored; the many below the floor are easy and would hide them."""
     counted = (data.match.weight[held_out.entries] > 0) & (data.scores[held_out.entries] >= floor)
     oks = data.match.target[held_out.entries][counted]

@@ -29,6 +29,7 @@ from rcnet_rt.recipes import Recipe
 __all__ = ["Epoch", "score", "train"]
 
 POSES_AT_ONCE = 1024
+HIDDEN = {"attention": 16, "mlp": 128, "linear": 1}
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _network(recipe: Recipe, data: RankingSet) -> Network:
         feature_count=data.features.shape[1],
         architecture=recipe.architecture,
         output=recipe.output,
-        hidden=recipe.hidden,
+        hidden=recipe.hidden or HIDDEN[recipe.architecture],
         feedforward=recipe.feedforward,
         dropout=recipe.dropout,
         input_dropout=recipe.input_dropout,

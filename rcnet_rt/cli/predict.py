@@ -45,10 +45,25 @@ __all__ = ["predict"]
     help="Leave out poses with a lower raw score. Low on purpose: training needs the bad ones too.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many images.")
+@click.option(
+    "--copies",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Predict so many altered copies of each image instead (other sizes, light, sharpness): "
+    "more to learn from, for train --copies.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @debug_option
 def predict(
-    coco: Path, split: str, model: str, out: Path, floor: float, limit: int | None, device: str
+    coco: Path,
+    split: str,
+    model: str,
+    out: Path,
+    floor: float,
+    limit: int | None,
+    copies: int,
+    device: str,
 ) -> None:
     """Run an estimator over a dataset's images and write COCO results with its own scores.
 
@@ -81,6 +96,7 @@ def predict(
                 device=device,
                 floor=floor,
                 limit=limit,
+                copies=copies,
                 on_start=start,
                 on_picture=advance,
             )

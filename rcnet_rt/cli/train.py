@@ -50,6 +50,12 @@ Report = Callable[[experiment.Progress], None]
     show_default=True,
     help="The estimator that predicts where there are no --predictions.",
 )
+@click.option(
+    "--copies",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Results on altered copies of the same images, from predict --copies: more to learn from.",
+)
 @click.option("--split", help="Split that --model predicts on.  [default: all that have images]")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/<time>]"
@@ -76,6 +82,7 @@ Report = Callable[[experiment.Progress], None]
 def train(
     coco: Path,
     predictions: tuple[Path, ...],
+    copies: tuple[Path, ...],
     model: str,
     split: str | None,
     out: Path | None,
@@ -106,8 +113,8 @@ def train(
     )
     console = Console(stderr=True)
     results = list(predictions) or _predict(coco, model, split, folder, device, console)
-    data = load_data(coco, results)
-    run = Run(folder, name, recipe, results, hold_out.splits(data, recipe.seed))
+    data = load_data(coco, results, copies)
+    run = Run(folder, name, recipe, results, hold_out.splits(data, recipe.seed), copies)
     run.claim(resume)
     with _interruptible(run), _reporter(run, console) as report:
         evaluation, weights = train_run(run, data, device=device, progress=report)

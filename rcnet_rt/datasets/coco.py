@@ -61,8 +61,13 @@ class Persons:
     def __len__(self) -> int:
         return len(self.areas)
 
-    def __getitem__(self, index: slice) -> Persons:
+    def __getitem__(self, index: Any) -> Persons:
+        """Return the people that a slice or a boolean mask selects."""
         return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    def oks(self, keypoints: npt.ArrayLike, sigmas: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return the (N, G) OKS of (N, K, 2) keypoints with these people."""
+        return oks(keypoints, self.keypoints, self.visible, self.areas, self.boxes, sigmas)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,15 +96,7 @@ class GroundTruth:
 
     def oks(self, image_id: int, keypoints: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the (N, G) OKS of (N, K, 2) keypoints with the people of an image."""
-        people = self.persons[image_id]
-        return oks(
-            keypoints,
-            people.keypoints,
-            people.visible,
-            people.areas,
-            people.boxes,
-            self.skeleton.sigmas,
-        )
+        return self.persons[image_id].oks(keypoints, self.skeleton.sigmas)
 
     def subset(self, image_ids: Collection[int]) -> GroundTruth:
         """Return the ground truth of those of the images that it has."""

@@ -1,0 +1,111 @@
+"""Altered copies: what an estimator finds on one stands where it was on the original."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from rcnet_rt import DatasetError
+from rcnet_rt.copies import Copy, alter, poses_by_copy, seen_through
+from rcnet_rt.datasets.coco import GroundTruth, Image, Persons
+from rcnet_rt.predicting import entries_of
+from rcnet_rt.ranking_set import table
+from rcnet_rt.skeletons import COCO17
+
+SIZE = (320, 240)
+
+
+def dot(x, y):
+    picture = np.full((SIZE[1], SIZE[0], 3), 20, np.uint8)
+    cv2.circle(picture, (x, y), 6, (0, 0, 255), -1)
+    return picture
+
+
+def reddest(picture):
+    red = picture[..., 2].astype(np.float32) - picture[..., 0]
+    blurred = cv2.GaussianBlur(red, (0, 0), 4)
+    rows, columns = np.nonzero(blurred >= blurred.max() - 1e-3)
+    return np.array([columns.mean(), rows.mean()])
+
+
+def test_a_copy_shows_the_picture_where_it_says():
+    seen = 0
+    for number in range(30):
+        altered, copy = alter(dot(150, 100), number, (7,))
+        assert altered.shape == (SIZE[1], SIZE[0], 3)
+        expected = np.array([150.5, 100.5]) * copy.scale + copy.offset
+        if (expected > 15).all() and (expected < np.array(SIZE) - 15).all():
+            assert np.abs(reddest(altered) - expected).max() < 4
+            seen += 1
+    assert seen > 15
+
+
+def test_the_seed_decides():
+    first, other = (alter(dot(50, 50), 0, (seed,)) for seed in (1, 2))
+    again = alter(dot(50, 50), 0, (1,))
+    assert np.array_equal(first[0], again[0])
+    assert first[1] == again[1] != other[1]
+
+
+def test_there_and_back(random_poses):
+    copy = Copy(3, (0.6, 0.61), (12.0, -7.0))
+    back = copy.original(copy.seen(random_poses))
+    np.testing.assert_allclose(back.keypoints, random_poses.keypoints, atol=1e-3)
+    np.testing.assert_allclose(back.boxes, random_poses.boxes, atol=1e-3)
+    assert Copy.read(copy.written()) == copy
+
+
+def people_of(poses):
+    count = len(poses)
+    return Persons(
+        keypoints=poses.keypoints.astype(np.float64),
+        visible=np.ones((count, 17), bool),
+        areas=np.full(count, 5000.0),
+        boxes=poses.boxes.astype(np.float64),
+        iscrowd=np.zeros(count, bool),
+        ignore=np.zeros(count, bool),
+        annotation_ids=np.arange(count),
+    )
+
+
+def test_people_are_seen_as_far_as_they_are_on_the_copy(random_poses):
+    people = people_of(random_poses)
+    same = seen_through(Copy(0, (1.0, 1.0), (0.0, 0.0)), people, (640, 480))
+    assert same.visible.all()
+    assert same.areas == pytest.approx(people.areas)
+    middle = float(np.median(people.keypoints[0, :, 0]))
+    cut = seen_through(Copy(0, (2.0, 2.0), (-2 * middle, 0.0)), people, (640, 960))
+    first = int(np.flatnonzero(cut.annotation_ids == 0)[0])
+    assert np.array_equal(cut.visible[first], people.keypoints[0, :, 0] >= middle)
+    assert 0 < cut.areas[first] < people.areas[0]
+    assert len(seen_through(Copy(0, (1.0, 1.0), (5000.0, 0.0)), people, (640, 480))) == 0
+
+
+def test_copies_join_the_images_that_they_are_copies_of(random_poses):
+    copies = [Copy(number, (0.5, 0.5), (10.0 * number, 0.0)) for number in range(2)]
+    entries = [
+        {**entry, "copy": copy.written()}
+        for copy in copies
+        for entry in entries_of(random_poses, 1)
+    ]
+    by_copy = poses_by_copy(entries, COCO17)
+    assert [item.copy for item in by_copy[1]] == copies
+    image = Image(1, "1.jpg", 640, 480, "val2017")
+    truth = GroundTruth(COCO17, {1: image}, {1: people_of(random_poses)}, frozenset({1}))
+    original = replace(by_copy[1][0].poses, poses=random_poses)
+    learned = table(truth, {1: original}, by_copy)
+    assert learned.image_ids.tolist() == [1, 1, 1]
+    for oks in learned.oks:
+        assert oks == pytest.approx([1.0] * 5, abs=1e-4)
+    halves = learned.pictures[1].boxes[:, 2:] - learned.pictures[1].boxes[:, :2]
+    whole = learned.pictures[0].boxes[:, 2:] - learned.pictures[0].boxes[:, :2]
+    np.testing.assert_allclose(halves, whole / 2, rtol=1e-4)
+
+
+def test_results_without_copies_are_told(random_poses):
+    entries = entries_of(random_poses, 1)
+    with pytest.raises(DatasetError, match="not of an altered copy"):
+        poses_by_copy(entries, COCO17)
+    with pytest.raises(DatasetError, match="expected number, scale and offset"):
+        poses_by_copy([{**entries[0], "copy": {"scale": 3}}], COCO17)
