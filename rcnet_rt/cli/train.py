@@ -203,7 +203,10 @@ def _show(evaluation: Evaluation, weights: Weights, run: Run) -> None:
     thresholds = ", ".join(f"{name} {value:.3f}" for name, value in weights.thresholds.items())
     console.print(f"Thresholds: {thresholds}.")
     console.print(f"Weights: {run.weights}; model card: {run.card}", soft_wrap=True)
-    if not evaluation.all_images.gain.low > 0:
+    gain = evaluation.all_images.gain
+    if gain.high < 0:
+        console.print("These weights are worse than the raw scores: do not use them.")
+    elif not gain.low > 0:
         console.print(
             "The interval of the gain includes 0: on this much data the gain is not certain."
         )
