@@ -130,11 +130,11 @@ class AveragePrecision:
         Raises:
             DatasetError: not one finite score for each entry.
         """
-        return self._rank(scores, len(AREA_RANGES)).metrics(self._weights(images))
+        return self.ranking(scores, len(AREA_RANGES)).metrics(self._weights(images))
 
     def ap(self, scores: npt.ArrayLike, images: Collection[int] | None = None) -> float:
         """Return the AP alone, in a third of the time."""
-        return self._rank(scores, 1).ap(self._weights(images))
+        return self.ranking(scores, 1).ap(self._weights(images))
 
     def bootstrap(
         self,
@@ -150,7 +150,7 @@ class AveragePrecision:
         Paired: each resample draws as many images as there are, with replacement, and both score
         vectors are judged on the same draw. An image drawn twice counts twice.
         """
-        before, after = self._rank(scores_before, 1), self._rank(scores_after, 1)
+        before, after = self.ranking(scores_before, 1), self.ranking(scores_after, 1)
 
         def gain(weights: Floats) -> float:
             return after.ap(weights) - before.ap(weights)
@@ -172,7 +172,7 @@ class AveragePrecision:
             raise DatasetError("none of the asked images is among those evaluated")
         return chosen.astype(np.float64)
 
-    def _rank(self, scores: npt.ArrayLike, areas: int) -> Ranking:
+    def ranking(self, scores: npt.ArrayLike, areas: int) -> Ranking:
         """Match greedily in the order of the scores, in the first `areas` area ranges."""
         values = np.asarray(scores, dtype=np.float64)
         if values.shape != (self._entry_count,) or not np.isfinite(values).all():

@@ -159,7 +159,7 @@ def test_an_image_drawn_twice_counts_twice(truth: GroundTruth, content: dict) ->
         ]
     weights = np.bincount(draw, minlength=len(judge.images)).astype(float)
     expected = pycocotools_stats(repeated, poses, copies)[0]
-    assert judge._rank(scores, 1).ap(weights) == pytest.approx(expected, abs=1e-9)
+    assert judge.ranking(scores, 1).ap(weights) == pytest.approx(expected, abs=1e-9)
 
 
 def test_bootstrap(truth: GroundTruth, content: dict) -> None:

@@ -131,7 +131,7 @@ class Verdict:
 def judge(data: Data, scores: Floats, images: Collection[int], resamples: int) -> Verdict:
     """Judge scores over some images."""
     # The ranking does not depend on which images count how often, so it is made only once.
-    ranking = data.average_precision._rank(scores, 1)
+    ranking = data.average_precision.ranking(scores, 1)
     inside = np.isin(data.average_precision.images, list(images))
     chosen = np.flatnonzero(inside)
     share = np.full(len(chosen), 1 / len(chosen))

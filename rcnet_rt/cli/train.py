@@ -20,7 +20,7 @@ from rcnet_rt.cli.options import debug_option
 from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import splits
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.evaluation import Evaluation
+from rcnet_rt.evaluation import Comparison, Evaluation
 from rcnet_rt.recipes import PRESETS
 from rcnet_rt.runs import HoldOut, Run, load_data, train_run
 from rcnet_rt.weights_file import Weights
@@ -204,10 +204,20 @@ def _show(evaluation: Evaluation, weights: Weights, run: Run) -> None:
     thresholds = ", ".join(f"{name} {value:.3f}" for name, value in weights.thresholds.items())
     console.print(f"Thresholds: {thresholds}.")
     console.print(f"Weights: {run.weights}; model card: {run.card}", soft_wrap=True)
-    gain = evaluation.all_images.gain
+    console.print(_verdict(evaluation.all_images))
+
+
+def _verdict(comparison: Comparison) -> str:
+    """Say whether the weights are worth using."""
+    gain, refined = comparison.gain, comparison.after.metrics.ap
     if gain.high < 0:
-        console.print("These weights are worse than the raw scores: do not use them.")
-    elif not gain.low > 0:
-        console.print(
-            "The interval of the gain includes 0: on this much data the gain is not certain."
+        return "These weights are worse than the raw scores: do not use them."
+    better = [name for name, peer in comparison.peers.items() if peer.metrics.ap > refined]
+    if better:
+        return (
+            f"The formula {better[0]} alone is better than these weights: use it, or train on "
+            "more images (predict --copies makes more of few)."
         )
+    if not gain.low > 0:
+        return "The interval of the gain includes 0: on this much data the gain is not certain."
+    return "The gain over the raw scores is certain at 95 %."
