@@ -9,6 +9,7 @@ the networks put the training mean in its place.
 | `dekr` | DEKR's rule: link vectors, link lengths, joint scores | 74 / 59 |
 | `paper` | the paper's: `dekr` and the initial score | 75 / 60 |
 | `full` | `paper` and the `EXTRAS` below | 89 / 74 |
+| `confidence` | `CONFIDENCE` below: what of `EXTRAS` any estimator shares | 6 / 6 |
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rcnet_rt.formulas import CONFIDENT
 from rcnet_rt.packing import PackedPoses
 from rcnet_rt.skeletons import Skeleton
 
-__all__ = ["EXTRAS", "FEATURE_SETS", "FeatureSet", "get"]
+__all__ = ["CONFIDENCE", "EXTRAS", "FEATURE_SETS", "FeatureSet", "get"]
 
 TORSO_OF_SIZE = 0.35  # torso length as a share of sqrt(box area), for poses without a torso
 SMALLEST_UNIT = 0.01  # of the box diagonal; DEKR has 1 pixel, which a scaled picture would notice
@@ -126,47 +127,61 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def extras(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
-    """Return the (P, 14) features of `EXTRAS`, in that order."""
+CONFIDENCE = (
+    "joints",
+    "confident joints",
+    "mean confidence",
+    "least confidence",
+    "spread of confidence",
+    "mean log confidence",
+)
+
+
+def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+    """Return the (P, 6) features of `CONFIDENCE`, in that order."""
     xp = namespace(poses.scores)
     joints = len(skeleton.keypoints)
-    width, height = (xp.clip(side, 1e-3, None) for side in _box_size(poses))
-    log_size = 0.5 * xp.log(width * height)
-    _, lengths, known = _links(poses, skeleton)
-    log_unit = xp.log(_unit(poses, skeleton, lengths, known)) - log_size
-
+    one = xp.ones_like(poses.scores)
     found = xp.clip(poses.found.sum(axis=1), 1, None)
     scores = poses.keypoint_scores
     mean = scores.sum(axis=1) / found
     deviation = xp.where(poses.found, scores - mean[:, None], 0.0)
-    spread = xp.sqrt((deviation * deviation).sum(axis=1) / found)
-    least = xp.amin(xp.where(poses.found, scores, 1.0), 1)
-    logs = xp.where(poses.found, xp.log(xp.clip(scores, 1e-3, None)), 0.0).sum(axis=1) / found
+    logs = xp.where(poses.found, xp.log(xp.clip(scores, 1e-3, None)), 0.0)
+    return xp.stack(
+        [
+            poses.found.sum(axis=1) * one / joints,
+            (scores > CONFIDENT).sum(axis=1) * one / joints,
+            mean,
+            xp.amin(xp.where(poses.found, scores, 1.0), 1),
+            xp.sqrt((deviation * deviation).sum(axis=1) / found),
+            logs.sum(axis=1) / found,
+        ],
+        1,
+    )
+
+
+def extras(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+    """Return the (P, 14) features of `EXTRAS`, in that order."""
+    xp = namespace(poses.scores)
+    width, height = (xp.clip(side, 1e-3, None) for side in _box_size(poses))
+    log_size = 0.5 * xp.log(width * height)
+    _, lengths, known = _links(poses, skeleton)
+    log_unit = xp.log(_unit(poses, skeleton, lengths, known)) - log_size
 
     same = poses.picture[:, None] == poses.picture[None, :]
     higher = same & (base[None, :] > base[:, None])
     overlap = _amax(xp.where(higher, _iou(poses.boxes), 0.0))
     top = _amax(xp.where(same, base[None, :], float("-inf")))
     one = xp.ones_like(base)
-    return xp.stack(
-        [
-            base,
-            log_size,
-            xp.log(height / width),
-            log_unit,
-            poses.found.sum(axis=1) * one / joints,
-            (scores > CONFIDENT).sum(axis=1) * one / joints,
-            mean,
-            least,
-            spread,
-            logs,
-            overlap,
-            xp.log(1 + higher.sum(axis=1) * one),
-            xp.log(same.sum(axis=1) * one),
-            base - top,
-        ],
-        1,
-    )
+    shape = [base, log_size, xp.log(height / width), log_unit]
+    company = [
+        overlap,
+        xp.log(1 + higher.sum(axis=1) * one),
+        xp.log(same.sum(axis=1) * one),
+        base - top,
+    ]
+    confident = confidence(poses, skeleton, base)
+    return xp.concatenate([xp.stack(shape, 1), confident, xp.stack(company, 1)], 1)
 
 
 def _amax(matrix: Array) -> Array:
@@ -200,6 +215,7 @@ FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType(
         "dekr": FeatureSet(dekr, _dekr_names),
         "paper": FeatureSet(paper, _paper_names),
         "full": FeatureSet(full, _full_names),
+        "confidence": FeatureSet(confidence, lambda skeleton: CONFIDENCE),
     }
 )
 

@@ -14,8 +14,9 @@ from rcnet_rt.arrays import EPSILON, Array, logit, namespace
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.packing import PackedPoses
 
-__all__ = ["FORMULAS", "Formula", "base_logit", "get"]
+__all__ = ["FORMULAS", "STANDING", "Formula", "base_logit", "get"]
 
+STANDING = "standing"
 CONFIDENT = 0.2  # joints above this enter the mean (mmpose's keypoint_score_thr)
 
 
@@ -76,6 +77,12 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         ),
         "unbounded_score": Formula(
             lambda poses: poses.scores, "the estimator's own score, where it may pass 1", False
+        ),
+        STANDING: Formula(
+            lambda poses: 1 / poses.standing,
+            "1 / poses per picture that score at least this: the raw order, comparable between "
+            "estimators",
+            bounded=False,
         ),
     }
 )

@@ -14,6 +14,7 @@ import numpy as np
 
 from rcnet_rt.arrays import Array, is_torch, namespace
 from rcnet_rt.errors import PosesError
+from rcnet_rt.score_scale import ScoreScale, standing_alone
 
 __all__ = ["PackedPoses", "concatenate", "pack", "set_apart"]
 
@@ -26,6 +27,8 @@ class PackedPoses:
         keypoints: (P, K, 2) pixels; 0 where a joint was not found: read `found` first.
         found: (P, K) whether the joint was found.
         scores: (P,) what the estimator said; 0 for a pose with a fault.
+        standing: (P,) poses per picture that score at least this, above 0; by a rule of thumb
+            where no scale is given, see `rcnet_rt.score_scale`.
         keypoint_scores: (P, K), 0 where not found; 1 where found if the estimator gives none.
         boxes: (P, 4) x1, y1, x2, y2 pixels; the extent of the found joints if there are none.
         image_sizes: (P, 2) width and height, NaN if not known.
@@ -36,6 +39,7 @@ class PackedPoses:
     keypoints: Array
     found: Array
     scores: Array
+    standing: Array
     keypoint_scores: Array
     boxes: Array
     image_sizes: Array
@@ -52,8 +56,11 @@ def pack(
     keypoint_scores: Array | None = None,
     boxes: Array | None = None,
     image_size: tuple[float, float] | None = None,
+    scale: ScoreScale | None = None,
 ) -> PackedPoses:
     """Pack the poses of one picture; shapes as in `Poses`, keypoints (N, K, 3) allowed.
+
+    `scale` holds the estimator's other scores, for `standing`; nothing else looks at it.
 
     Raises:
         PosesError: a shape that does not fit.
@@ -79,10 +86,12 @@ def pack(
     if boxes is None:
         boxes = _extent(keypoints, usable)
     size = (float("nan"), float("nan")) if image_size is None else _checked_size(image_size)
+    scores = xp.where(faulty, 0.0, scores)
     return PackedPoses(
         keypoints=keypoints,
         found=usable,
-        scores=xp.where(faulty, 0.0, scores),
+        scores=scores,
+        standing=standing_alone(scores) if scale is None else scale.standing(scores),
         keypoint_scores=xp.where(usable, keypoint_scores, 0.0),
         boxes=xp.where(faulty[:, None], 0.0, boxes),
         image_sizes=xp.stack([xp.zeros_like(scores) + side for side in size], 1),

@@ -37,7 +37,7 @@ def test_dekr_equals_the_plain_loop_in_its_order(skeleton):
 
 
 @pytest.mark.parametrize(
-    ("skeleton", "sizes"), [(COCO17, (74, 75, 89)), (CROWDPOSE14, (59, 60, 74))]
+    ("skeleton", "sizes"), [(COCO17, (74, 75, 89, 6)), (CROWDPOSE14, (59, 60, 74, 6))]
 )
 def test_sizes_and_names_belong_together(skeleton, sizes):
     for (name, feature_set), size in zip(features.FEATURE_SETS.items(), sizes, strict=True):
@@ -147,5 +147,5 @@ def test_a_duplicate_shows_as_overlap():
 
 
 def test_an_unknown_set_lists_the_known():
-    with pytest.raises(WeightsError, match="dekr, paper, full"):
+    with pytest.raises(WeightsError, match="dekr, paper, full, confidence"):
         features.get("visual")
