@@ -138,7 +138,23 @@ CONFIDENCE = (
 
 
 def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
-    """Return the (P, 6) features of `CONFIDENCE`, in that order."""
+    """Return the (P, 6) features of `CONFIDENCE`, in that order.
+
+    Each is drawn towards its value for a perfect pose as far as the scores know it already, by
+    their echo: what is counted twice makes an order worse.
+    """
+    xp = namespace(poses.scores)
+    news = (1 - poses.echo) ** 2
+    columns = _confidence(poses, skeleton)
+    drawn = [
+        best + news * (column - best)
+        for column, best in zip(columns, (1, 1, 1, 1, 0, 0), strict=True)
+    ]
+    return xp.stack(drawn, 1)
+
+
+def _confidence(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:
+    """Return the columns (P,) of `CONFIDENCE`, plain."""
     xp = namespace(poses.scores)
     joints = len(skeleton.keypoints)
     one = xp.ones_like(poses.scores)
@@ -147,17 +163,14 @@ def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     mean = scores.sum(axis=1) / found
     deviation = xp.where(poses.found, scores - mean[:, None], 0.0)
     logs = xp.where(poses.found, xp.log(xp.clip(scores, 1e-3, None)), 0.0)
-    return xp.stack(
-        [
-            poses.found.sum(axis=1) * one / joints,
-            (scores > CONFIDENT).sum(axis=1) * one / joints,
-            mean,
-            xp.amin(xp.where(poses.found, scores, 1.0), 1),
-            xp.sqrt((deviation * deviation).sum(axis=1) / found),
-            logs.sum(axis=1) / found,
-        ],
-        1,
-    )
+    return [
+        poses.found.sum(axis=1) * one / joints,
+        (scores > CONFIDENT).sum(axis=1) * one / joints,
+        mean,
+        xp.amin(xp.where(poses.found, scores, 1.0), 1),
+        xp.sqrt((deviation * deviation).sum(axis=1) / found),
+        logs.sum(axis=1) / found,
+    ]
 
 
 def extras(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
@@ -180,8 +193,7 @@ def extras(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
         xp.log(same.sum(axis=1) * one),
         base - top,
     ]
-    confident = confidence(poses, skeleton, base)
-    return xp.concatenate([xp.stack(shape, 1), confident, xp.stack(company, 1)], 1)
+    return xp.stack([*shape, *_confidence(poses, skeleton), *company], 1)
 
 
 def _amax(matrix: Array) -> Array:

@@ -101,7 +101,7 @@ def rescore(
     images = list(poses_by_image(entries, skeleton, finite_scores=False).values())
     scores = np.zeros(len(entries))
     pictures = [image.poses for image in images]
-    scale = ScoreScale.of([p.scores for p in pictures]) if refiner.weights.uses_scale else None
+    scale = ScoreScale.of(pictures) if refiner.weights.uses_scale else None
     refined = refiner.batch(pictures, scale=scale, on_error=on_error)
     for image, poses in zip(images, refined, strict=True):
         scores[image.entries] = poses.scores
