@@ -27,6 +27,7 @@ from rcnet_rt.skeletons import Skeleton
 __all__ = ["CONFIDENCE", "EXTRAS", "FEATURE_SETS", "FeatureSet", "get"]
 
 TORSO_OF_SIZE = 0.35  # torso length as a share of sqrt(box area), for poses without a torso
+CAUTION = 3  # raw scores (echo 0.3 to 0.4) keep a quarter, those with a formula in them nothing
 SMALLEST_UNIT = 0.01  # of the box diagonal; DEKR has 1 pixel, which a scaled picture would notice
 
 
@@ -144,7 +145,7 @@ def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     their echo: what is counted twice makes an order worse.
     """
     xp = namespace(poses.scores)
-    news = (1 - poses.echo) ** 2
+    news = (1 - poses.echo) ** CAUTION
     columns = _confidence(poses, skeleton)
     drawn = [
         best + news * (column - best)

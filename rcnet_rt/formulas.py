@@ -29,11 +29,13 @@ class Formula:
         summary: what it is, in a line.
         bounded: whether values stay in [0, 1] where the raw scores do; unbounded values x become
             x / (x + scale).
+        least: unbounded values, over their scale, are raised to this before their logit is taken.
     """
 
     compute: Callable[[PackedPoses], Array]
     summary: str
     bounded: bool = True
+    least: float = EPSILON
 
 
 def _mean_confidence(poses: PackedPoses) -> Array:
@@ -83,6 +85,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             "1 / poses per picture that score at least this: the raw order, comparable between "
             "estimators",
             bounded=False,
+            least=1e-30,  # a standing is never 0 or infinite: nothing needs to be cut, no ties
         ),
     }
 )
@@ -106,7 +109,8 @@ def base_logit(name: str, poses: PackedPoses, scale: float = 1.0) -> Array:
     """Return (P,) logits of the base score of that name.
 
     A bounded formula's value v is clipped to [1e-4, 1 - 1e-4]; an unbounded one's becomes
-    v / (v + scale), whose logit is log(v / scale): strictly increasing, so that no ties arise.
+    v / (v + scale), whose logit is log(v / scale): strictly increasing, so that no ties arise
+    above its least value.
 
     Raises:
         WeightsError: no formula has that name.
@@ -116,4 +120,4 @@ def base_logit(name: str, poses: PackedPoses, scale: float = 1.0) -> Array:
     if formula.bounded:
         return logit(value)
     xp = namespace(value)
-    return xp.log(xp.clip(value / scale, EPSILON, None))
+    return xp.log(xp.clip(value / scale, formula.least, None))

@@ -28,7 +28,9 @@ Floats = npt.NDArray[np.float64]
 
 TOP = 2.0  # the echo is heard among the poses that stand above this: those that may be right
 FEWEST = 30  # fewer such poses than this tell nothing
-UNKNOWN_ECHO = 0.7  # careful: raw scores have 0.2 to 0.4, those with a formula in them 0.4 to 1
+UNKNOWN_ECHO = 0.72  # careful: raw scores have 0.3 to 0.4, those with a formula in them 0.7 to 1
+
+CONFIDENT = 0.2  # as in `rcnet_rt.formulas`
 
 AT_ONE_HALF = 2.5  # poses a picture that score at least 0.5, where scores are in [0, 1]
 LEAST = 1e-4  # scores below 1 are told from 0 down to this
@@ -45,7 +47,8 @@ class ScoreScale:
         scores: (M,) reference scores, increasing.
         standings: (M,) poses per picture that score at least this, decreasing, above 0.
         echo: how much the scores repeat the joints' confidence, in [0, 1]: the correlation of their
-            rank with the mean joint score (0 where not found), among the poses that stand highest.
+            rank with the mean joint score (0 where not found) or with the mean of those above 0.2,
+            whichever is higher, among the poses that stand highest.
 
     >>> pictures = [Poses(np.ones((2, 17, 2)), [900, 100]), Poses(np.ones((1, 17, 2)), [500])]
     >>> scale = ScoreScale.of(pictures)
@@ -127,24 +130,37 @@ class ScoreScale:
 
 
 def _columns(pictures: Sequence[Poses]) -> tuple[Floats, Floats]:
-    """Raw scores (P,) and mean joint scores (P,) of all poses with finite numbers."""
-    scores, sure = [np.zeros(0)], [np.zeros(0)]
+    """Raw scores (P,) and confidence in the joints (P, 2) of all poses with finite numbers."""
+    scores, sure = [np.zeros(0)], [np.zeros((0, 2))]
     for poses in pictures:
         raw = poses.scores if poses.raw_scores is None else poses.raw_scores
         found = ~np.isnan(poses.keypoints).any(axis=2)
         known = found if poses.keypoint_scores is None else poses.keypoint_scores
         scores.append(raw.astype(np.float64))
-        sure.append(np.where(found, known, 0.0).sum(axis=1) / max(found.shape[1], 1))
+        sure.append(_sure(np.where(found, known, 0.0).astype(np.float64)))
     joined, confidence = np.concatenate(scores), np.concatenate(sure)
-    finite = np.isfinite(joined) & np.isfinite(confidence)
+    finite = np.isfinite(joined) & np.isfinite(confidence).all(axis=1)
     return joined[finite], confidence[finite]
+
+
+def _sure(joints: Floats) -> Floats:
+    """(P, 2) what estimators make of joint scores (P, K): mean, and mean of those above 0.2."""
+    confident = joints > CONFIDENT
+    total = np.where(confident, joints, 0.0).sum(axis=1)
+    mean = joints.sum(axis=1) / max(joints.shape[1], 1)
+    return np.stack([mean, total / np.maximum(confident.sum(axis=1), 1)], axis=1)
 
 
 def _echo(standings: Floats, sure: Floats) -> float:
     top = standings < TOP
-    if top.sum() < FEWEST or np.ptp(standings[top]) == 0 or np.ptp(sure[top]) < 1e-6:
+    if top.sum() < FEWEST or np.ptp(standings[top]) == 0:
         return UNKNOWN_ECHO
-    return float(np.clip(np.corrcoef(-standings[top], sure[top])[0, 1], 0, 1))
+    heard = [
+        float(np.corrcoef(-standings[top], column)[0, 1])
+        for column in sure[top].T
+        if np.ptp(column) > 1e-6
+    ]
+    return float(np.clip(max(heard), 0, 1)) if heard else UNKNOWN_ECHO
 
 
 @lru_cache(maxsize=16)
@@ -169,6 +185,6 @@ def standing_alone(scores: Array) -> Array:
     xp = namespace(scores)
     small = xp.log(xp.clip(scores, LEAST, 0.9)) - xp.log(1 - xp.clip(scores, LEAST, 0.9))
     steady = 2 * (xp.clip(scores, 0.9, 3) - 0.9)
-    large = xp.log(xp.clip(scores, 3, None) / 3)
+    large = 0.5 * xp.log(xp.clip(scores, 3, None) / 3)
     below = xp.log1p(xp.clip(LEAST - scores, 0, None))
     return AT_ONE_HALF * xp.exp(below - small - steady - large)
