@@ -85,7 +85,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             "1 / poses per picture that score at least this: the raw order, comparable between "
             "estimators",
             bounded=False,
-            least=1e-30,  # a standing is never 0 or infinite: nothing needs to be cut, no ties
+            least=1e-7,  # far below any standing of use: no ties
         ),
     }
 )

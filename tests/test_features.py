@@ -1,6 +1,7 @@
 """Features against a plain loop that follows DEKR's rule word for word, and torch against NumPy."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,3 +150,20 @@ def test_a_duplicate_shows_as_overlap():
 def test_an_unknown_set_lists_the_known():
     with pytest.raises(WeightsError, match="dekr, paper, full, confidence"):
         features.get("visual")
+
+
+def test_confidence_is_of_the_full_set_and_fades_with_the_echo():
+    keypoints, scores = poses_of(COCO17)
+    keypoints[2, 3:9] = np.nan
+    plain = pack(keypoints, scores[:, -1], scores[:, :-1])
+    whole = features.get("full").compute(plain, COCO17, formulas.base_logit("score", plain))
+    names = features.get("full").names(COCO17)
+    shared = whole[:, [names.index(name) for name in features.CONFIDENCE]]
+
+    def faded(echo):
+        poses = replace(plain, echo=np.full(len(plain), echo))
+        return features.get("confidence").compute(poses, COCO17, poses.scores)
+
+    np.testing.assert_allclose(faded(0.0), shared)
+    np.testing.assert_allclose(faded(1.0), np.tile([1.0, 1, 1, 1, 0, 0], (6, 1)))
+    assert np.ptp(faded(0.5)[:, 0]) < np.ptp(shared[:, 0])

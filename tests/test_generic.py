@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from benchmarks import generic_weights
 from rcnet_rt import Poses, Refiner, ScoreScale, refine
+from rcnet_rt.cli.refine import rescore
+from rcnet_rt.datasets.results import poses_by_image
 from rcnet_rt.packing import concatenate, pack
 from rcnet_rt.ranking_set import RankingSet
+from rcnet_rt.skeletons import COCO17
 from rcnet_rt.weights_file import available, load
 
 GENERIC = Refiner(load(available()["generic"]))
@@ -177,3 +180,25 @@ def test_ranking_sets_join():
     assert both.starts.tolist() == [0, 1, 3, 4, 5]
     assert both.image.tolist() == [0, 1, 1, 2, 3]
     assert both.features[:, 0].tolist() == [1, 1, 1, 2, 2]
+
+
+def test_the_command_compares_scores_over_the_whole_file():
+    entries = [
+        {
+            "image_id": number,
+            "category_id": 1,
+            "keypoints": np.where(np.isnan(keypoints), 0, keypoints).ravel().tolist(),
+            "score": float(score) * 1000,
+        }
+        for number, poses in enumerate(some())
+        for score, keypoints in zip(
+            poses.scores, np.dstack([poses.keypoints, poses.keypoint_scores]), strict=True
+        )
+    ]
+    for entry in entries:
+        triples = np.reshape(entry["keypoints"], (17, 3))
+        triples[triples[:, 0] == 0] = 0
+        entry["keypoints"] = triples.ravel().tolist()
+    pictures = [item.poses for item in poses_by_image(entries, COCO17).values()]
+    expected = refined(pictures, ScoreScale.of(pictures))
+    np.testing.assert_allclose(rescore(entries, GENERIC), expected, atol=1e-6)
