@@ -21,7 +21,7 @@ from rcnet_rt import __version__, calibration, weights_file
 from rcnet_rt.average_precision import Interval
 from rcnet_rt.datasets.results import ImagePoses, with_scores
 from rcnet_rt.experiment import Data
-from rcnet_rt.features import CAUTION
+from rcnet_rt.features import CAUTION, RELATED
 from rcnet_rt.formulas import STANDING
 from rcnet_rt.metrics import best_f1_threshold, precision_threshold
 from rcnet_rt.packing import PackedPoses, pack
@@ -250,7 +250,7 @@ For an estimator that has no weights of its own. Raw scores enter by their *stan
 of poses a picture that score at least this, so that probabilities, sums and logits are alike; a
 linear correction by how many joints were found and how sure they are is added to its logit. Where
 scores hold the joints' confidence already (their *echo*, heard in the file without labels), the
-correction fades out.
+correction fades out; where they have nothing to do with it, too.
 
 `rcnet-rt refine` and `eval` compare scores over the whole file. In a program, pass a
 `ScoreScale.of(poses of earlier frames)`; without one a frame stands alone, echo and scale are not
@@ -265,12 +265,14 @@ crowds and people without keypoints are not annotated; `complete` leaves them ou
 interval holds 0 is noise. Conventions other than raw are made from the raw results; nothing is to
 be gained there, and nothing must be lost.
 
-Two estimators are few: the exponent with which the correction fades ({CAUTION}) and the echo that
-is assumed for a frame by itself ({UNKNOWN_ECHO}) were chosen on these figures, so they flatter a
-little.
+Two estimators are few: the exponent with which the correction fades ({CAUTION}), the echo below
+which it fades too ({RELATED}) and the echo that is assumed for a frame by itself ({UNKNOWN_ECHO})
+were chosen on figures like these, so they flatter a little.
+
+Where all joint scores are equal and all joints found, the order is the raw one.
 
 Tried and lost: size, shape and links of the pose as features (an estimator left out loses 0.3 to
-1.1 AP); a correction that does not fade (up to -0.7 AP where scores hold a formula already); raw
+1.1 AP); a correction that does not fade (up to -1.5 AP where scores hold a formula already); raw
 scores alone in training, or the share of OKS thresholds as target (no better).
 """
 

@@ -28,6 +28,7 @@ __all__ = ["CONFIDENCE", "EXTRAS", "FEATURE_SETS", "FeatureSet", "get"]
 
 TORSO_OF_SIZE = 0.35  # torso length as a share of sqrt(box area), for poses without a torso
 CAUTION = 3  # raw scores (echo 0.3 to 0.4) keep a quarter, those with a formula in them nothing
+RELATED = 0.3  # an echo below it: what has little to do with the score may mean little at all
 SMALLEST_UNIT = 0.01  # of the box diagonal; DEKR has 1 pixel, which a scaled picture would notice
 
 
@@ -142,10 +143,12 @@ def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     """Return the (P, 6) features of `CONFIDENCE`, in that order.
 
     Each is drawn towards its value for a perfect pose as far as the scores know it already, by
-    their echo: what is counted twice makes an order worse.
+    their echo: what is counted twice makes an order worse. So does what means nothing: without any
+    echo they are drawn there as well.
     """
     xp = namespace(poses.scores)
-    news = (1 - poses.echo) ** CAUTION
+    related = xp.clip(poses.echo / RELATED, None, 1)
+    news = related * (1 - xp.clip(poses.echo, RELATED, None)) ** CAUTION
     columns = _confidence(poses, skeleton)
     drawn = [
         best + news * (column - best)

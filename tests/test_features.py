@@ -164,6 +164,9 @@ def test_confidence_is_of_the_full_set_and_fades_with_the_echo():
         poses = replace(plain, echo=np.full(len(plain), echo))
         return features.get("confidence").compute(poses, COCO17, poses.scores)
 
-    np.testing.assert_allclose(faded(0.0), shared)
-    np.testing.assert_allclose(faded(1.0), np.tile([1.0, 1, 1, 1, 0, 0], (6, 1)))
-    assert np.ptp(faded(0.5)[:, 0]) < np.ptp(shared[:, 0])
+    perfect = np.tile([1.0, 1, 1, 1, 0, 0], (6, 1))
+    np.testing.assert_allclose(faded(0.3) - perfect, (shared - perfect) * 0.7**3)
+    np.testing.assert_allclose(faded(0.15) - perfect, (shared - perfect) * 0.7**3 / 2)
+    np.testing.assert_allclose(faded(0.6) - perfect, (shared - perfect) * 0.4**3)
+    for echo in (0.0, 1.0):
+        np.testing.assert_allclose(faded(echo), perfect)
