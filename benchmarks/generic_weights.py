@@ -281,7 +281,7 @@ def card(weights: Weights) -> str:
     """Return the model card, in Markdown."""
     training = weights.training
     thresholds = ", ".join(f"`{name}` {value:.3f}" for name, value in weights.thresholds.items())
-    views = list(training["left_out"][0]["gains"])
+    views = sorted(training["left_out"][0]["gains"])
     return INTRODUCTION + "\n".join(
         [
             "| | |",
@@ -301,7 +301,7 @@ def card(weights: Weights) -> str:
 
 
 def _row(item: Mapping[str, Any]) -> str:
-    gains = [[100 * value for value in gain] for gain in item["gains"].values()]
+    gains = [[100 * value for value in gain] for _, gain in sorted(item["gains"].items())]
     cells = [
         item["estimator"],
         item["convention"],
