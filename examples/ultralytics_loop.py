@@ -15,7 +15,7 @@ def main() -> None:
     """Print raw and refined scores of every picture."""
     model = YOLO(sys.argv[1] if len(sys.argv) > 1 else "yolov8n-pose.pt", task="pose")
     source = sys.argv[2] if len(sys.argv) > 2 else ASSETS / "bus.jpg"
-    refiner = Refiner()
+    refiner = Refiner("yolo-pose")
     # A low threshold: bringing good poses with bad scores back is the point.
     for result in model.predict(source, conf=0.05, stream=True, verbose=False):
         poses = refiner(poses_from_result(result))

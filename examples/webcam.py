@@ -16,7 +16,7 @@ from rcnet_rt.video.source import open_source
 def main() -> None:
     """Show refined poses until q is pressed or the source ends."""
     source, model = [*sys.argv[1:], *["0", "yolo-pose"][len(sys.argv) - 1 :]][:2]
-    refiner = Refiner()
+    refiner = Refiner("yolo-pose")
     estimator = estimators.load(model, floor=0.05)
     threshold = refiner.weights.threshold("auto")
     with open_source(source) as frames:

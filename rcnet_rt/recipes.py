@@ -23,6 +23,7 @@ class Recipe:
         base: name of the base formula; "auto" is the one with the best AP on the training images.
         hidden: None is 16 for attention, the paper's, and 128 for the MLP.
         target: "oks" (matched OKS) or "share" (share of COCO's ten thresholds reached).
+        loss: name of the loss, see `rcnet_rt.losses`.
         margin: of the rank loss.
         epochs: passes over the training images.
         poses_a_step: whole images are packed to about this many poses.
@@ -45,6 +46,7 @@ class Recipe:
     features: str = "full"
     base: str = "auto"
     target: Target = "oks"
+    loss: str = "rank"
     margin: float = 0.5
     hidden: int | None = None
     feedforward: int = 64

@@ -20,7 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rcnet_rt import model
 from rcnet_rt.errors import WeightsError
-from rcnet_rt.losses.rank import rank_loss
+from rcnet_rt.losses import LOSSES
 from rcnet_rt.model import Network
 from rcnet_rt.model_config import NetworkConfig
 from rcnet_rt.ranking_set import RankingSet
@@ -68,6 +68,8 @@ def train(
         WeightsError: nothing to learn from, a loss that is not finite, or a checkpoint that does
             not fit.
     """
+    if recipe.loss not in LOSSES:
+        raise WeightsError(f"unknown loss {recipe.loss!r}; known are {', '.join(LOSSES)}")
     if len(data) < 2:
         raise WeightsError(f"training needs at least 2 poses, got {len(data)}")
     torch.manual_seed(recipe.seed)
@@ -166,7 +168,9 @@ def _epoch(
         batch = torch.from_numpy(rows).to(columns.image.device)
         features = columns.features[mirrored[batch], batch]
         scores = network(features, columns.base[batch], columns.image[batch])
-        loss = rank_loss(scores, columns.targets[batch], columns.weights[batch], recipe.margin)
+        loss = LOSSES[recipe.loss](
+            scores, columns.targets[batch], columns.weights[batch], recipe.margin
+        )
         state.step(loss, recipe)
         losses.append(loss.detach())
     mean = float(torch.stack(losses).mean())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.accuracy import generic, parts, protocol, report, scorers
+from benchmarks.accuracy.parts import Subject
 from benchmarks.accuracy.study import Options, run_rows
 from rcnet_rt.datasets.results import read_results, write_results
 from rcnet_rt.recipes import PRESETS
@@ -66,9 +67,9 @@ def test_an_estimator_left_out_is_judged_on_images_that_no_other_was_trained_on(
 
 def test_rows_are_judged_as_the_library_judges(folder, data):
     fixed = parts.Part(
-        "fixed", lambda *_: [row for row in parts.tables(LWOP, True) if row.how == "fixed"]
+        "fixed", lambda subject: [row for row in parts.tables(subject) if row.how == "fixed"]
     )
-    table = run_rows(Options(folder, resamples=40), LWOP, fixed, True, lambda line: None)
+    table = run_rows(Options(folder, resamples=40), Subject(LWOP), fixed, lambda line: None)
     judge = data.average_precision
     values = data.formula_values("score_times_joints")
     views = {"all": judge.images, "complete": sorted(judge.complete)}
@@ -122,6 +123,24 @@ def test_a_learning_curve_learns_from_as_many_images_as_it_says(data):
     assert counts == [20] * 5
 
 
+def test_copies_of_held_out_images_are_not_learned_from(data, tmp_path, monkeypatch):
+    file = tmp_path / "copies.json"
+    write_results(file, list(data.entries))
+    seen = []
+
+    def spy(training, test, seed, recipe):
+        images = {entry["image_id"] for entry in training.copy_entries}
+        assert images == set(training.poses)
+        assert not test.copy_entries
+        seen.append(images)
+        return test.scores
+
+    monkeypatch.setattr(scorers, "library", spy)
+    scorer = partial(scorers.with_copies, recipe=QUICK, files=(file,))
+    protocol.out_of_fold(data, scorer, 0)
+    assert len(seen) == 5
+
+
 def test_quantiles_keep_the_order_and_leave_junk_below(folder):
     data = protocol.load(folder, "yolo-pose")
     ranked = generic.quantiles(data, data.scores)
@@ -139,9 +158,8 @@ def test_every_part_runs_and_is_reported(folder, tmp_path, part):
     tables = {
         name: run_rows(
             Options(folder, fold_seeds=1, resamples=5),
-            name,
+            Subject(name, quick=True),
             parts.PARTS[part],
-            True,
             lambda line: None,
         )
         for name in protocol.ESTIMATORS

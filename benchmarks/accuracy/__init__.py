@@ -5,7 +5,9 @@
 | module | what |
 | --- | --- |
 | `protocol` | data, folds, and the judgement that every row goes through |
-| `scorers` | the rows' methods: formulas, networks, boosting, DEKR's, the oracle |
+| `scorers` | the rows' methods: formulas, networks, boosting, the oracle |
+| `dekr` | DEKR's rescoring |
+| `feature_groups` | which group each feature belongs to |
 | `generic` | scorers for an estimator that was left out of training |
 | `parts` | which rows each table has |
 | `study` | runs the rows, in parallel if asked |

@@ -6,15 +6,16 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from benchmarks.accuracy import generic, scorers
+from benchmarks.accuracy import dekr, feature_groups, generic, scorers
 from benchmarks.accuracy.protocol import ESTIMATORS
-from rcnet_rt import features, formulas, skeletons
+from rcnet_rt import formulas
 from rcnet_rt.recipes import PRESETS, Recipe
 
-__all__ = ["FORMULA", "PARTS", "RAW", "Part", "Row"]
+__all__ = ["FORMULA", "PARTS", "RAW", "Part", "Row", "Subject"]
 
 RAW, FORMULA, LINEAR, DEFAULT = "raw score", "formula", "linear residual", "default recipe"
 
@@ -26,22 +27,6 @@ MMPOSE = {
 }
 # Of 442 and 171 training images.
 SUBSETS = {"lightweight-openpose": (50, 100, 200, 400), "yolo-pose": (50, 100)}
-
-# The first group whose test holds takes a feature; `other` takes what a later version adds.
-GROUPS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
-    {
-        "score": lambda name: name in ("base", "initial score"),
-        "links": lambda name: name.startswith(("dx ", "dy ", "length ")),
-        "joint scores": lambda name: name.startswith("score "),
-        "confidence statistics": lambda name: "confiden" in name,
-        "set": lambda name: any(w in name for w in ("overlap", "rank", "company", "gap")),
-        "size": lambda name: "size" in name,
-        "aspect": lambda name: any(w in name for w in ("aspect", "unit", "torso")),
-        "place": lambda name: any(w in name for w in ("centre", "border")),
-        "counts": lambda name: any(w in name for w in ("joints", "visible", "found")),
-        "other": lambda name: True,
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -61,17 +46,32 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What a table is of.
+
+    Attributes:
+        estimator: its name.
+        quick: whether a few epochs are enough.
+        copies: its results on altered copies of the images.
+    """
+
+    estimator: str
+    quick: bool = False
+    copies: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
 class Part:
     """A table, one an estimator.
 
     Attributes:
         title: as printed.
-        rows: (estimator, whether quick) -> rows.
+        rows: makes them.
         over: rows that the others are compared with.
     """
 
     title: str
-    rows: Callable[[str, bool], list[Row]]
+    rows: Callable[[Subject], list[Row]]
     over: tuple[str, ...] = (RAW, FORMULA)
 
 
@@ -84,8 +84,8 @@ def _fold(name: str, scorer: Callable[..., Any], **options: Any) -> Row:
     return Row(name, "folds", partial(scorer, **options))
 
 
-def _references(estimator: str) -> list[Row]:
-    formula = ESTIMATORS[estimator].formula
+def _references(subject: Subject) -> list[Row]:
+    formula = ESTIMATORS[subject.estimator].formula
     return [
         Row(RAW, "fixed", partial(scorers.formula, name="unbounded_score")),
         Row(FORMULA, "fixed", partial(scorers.formula, name=formula)),
@@ -109,24 +109,38 @@ def _formula_rows() -> list[Row]:
     ]
 
 
-def tables(estimator: str, quick: bool) -> list[Row]:
+def tables(subject: Subject) -> list[Row]:
     """Return everything side by side."""
-    recipe = _recipe(quick)
-    paper = replace(PRESETS["paper"], epochs=2) if quick else PRESETS["paper"]
+    recipe = _recipe(subject.quick)
+    paper = replace(PRESETS["paper"], epochs=2) if subject.quick else PRESETS["paper"]
     boosting = _fold("gradient boosting (LightGBM)", scorers.boosting, recipe=recipe)
     if importlib.util.find_spec("lightgbm") is None:
         boosting = Row(f"{boosting.name}: not installed", "folds", None)
     return [
-        *_references(estimator),
+        *_references(subject),
         *_formula_rows(),
-        _fold("DEKR's ScoreNet × score", scorers.dekr, recipe=recipe),
-        _fold("DEKR's ScoreNet × score, matched target", scorers.dekr, recipe=recipe, matched=True),
-        _fold(LINEAR, scorers.library, recipe=_linear(quick)),
-        _fold("MLP residual", scorers.library, recipe=_mlp(quick)),
+        _fold("DEKR's ScoreNet × score", dekr.dekr, recipe=recipe),
+        _fold("DEKR's ScoreNet × score, matched target", dekr.dekr, recipe=recipe, matched=True),
+        _fold(LINEAR, scorers.library, recipe=_linear(subject.quick)),
+        _fold("MLP residual", scorers.library, recipe=_mlp(subject.quick)),
         boosting,
         _fold("RCNet, paper", scorers.library, recipe=paper),
         _fold("RCNet residual (default recipe)", scorers.library, recipe=recipe),
+        *_copy_rows(subject),
         Row("oracle", "fixed", scorers.oracle),
+    ]
+
+
+def _copy_rows(subject: Subject) -> list[Row]:
+    """Return what learns from altered copies, too; so many poses need fewer epochs."""
+    methods = {
+        "MLP residual, altered copies": _recipe(subject.quick, architecture="mlp"),
+        "RCNet residual, altered copies": _recipe(subject.quick),
+    }
+    return [
+        _fold(name, scorers.with_copies, recipe=replace(recipe, epochs=5), files=subject.copies)
+        for name, recipe in methods.items()
+        if subject.copies
     ]
 
 
@@ -138,57 +152,48 @@ def _mlp(quick: bool, **changes: Any) -> Recipe:
     return _recipe(quick, architecture="mlp", hidden=64, epochs=30, **changes)
 
 
-def _group(name: str) -> str:
-    return next(group for group, has in GROUPS.items() if has(name))
-
-
-def _without(name: str, group: str) -> bool:
-    return _group(name) != group
-
-
-def _only(name: str, group: str) -> bool:
-    return _group(name) in ("score", group)
-
-
-def groups(estimator: str, quick: bool) -> list[Row]:
+def groups(subject: Subject) -> list[Row]:
     """Return the default recipe without each group of features, and with each alone."""
-    recipe = _recipe(quick)
-    names = features.get(recipe.features).names(skeletons.get("coco17"))
-    present = [group for group in GROUPS if group in {_group(name) for name in names}]
+    recipe = _recipe(subject.quick)
+    present = feature_groups.present(recipe.features)
     without = partial(_fold, scorer=scorers.masked, recipe=recipe)
     return [
-        *_references(estimator),
+        *_references(subject),
         _fold(DEFAULT, scorers.library, recipe=recipe),
-        *(without(f"without {g}", seen=partial(_without, group=g)) for g in present),
-        without("score alone", seen=partial(_only, group="score")),
-        *(without(f"score and {g}", seen=partial(_only, group=g)) for g in present if g != "score"),
+        *(without(f"without {g}", seen=partial(feature_groups.is_not, group=g)) for g in present),
+        without("score alone", seen=partial(feature_groups.is_score_or, group="score")),
+        *(
+            without(f"score and {g}", seen=partial(feature_groups.is_score_or, group=g))
+            for g in present
+            if g != "score"
+        ),
     ]
 
 
-def choices(estimator: str, quick: bool) -> list[Row]:
+def choices(subject: Subject) -> list[Row]:
     """Return the default recipe with one choice changed; what is its own choice is left out."""
-    own = ESTIMATORS[estimator].formula
-    default = _recipe(quick)
+    own = ESTIMATORS[subject.estimator].formula
+    default = _recipe(subject.quick)
     changed = {
-        "MLP in place of attention": _mlp(quick),
-        "linear in place of attention": _linear(quick),
-        "plain output": _recipe(quick, output="plain"),
-        "paper's features": _recipe(quick, features="paper"),
-        "base: the formula of the table": _recipe(quick, base=own),
+        "MLP in place of attention": _mlp(subject.quick),
+        "linear in place of attention": _linear(subject.quick),
+        "plain output": _recipe(subject.quick, output="plain"),
+        "paper's features": _recipe(subject.quick, features="paper"),
+        "base: the formula of the table": _recipe(subject.quick, base=own),
         "base: the raw score": _recipe(
-            quick, base="score" if estimator == "yolo-pose" else "unbounded_score"
+            subject.quick, base="score" if subject.estimator == "yolo-pose" else "unbounded_score"
         ),
-        "target: OKS": _recipe(quick, target="oks"),
-        "target: share of thresholds": _recipe(quick, target="share"),
+        "target: OKS": _recipe(subject.quick, target="oks"),
+        "target: share of thresholds": _recipe(subject.quick, target="share"),
         **{
-            f"unmatched poses weigh {w:g} where unsure": _recipe(quick, unsure=w)
+            f"unmatched poses weigh {w:g} where unsure": _recipe(subject.quick, unsure=w)
             for w in (0.0, 0.3, 1.0)
         },
-        "no shortcut": _recipe(quick, shortcut=False),
-        "no mirrors": _recipe(quick, flip=False),
+        "no shortcut": _recipe(subject.quick, shortcut=False),
+        "no mirrors": _recipe(subject.quick, flip=False),
     }
     return [
-        *_references(estimator),
+        *_references(subject),
         _fold(DEFAULT, scorers.library, recipe=default),
         *(
             _fold(name, scorers.library, recipe=recipe)
@@ -198,24 +203,24 @@ def choices(estimator: str, quick: bool) -> list[Row]:
     ]
 
 
-def curve(estimator: str, quick: bool) -> list[Row]:
+def curve(subject: Subject) -> list[Row]:
     """Return the default recipe and a linear one, on more and more training images."""
-    methods = {"RCNet residual": _recipe(quick), "linear residual": _linear(quick)}
-    rows = _references(estimator)
+    methods = {"RCNet residual": _recipe(subject.quick), "linear residual": _linear(subject.quick)}
+    rows = _references(subject)
     for method, recipe in methods.items():
         learn = partial(scorers.library, recipe=recipe)
-        for count in SUBSETS[estimator]:
+        for count in SUBSETS[subject.estimator]:
             some = partial(scorers.limited, scorer=learn, images=count)
             rows.append(Row(f"{method}, {count} images", "folds", some))
         rows.append(Row(f"{method}, all training images", "folds", learn))
     return rows
 
 
-def left_out(estimator: str, quick: bool) -> list[Row]:
+def left_out(subject: Subject) -> list[Row]:
     """Return scorers that were trained on the other estimators alone."""
-    kinds = {"linear residual": _linear(quick), "RCNet residual": _recipe(quick)}
+    kinds = {"linear residual": _linear(subject.quick), "RCNet residual": _recipe(subject.quick)}
     return [
-        *_references(estimator),
+        *_references(subject),
         Row("universal formula", "fixed", generic.universal_formula),
         *(
             Row(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from benchmarks.accuracy.protocol import Scorer, part_of
 from rcnet_rt import experiment, formulas
 from rcnet_rt import features as feature_sets
 from rcnet_rt.arrays import sigmoid
+from rcnet_rt.datasets.results import read_results
 from rcnet_rt.experiment import Data, Split
-from rcnet_rt.model import ScoreNet
 from rcnet_rt.packing import pack
 from rcnet_rt.ranking_set import PoseTable, RankingSet, ranking_set, table
 from rcnet_rt.recipes import Recipe
@@ -25,7 +26,6 @@ from rcnet_rt.weights_file import DEFAULT_FLOOR
 __all__ = [
     "Settled",
     "boosting",
-    "dekr",
     "formula",
     "formula_and_size",
     "library",
@@ -34,6 +34,7 @@ __all__ = [
     "mean_score",
     "oracle",
     "settle",
+    "with_copies",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -51,7 +52,6 @@ BOOSTING = {
     "verbosity": -1,
 }
 BOOSTING_ROUNDS = 150
-DEKR_EPOCHS = 20
 
 
 def formula(data: Data, name: str) -> Floats:
@@ -98,6 +98,18 @@ def library(training: Data, test: Data, seed: int, recipe: Recipe) -> Floats:
     for item, poses in zip(items, refined, strict=True):
         scores[item.entries] = poses.scores
     return scores
+
+
+def with_copies(
+    training: Data, test: Data, seed: int, recipe: Recipe, files: tuple[Path, ...]
+) -> Floats:
+    """Train on what the estimator found on altered copies of the training images, too."""
+    entries = [entry for file in files for entry in _results(file)]
+    allowed = [entry for entry in entries if entry["image_id"] in training.poses]
+    return library(replace(training, copy_entries=allowed), test, seed, recipe)
+
+
+_results = lru_cache(maxsize=4)(read_results)
 
 
 def limited(training: Data, test: Data, seed: int, scorer: Scorer, images: int) -> Floats:
@@ -186,51 +198,3 @@ def boosting(training: Data, test: Data, seed: int, recipe: Recipe) -> Floats:
     poses, unseen = settled.examples(test)
     correction = np.asarray(booster.predict(unseen.features, raw_score=True))
     return settled.place(test, poses, sigmoid(unseen.base + correction))
-
-
-def dekr(training: Data, test: Data, seed: int, recipe: Recipe, matched: bool = False) -> Floats:
-    """Learn as DEKR does, ScoreNet by mean squared error, and multiply its output by the score.
-
-    DEKR's Adam, learning rate 0.001 and 20 epochs, but smaller steps: one of its batches holds 1024
-    poses, half of what there is here. Its target is the largest OKS with any person who counts,
-    which gives duplicates the OKS of the original; `matched` uses the one-to-one match instead.
-    """
-    settled = settle(training, replace(recipe, features="dekr", base="score", unsure=1.0), seed)
-    poses, examples = settled.examples(training, recipe.most)
-    if not matched:
-        examples = replace(examples, targets=_largest_oks(training, poses))
-    network = _squared_error(examples, recipe, seed)
-    poses, unseen = settled.examples(test)
-    raw = test.scores[np.concatenate(poses.entries)]
-    return settled.place(test, poses, score(network, unseen) * raw)
-
-
-def _largest_oks(data: Data, poses: PoseTable) -> npt.NDArray[np.float32]:
-    largest = []
-    for image, packed in zip(poses.image_ids.tolist(), poses.pictures, strict=True):
-        oks = data.ground_truth.oks(image, packed.keypoints)
-        counted = ~data.ground_truth.persons[image].ignore
-        largest.append(oks[:, counted].max(axis=1, initial=0.0))
-    return np.concatenate(largest).astype(np.float32)
-
-
-def _squared_error(examples: RankingSet, recipe: Recipe, seed: int) -> ScoreNet:
-    """Train DEKR's ScoreNet; its features are standardised, which DEKR leaves out."""
-    torch.manual_seed(seed)
-    network = ScoreNet.for_skeleton("coco17")
-    features, targets = torch.tensor(examples.features), torch.tensor(examples.targets)
-    weights = torch.tensor(examples.weights)
-    network.standardise.mean.copy_(features.mean(0))
-    network.standardise.deviation.copy_(features.std(0).clamp_min(1e-4))
-    base, picture = torch.tensor(examples.base), torch.tensor(examples.image)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    for epoch in range(DEKR_EPOCHS):
-        order = np.random.default_rng((seed, epoch)).permutation(len(examples))
-        for start in range(0, len(order), recipe.poses_a_step):
-            rows = torch.from_numpy(order[start : start + recipe.poses_a_step])
-            error = (network(features[rows], base[rows], picture[rows]) - targets[rows]) ** 2
-            loss = (error * weights[rows]).sum() / weights[rows].sum().clamp_min(1e-6)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    return network.eval()

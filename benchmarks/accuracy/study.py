@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.accuracy import protocol
-from benchmarks.accuracy.parts import RAW, Part, Row
+from benchmarks.accuracy.parts import RAW, Part, Row, Subject
 from benchmarks.accuracy.protocol import Verdict
 from rcnet_rt.experiment import Data
 
@@ -52,11 +52,9 @@ def views(data: Data) -> dict[str, Sequence[int]]:
     return {"all": data.average_precision.images, "complete": complete}
 
 
-def run_rows(
-    options: Options, estimator: str, part: Part, quick: bool, tell: Callable[[str], None]
-) -> Table:
+def run_rows(options: Options, subject: Subject, part: Part, tell: Callable[[str], None]) -> Table:
     """Judge every row of a part on an estimator's results."""
-    rows = part.rows(estimator, quick)
+    rows, estimator = part.rows(subject), subject.estimator
     present = [row for row in rows if row.scorer is not None]
     tasks = [
         _Task(options, estimator, row, seed)

@@ -67,6 +67,7 @@ Report = Callable[[experiment.Progress], None]
 @click.option("--features", type=click.Choice(list(features.FEATURE_SETS)))
 @click.option("--base", help="Base formula; auto is the best on the training images.")
 @click.option("--target", type=click.Choice(["oks", "share"]))
+@click.option("--loss", type=click.Choice(["rank"]))
 @click.option("--margin", type=click.FloatRange(0, 1), help="Margin of the rank loss.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
 @click.option("--seed", type=click.IntRange(min=0))
