@@ -248,9 +248,9 @@ INTRODUCTION = """# generic
 
 For an estimator that has no weights of its own. Raw scores enter by their *standing*, the number
 of poses a picture that score at least this, so that probabilities, sums and logits are alike; a
-linear correction by how many joints were found and how sure they are is added to its logit. Where
-scores hold the joints' confidence already (their *echo*, heard in the file without labels), the
-correction fades out; where they have nothing to do with it, too.
+linear correction by how many joints were found, and how many with a score above 0.2, is added to
+its logit. Where scores hold the joints' confidence already (their *echo*, heard in the file without
+labels), the correction fades out; where they have nothing to do with it, too.
 
 `rcnet-rt refine` and `eval` compare scores over the whole file. In a program, pass a
 `ScoreScale.of(poses of earlier frames)`; without one a frame stands alone, echo and scale are not
@@ -272,8 +272,10 @@ were chosen on figures like these, so they flatter a little.
 Where all joint scores are equal and all joints found, the order is the raw one.
 
 Tried and lost: size, shape and links of the pose as features (an estimator left out loses 0.3 to
-1.1 AP); a correction that does not fade (up to -1.5 AP where scores hold a formula already); raw
-scores alone in training, or the share of OKS thresholds as target (no better).
+1.1 AP); mean, least, spread and mean log of the joint scores (each estimator makes its own of them:
+with these in, even YOLO, trained on, gains nothing); a correction that does not fade (up to -1.5 AP
+where scores hold a formula already); raw scores alone in training, or the share of OKS thresholds
+as target (no better).
 """
 
 

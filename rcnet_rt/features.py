@@ -9,7 +9,7 @@ the networks put the training mean in its place.
 | `dekr` | DEKR's rule: link vectors, link lengths, joint scores | 74 / 59 |
 | `paper` | the paper's: `dekr` and the initial score | 75 / 60 |
 | `full` | `paper` and the `EXTRAS` below | 89 / 74 |
-| `confidence` | `CONFIDENCE` below: what of `EXTRAS` any estimator shares | 6 / 6 |
+| `confidence` | `CONFIDENCE` below: what of `EXTRAS` any estimator shares | 2 / 2 |
 """
 
 from __future__ import annotations
@@ -129,18 +129,11 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 )
 
 
-CONFIDENCE = (
-    "joints",
-    "confident joints",
-    "mean confidence",
-    "least confidence",
-    "spread of confidence",
-    "mean log confidence",
-)
+CONFIDENCE = ("joints", "confident joints")
 
 
 def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
-    """Return the (P, 6) features of `CONFIDENCE`, in that order.
+    """Return the (P, 2) features of `CONFIDENCE`, in that order.
 
     Each is drawn towards its value for a perfect pose as far as the scores know it already, by
     their echo: what is counted twice makes an order worse. So does what means nothing: without any
@@ -149,16 +142,12 @@ def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     xp = namespace(poses.scores)
     related = xp.clip(poses.echo / RELATED, None, 1)
     news = related * (1 - xp.clip(poses.echo, RELATED, None)) ** CAUTION
-    columns = _confidence(poses, skeleton)
-    drawn = [
-        best + news * (column - best)
-        for column, best in zip(columns, (1, 1, 1, 1, 0, 0), strict=True)
-    ]
-    return xp.stack(drawn, 1)
+    columns = _joint_statistics(poses, skeleton)[: len(CONFIDENCE)]
+    return xp.stack([1 + news * (column - 1) for column in columns], 1)
 
 
-def _confidence(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:
-    """Return the columns (P,) of `CONFIDENCE`, plain."""
+def _joint_statistics(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:
+    """Return columns (P,) of `EXTRAS`, from "joints" to "mean log confidence"."""
     xp = namespace(poses.scores)
     joints = len(skeleton.keypoints)
     one = xp.ones_like(poses.scores)
@@ -197,7 +186,7 @@ def extras(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
         xp.log(same.sum(axis=1) * one),
         base - top,
     ]
-    return xp.stack([*shape, *_confidence(poses, skeleton), *company], 1)
+    return xp.stack([*shape, *_joint_statistics(poses, skeleton), *company], 1)
 
 
 def _amax(matrix: Array) -> Array:

@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 
 TOP = 2.0  # the echo is heard among the poses that stand above this: those that may be right
 FEWEST = 30  # fewer such poses than this tell nothing
-UNKNOWN_ECHO = 0.75  # careful: raw scores have 0.3 to 0.4, those with a formula in them 0.7 to 1
+UNKNOWN_ECHO = 0.76  # careful: raw scores have 0.3 to 0.4, those with a formula in them 0.7 to 1
 
 CONFIDENT = 0.2  # as in `rcnet_rt.formulas`
 

@@ -38,7 +38,7 @@ def test_dekr_equals_the_plain_loop_in_its_order(skeleton):
 
 
 @pytest.mark.parametrize(
-    ("skeleton", "sizes"), [(COCO17, (74, 75, 89, 6)), (CROWDPOSE14, (59, 60, 74, 6))]
+    ("skeleton", "sizes"), [(COCO17, (74, 75, 89, 2)), (CROWDPOSE14, (59, 60, 74, 2))]
 )
 def test_sizes_and_names_belong_together(skeleton, sizes):
     for (name, feature_set), size in zip(features.FEATURE_SETS.items(), sizes, strict=True):
@@ -164,7 +164,7 @@ def test_confidence_is_of_the_full_set_and_fades_with_the_echo():
         poses = replace(plain, echo=np.full(len(plain), echo))
         return features.get("confidence").compute(poses, COCO17, poses.scores)
 
-    perfect = np.tile([1.0, 1, 1, 1, 0, 0], (6, 1))
+    perfect = np.ones((6, 2))
     np.testing.assert_allclose(faded(0.3) - perfect, (shared - perfect) * 0.7**3)
     np.testing.assert_allclose(faded(0.15) - perfect, (shared - perfect) * 0.7**3 / 2)
     np.testing.assert_allclose(faded(0.6) - perfect, (shared - perfect) * 0.4**3)
