@@ -27,6 +27,7 @@ from rcnet_rt.skeletons import Skeleton
 if TYPE_CHECKING:
     from rcnet_rt.model import RCNet, ScoreNet
     from rcnet_rt.refiner import Refiner, refine
+    from rcnet_rt.score_scale import ScoreScale
     from rcnet_rt.weights_file import find as load_weights
 
 __version__ = "0.1.0"
@@ -42,6 +43,7 @@ __all__ = [
     "RcnetError",
     "Refiner",
     "ScoreNet",
+    "ScoreScale",
     "Skeleton",
     "SkeletonError",
     "SourceError",
@@ -55,6 +57,7 @@ __all__ = [
 _LAZY = {
     "RCNet": ("rcnet_rt.model", "RCNet"),
     "ScoreNet": ("rcnet_rt.model", "ScoreNet"),
+    "ScoreScale": ("rcnet_rt.score_scale", "ScoreScale"),
     "Refiner": ("rcnet_rt.refiner", "Refiner"),
     "refine": ("rcnet_rt.refiner", "refine"),
     "load_weights": ("rcnet_rt.weights_file", "find"),

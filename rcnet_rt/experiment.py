@@ -132,7 +132,11 @@ class Data:
 
     def best_formula(self, images: Collection[int]) -> str:
         """Return the formula with the best AP on some images; of equals the first, the simplest."""
-        names = [n for n, f in formulas.FORMULAS.items() if self.unit_scores or not f.bounded]
+        names = [
+            name
+            for name, formula in formulas.FORMULAS.items()
+            if (self.unit_scores or not formula.bounded) and name != formulas.STANDING
+        ]
         return max(names, key=lambda n: self.average_precision.ap(self.formula_values(n), images))
 
 

@@ -9,6 +9,7 @@ the networks put the training mean in its place.
 | `dekr` | DEKR's rule: link vectors, link lengths, joint scores | 74 / 59 |
 | `paper` | the paper's: `dekr` and the initial score | 75 / 60 |
 | `full` | `paper` and the `EXTRAS` below | 89 / 74 |
+| `confidence` | `CONFIDENCE` below: what of `EXTRAS` any estimator shares | 2 / 2 |
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from rcnet_rt.formulas import CONFIDENT
 from rcnet_rt.packing import PackedPoses
 from rcnet_rt.skeletons import Skeleton
 
-__all__ = ["EXTRAS", "FEATURE_SETS", "FeatureSet", "get"]
+__all__ = ["CONFIDENCE", "EXTRAS", "FEATURE_SETS", "FeatureSet", "get"]
 
 TORSO_OF_SIZE = 0.35  # torso length as a share of sqrt(box area), for poses without a torso
+CAUTION = 3  # raw scores (echo 0.3 to 0.4) keep a quarter, those with a formula in them nothing
+RELATED = 0.3  # an echo below it: what has little to do with the score may mean little at all
 SMALLEST_UNIT = 0.01  # of the box diagonal; DEKR has 1 pixel, which a scaled picture would notice
 
 
@@ -126,47 +129,64 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def extras(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
-    """Return the (P, 14) features of `EXTRAS`, in that order."""
+CONFIDENCE = ("joints", "confident joints")
+
+
+def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+    """Return the (P, 2) features of `CONFIDENCE`, in that order.
+
+    Each is drawn towards its value for a perfect pose as far as the scores know it already, by
+    their echo: what is counted twice makes an order worse. So does what means nothing: without any
+    echo they are drawn there as well.
+    """
+    xp = namespace(poses.scores)
+    related = xp.clip(poses.echo / RELATED, None, 1)
+    news = related * (1 - xp.clip(poses.echo, RELATED, None)) ** CAUTION
+    columns = _joint_statistics(poses, skeleton)[: len(CONFIDENCE)]
+    return xp.stack([1 + news * (column - 1) for column in columns], 1)
+
+
+def _joint_statistics(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:
+    """Return columns (P,) of `EXTRAS`, from "joints" to "mean log confidence"."""
     xp = namespace(poses.scores)
     joints = len(skeleton.keypoints)
-    width, height = (xp.clip(side, 1e-3, None) for side in _box_size(poses))
-    log_size = 0.5 * xp.log(width * height)
-    _, lengths, known = _links(poses, skeleton)
-    log_unit = xp.log(_unit(poses, skeleton, lengths, known)) - log_size
-
+    one = xp.ones_like(poses.scores)
     found = xp.clip(poses.found.sum(axis=1), 1, None)
     scores = poses.keypoint_scores
     mean = scores.sum(axis=1) / found
     deviation = xp.where(poses.found, scores - mean[:, None], 0.0)
-    spread = xp.sqrt((deviation * deviation).sum(axis=1) / found)
-    least = xp.amin(xp.where(poses.found, scores, 1.0), 1)
-    logs = xp.where(poses.found, xp.log(xp.clip(scores, 1e-3, None)), 0.0).sum(axis=1) / found
+    logs = xp.where(poses.found, xp.log(xp.clip(scores, 1e-3, None)), 0.0)
+    return [
+        poses.found.sum(axis=1) * one / joints,
+        (scores > CONFIDENT).sum(axis=1) * one / joints,
+        mean,
+        xp.amin(xp.where(poses.found, scores, 1.0), 1),
+        xp.sqrt((deviation * deviation).sum(axis=1) / found),
+        logs.sum(axis=1) / found,
+    ]
+
+
+def extras(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+    """Return the (P, 14) features of `EXTRAS`, in that order."""
+    xp = namespace(poses.scores)
+    width, height = (xp.clip(side, 1e-3, None) for side in _box_size(poses))
+    log_size = 0.5 * xp.log(width * height)
+    _, lengths, known = _links(poses, skeleton)
+    log_unit = xp.log(_unit(poses, skeleton, lengths, known)) - log_size
 
     same = poses.picture[:, None] == poses.picture[None, :]
     higher = same & (base[None, :] > base[:, None])
     overlap = _amax(xp.where(higher, _iou(poses.boxes), 0.0))
     top = _amax(xp.where(same, base[None, :], float("-inf")))
     one = xp.ones_like(base)
-    return xp.stack(
-        [
-            base,
-            log_size,
-            xp.log(height / width),
-            log_unit,
-            poses.found.sum(axis=1) * one / joints,
-            (scores > CONFIDENT).sum(axis=1) * one / joints,
-            mean,
-            least,
-            spread,
-            logs,
-            overlap,
-            xp.log(1 + higher.sum(axis=1) * one),
-            xp.log(same.sum(axis=1) * one),
-            base - top,
-        ],
-        1,
-    )
+    shape = [base, log_size, xp.log(height / width), log_unit]
+    company = [
+        overlap,
+        xp.log(1 + higher.sum(axis=1) * one),
+        xp.log(same.sum(axis=1) * one),
+        base - top,
+    ]
+    return xp.stack([*shape, *_joint_statistics(poses, skeleton), *company], 1)
 
 
 def _amax(matrix: Array) -> Array:
@@ -200,6 +220,7 @@ FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType(
         "dekr": FeatureSet(dekr, _dekr_names),
         "paper": FeatureSet(paper, _paper_names),
         "full": FeatureSet(full, _full_names),
+        "confidence": FeatureSet(confidence, lambda skeleton: CONFIDENCE),
     }
 )
 

@@ -14,8 +14,9 @@ from rcnet_rt.arrays import EPSILON, Array, logit, namespace
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.packing import PackedPoses
 
-__all__ = ["FORMULAS", "Formula", "base_logit", "get"]
+__all__ = ["FORMULAS", "STANDING", "Formula", "base_logit", "get"]
 
+STANDING = "standing"
 CONFIDENT = 0.2  # joints above this enter the mean (mmpose's keypoint_score_thr)
 
 
@@ -28,11 +29,13 @@ class Formula:
         summary: what it is, in a line.
         bounded: whether values stay in [0, 1] where the raw scores do; unbounded values x become
             x / (x + scale).
+        least: unbounded values, over their scale, are raised to this before their logit is taken.
     """
 
     compute: Callable[[PackedPoses], Array]
     summary: str
     bounded: bool = True
+    least: float = EPSILON
 
 
 def _mean_confidence(poses: PackedPoses) -> Array:
@@ -77,6 +80,13 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         "unbounded_score": Formula(
             lambda poses: poses.scores, "the estimator's own score, where it may pass 1", False
         ),
+        STANDING: Formula(
+            lambda poses: 1 / poses.standing,
+            "1 / poses per picture that score at least this: the raw order, comparable between "
+            "estimators",
+            bounded=False,
+            least=1e-7,  # far below any standing of use: no ties
+        ),
     }
 )
 
@@ -99,7 +109,8 @@ def base_logit(name: str, poses: PackedPoses, scale: float = 1.0) -> Array:
     """Return (P,) logits of the base score of that name.
 
     A bounded formula's value v is clipped to [1e-4, 1 - 1e-4]; an unbounded one's becomes
-    v / (v + scale), whose logit is log(v / scale): strictly increasing, so that no ties arise.
+    v / (v + scale), whose logit is log(v / scale): strictly increasing, so that no ties arise
+    above its least value.
 
     Raises:
         WeightsError: no formula has that name.
@@ -109,4 +120,4 @@ def base_logit(name: str, poses: PackedPoses, scale: float = 1.0) -> Array:
     if formula.bounded:
         return logit(value)
     xp = namespace(value)
-    return xp.log(xp.clip(value / scale, EPSILON, None))
+    return xp.log(xp.clip(value / scale, formula.least, None))

@@ -14,6 +14,7 @@ import numpy as np
 
 from rcnet_rt.arrays import Array, is_torch, namespace
 from rcnet_rt.errors import PosesError
+from rcnet_rt.score_scale import UNKNOWN_ECHO, ScoreScale, standing_alone
 
 __all__ = ["PackedPoses", "concatenate", "pack", "set_apart"]
 
@@ -26,6 +27,9 @@ class PackedPoses:
         keypoints: (P, K, 2) pixels; 0 where a joint was not found: read `found` first.
         found: (P, K) whether the joint was found.
         scores: (P,) what the estimator said; 0 for a pose with a fault.
+        standing: (P,) poses per picture that score at least this, above 0; by a rule of thumb
+            where no scale is given, see `rcnet_rt.score_scale`.
+        echo: (P,) how much the estimator's scores repeat the joints' confidence, in [0, 1].
         keypoint_scores: (P, K), 0 where not found; 1 where found if the estimator gives none.
         boxes: (P, 4) x1, y1, x2, y2 pixels; the extent of the found joints if there are none.
         image_sizes: (P, 2) width and height, NaN if not known.
@@ -36,6 +40,8 @@ class PackedPoses:
     keypoints: Array
     found: Array
     scores: Array
+    standing: Array
+    echo: Array
     keypoint_scores: Array
     boxes: Array
     image_sizes: Array
@@ -52,8 +58,11 @@ def pack(
     keypoint_scores: Array | None = None,
     boxes: Array | None = None,
     image_size: tuple[float, float] | None = None,
+    scale: ScoreScale | None = None,
 ) -> PackedPoses:
     """Pack the poses of one picture; shapes as in `Poses`, keypoints (N, K, 3) allowed.
+
+    `scale` holds what else is known of the estimator, for `standing` and `echo`.
 
     Raises:
         PosesError: a shape that does not fit.
@@ -79,10 +88,13 @@ def pack(
     if boxes is None:
         boxes = _extent(keypoints, usable)
     size = (float("nan"), float("nan")) if image_size is None else _checked_size(image_size)
+    scores = xp.where(faulty, 0.0, scores)
     return PackedPoses(
         keypoints=keypoints,
         found=usable,
-        scores=xp.where(faulty, 0.0, scores),
+        scores=scores,
+        standing=standing_alone(scores) if scale is None else scale.standing(scores),
+        echo=xp.zeros_like(scores) + (UNKNOWN_ECHO if scale is None else scale.echo),
         keypoint_scores=xp.where(usable, keypoint_scores, 0.0),
         boxes=xp.where(faulty[:, None], 0.0, boxes),
         image_sizes=xp.stack([xp.zeros_like(scores) + side for side in size], 1),

@@ -16,6 +16,7 @@ from rcnet_rt.backends import Backend, open_backend
 from rcnet_rt.errors import BackendError, PosesError
 from rcnet_rt.packing import PackedPoses, concatenate, pack, set_apart
 from rcnet_rt.poses import Poses
+from rcnet_rt.score_scale import ScoreScale
 from rcnet_rt.weights_file import Weights
 
 __all__ = ["OnError", "Refiner", "refine"]
@@ -72,6 +73,7 @@ class Refiner:
         keypoint_scores: Array | None = None,
         boxes: Array | None = None,
         image_size: tuple[float, float] | None = None,
+        scale: ScoreScale | None = None,
         on_error: OnError = "raise",
         validate: bool | None = None,
     ) -> Array:
@@ -84,6 +86,9 @@ class Refiner:
             keypoint_scores: (N, K) or None.
             boxes: (N, 4) x1, y1, x2, y2 pixels, or None.
             image_size: (width, height), or None.
+            scale: the estimator's other scores, if you keep them; for weights of any estimator
+                ("generic"), which go without by the scores in this picture alone. Use one scale,
+                or none, for all pictures whose scores are compared.
             on_error: what a pose gets whose score, joints or box are not finite numbers: "raise"
                 raises, "raw" gives it its raw score brought into [0, 1] (NaN becomes 0), "drop"
                 gives it 0. Where people must be avoided, "raw" is the safe choice.
@@ -102,7 +107,7 @@ class Refiner:
             )
         if on_error not in get_args(OnError):
             raise PosesError(f"on_error: expected raise, raw or drop, got {on_error!r}")
-        packed = pack(keypoints, scores, keypoint_scores, boxes, image_size)
+        packed = pack(keypoints, scores, keypoint_scores, boxes, image_size, scale)
         self._check_skeleton(packed)
         on_gpu = is_torch(packed.scores) and packed.scores.is_cuda
         if validate or (validate is None and not on_gpu):
@@ -112,18 +117,30 @@ class Refiner:
             on_error = "drop"
         return _same_kind_as(scores, self._score(packed, scores, on_error))
 
-    def __call__(self, poses: Poses, *, on_error: OnError = "raise") -> Poses:
+    def __call__(
+        self, poses: Poses, *, scale: ScoreScale | None = None, on_error: OnError = "raise"
+    ) -> Poses:
         """Return the same poses with refined scores; the estimator's stay as `raw_scores`."""
-        return next(self._refined([poses], on_error))
+        return next(self._refined([poses], scale, on_error))
 
-    def batch(self, pictures: Sequence[Poses], *, on_error: OnError = "raise") -> list[Poses]:
+    def batch(
+        self,
+        pictures: Sequence[Poses],
+        *,
+        scale: ScoreScale | None = None,
+        on_error: OnError = "raise",
+    ) -> list[Poses]:
         """Refine many pictures, packed together: the same numbers as one by one, sooner."""
-        return [poses for chunk in _chunks(pictures) for poses in self._refined(chunk, on_error)]
+        return [
+            poses for chunk in _chunks(pictures) for poses in self._refined(chunk, scale, on_error)
+        ]
 
-    def _refined(self, pictures: Sequence[Poses], on_error: OnError) -> Iterator[Poses]:
+    def _refined(
+        self, pictures: Sequence[Poses], scale: ScoreScale | None, on_error: OnError
+    ) -> Iterator[Poses]:
         raw = [p.scores if p.raw_scores is None else p.raw_scores for p in pictures]
         packs = [
-            pack(p.keypoints, scores, p.keypoint_scores, p.boxes, p.image_size)
+            pack(p.keypoints, scores, p.keypoint_scores, p.boxes, p.image_size, scale)
             for p, scores in zip(pictures, raw, strict=True)
         ]
         for packed in packs:
@@ -206,6 +223,7 @@ def refine(
     keypoint_scores: Array | None = None,
     boxes: Array | None = None,
     image_size: tuple[float, float] | None = None,
+    scale: ScoreScale | None = None,
     weights: str = "auto",
     device: str = "auto",
     backend: str = "auto",
@@ -226,6 +244,7 @@ def refine(
         keypoint_scores=keypoint_scores,
         boxes=boxes,
         image_size=image_size,
+        scale=scale,
         on_error=on_error,
         validate=validate,
     )

@@ -110,6 +110,11 @@ class Weights:
         """Whether there is no network: the base formula is the score."""
         return self.network is None
 
+    @property
+    def uses_scale(self) -> bool:
+        """Whether a `ScoreScale` makes their scores better."""
+        return self.base == formulas.STANDING
+
     def network_config(self) -> NetworkConfig:
         """Return the shape of the network.
 

@@ -1,6 +1,7 @@
 """Features against a plain loop that follows DEKR's rule word for word, and torch against NumPy."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ def test_dekr_equals_the_plain_loop_in_its_order(skeleton):
 
 
 @pytest.mark.parametrize(
-    ("skeleton", "sizes"), [(COCO17, (74, 75, 89)), (CROWDPOSE14, (59, 60, 74))]
+    ("skeleton", "sizes"), [(COCO17, (74, 75, 89, 2)), (CROWDPOSE14, (59, 60, 74, 2))]
 )
 def test_sizes_and_names_belong_together(skeleton, sizes):
     for (name, feature_set), size in zip(features.FEATURE_SETS.items(), sizes, strict=True):
@@ -147,5 +148,25 @@ def test_a_duplicate_shows_as_overlap():
 
 
 def test_an_unknown_set_lists_the_known():
-    with pytest.raises(WeightsError, match="dekr, paper, full"):
+    with pytest.raises(WeightsError, match="dekr, paper, full, confidence"):
         features.get("visual")
+
+
+def test_confidence_is_of_the_full_set_and_fades_with_the_echo():
+    keypoints, scores = poses_of(COCO17)
+    keypoints[2, 3:9] = np.nan
+    plain = pack(keypoints, scores[:, -1], scores[:, :-1])
+    whole = features.get("full").compute(plain, COCO17, formulas.base_logit("score", plain))
+    names = features.get("full").names(COCO17)
+    shared = whole[:, [names.index(name) for name in features.CONFIDENCE]]
+
+    def faded(echo):
+        poses = replace(plain, echo=np.full(len(plain), echo))
+        return features.get("confidence").compute(poses, COCO17, poses.scores)
+
+    perfect = np.ones((6, 2))
+    np.testing.assert_allclose(faded(0.3) - perfect, (shared - perfect) * 0.7**3)
+    np.testing.assert_allclose(faded(0.15) - perfect, (shared - perfect) * 0.7**3 / 2)
+    np.testing.assert_allclose(faded(0.6) - perfect, (shared - perfect) * 0.4**3)
+    for echo in (0.0, 1.0):
+        np.testing.assert_allclose(faded(echo), perfect)

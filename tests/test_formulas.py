@@ -47,3 +47,9 @@ def test_base_logits_never_overflow():
 def test_an_unknown_formula_lists_the_known():
     with pytest.raises(WeightsError, match="score_times_confidence"):
         formulas.get("magic")
+
+
+def test_standing_keeps_the_raw_order_without_a_tie():
+    scores = np.array([-50.0, -1.0, 0.0, 1e-4, 2e-4, 0.5, 1.0, 40.0, 2000.0])
+    packed = pack(np.ones((len(scores), 4, 2)), scores)
+    assert (np.diff(formulas.base_logit("standing", packed)) > 0).all()

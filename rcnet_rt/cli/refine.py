@@ -22,6 +22,7 @@ from rcnet_rt.datasets.results import (
 )
 from rcnet_rt.errors import DatasetError, WeightsError
 from rcnet_rt.refiner import OnError, Refiner
+from rcnet_rt.score_scale import ScoreScale
 from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.sink import check_output_file
 from rcnet_rt.weights_file import Weights
@@ -56,7 +57,8 @@ def refine(
     """Re-score a COCO keypoint results file, plain or gzipped.
 
     The same entries in the same order with only `score` changed: fields that are not known stay,
-    and numbers stay to the bit. Nothing else is needed, no images and no annotations.
+    and numbers stay to the bit. Nothing else is needed, no images and no annotations. Weights for
+    any estimator compare its scores over the whole file.
     """
     check_output_file(out)
     entries = read_results(results)
@@ -98,7 +100,9 @@ def rescore(
         _check_finite(entries, skeleton)
     images = list(poses_by_image(entries, skeleton, finite_scores=False).values())
     scores = np.zeros(len(entries))
-    refined = refiner.batch([image.poses for image in images], on_error=on_error)
+    pictures = [image.poses for image in images]
+    scale = ScoreScale.of(pictures) if refiner.weights.uses_scale else None
+    refined = refiner.batch(pictures, scale=scale, on_error=on_error)
     for image, poses in zip(images, refined, strict=True):
         scores[image.entries] = poses.scores
     return scores

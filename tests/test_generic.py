@@ -1,0 +1,204 @@
+"""The shipped `generic` weights: any convention of scores, sensible order, nothing remembered."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks import generic_weights
+from rcnet_rt import Poses, Refiner, ScoreScale, refine
+from rcnet_rt.cli.refine import rescore
+from rcnet_rt.datasets.results import poses_by_image
+from rcnet_rt.packing import concatenate, pack
+from rcnet_rt.ranking_set import RankingSet
+from rcnet_rt.skeletons import COCO17
+from rcnet_rt.weights_file import available, load
+
+GENERIC = Refiner(load(available()["generic"]))
+CONVENTIONS = {
+    "unit": lambda s: s,
+    "percent": lambda s: 100 * s,
+    "sum": lambda s: 2000 * s,
+    "logit": lambda s: np.log(s / (1 - s)),
+    "negative": lambda s: s - 1,
+    "above one": lambda s: 1 + s,
+}
+
+
+def some(seed=0, pictures=30, change=CONVENTIONS["unit"], joints=None):
+    """Pictures of poses with some joints missing; scores a multiple of 0.01, all different."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 6, pictures)
+    values = np.array_split(rng.permutation(np.linspace(0.01, 0.99, counts.sum())), counts.cumsum())
+    result = []
+    for count, scores in zip(counts, values, strict=False):
+        keypoints = rng.uniform(0, 400, (count, 17, 2))
+        keypoint_scores = (
+            rng.random((count, 17)) if joints is None else np.full((count, 17), joints)
+        )
+        if joints is None:
+            keypoints[rng.random((count, 17)) < 0.3] = np.nan
+        result.append(Poses(keypoints, change(scores), keypoint_scores=keypoint_scores))
+    return result
+
+
+def refined(pictures, scale=None):
+    return np.concatenate([poses.scores for poses in GENERIC.batch(pictures, scale=scale)])
+
+
+def raw(pictures):
+    return np.concatenate([poses.scores for poses in pictures])
+
+
+def assert_unit(scores):
+    assert np.isfinite(scores).all()
+    assert ((scores >= 0) & (scores <= 1)).all()
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("joints", [0.0, 0.73, 1.0])
+def test_where_all_joints_are_alike_the_order_is_the_raw_one(convention, scaled, joints):
+    pictures = some(change=CONVENTIONS[convention], joints=joints)
+    scores = refined(pictures, ScoreScale.of(pictures) if scaled else None)
+    assert_unit(scores)
+    order = np.argsort(raw(pictures))
+    assert (np.diff(scores[order]) > 0).all()
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_an_increasing_change_of_a_files_scores_changes_nothing(convention):
+    plain, changed = some(), some(change=CONVENTIONS[convention])
+    expected = refined(plain, ScoreScale.of(plain))
+    np.testing.assert_allclose(refined(changed, ScoreScale.of(changed)), expected, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 99), st.lists(st.floats(0.01, 50), min_size=200, max_size=200))
+def test_any_increasing_steps_give_the_same_scores(seed, steps):
+    """Scores by rank, then any rising numbers in the place of each rank."""
+    pictures = some(seed)
+    ends = np.cumsum([len(poses) for poses in pictures])[:-1]
+    rank = np.argsort(np.argsort(raw(pictures)))
+    values = np.split((np.cumsum(steps) - 700)[rank], ends)
+    changed = [replace(poses, scores=v) for poses, v in zip(pictures, values, strict=True)]
+    expected = refined(pictures, ScoreScale.of(pictures))
+    np.testing.assert_allclose(refined(changed, ScoreScale.of(changed)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_equal_scores_are_told_apart_by_their_joints_alone(scaled):
+    pictures = [replace(poses, scores=np.full(len(poses), 0.4)) for poses in some()]
+    scores = refined(pictures, ScoreScale.of(pictures) if scaled else None)
+    assert_unit(scores)
+    found = np.concatenate([(~np.isnan(p.keypoints[..., 0])).sum(1) for p in pictures])
+    assert scores[found >= 14].mean() > scores[found <= 9].mean()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.floats(-1e4, 1e4, width=32), max_size=6))
+def test_a_frame_by_itself_is_finite_whatever_the_scores(scores):
+    keypoints = np.random.default_rng(0).uniform(0, 300, (len(scores), 17, 2))
+    assert_unit(GENERIC.refine(keypoints, np.array(scores)))
+
+
+def test_without_a_scale_a_frame_depends_on_itself_alone_and_one_pose_is_enough():
+    (poses,) = some(seed=3, pictures=1) or [None]
+    together = GENERIC(poses).scores
+    one_by_one = [GENERIC(poses[[index]]).scores[0] for index in range(len(poses))]
+    np.testing.assert_allclose(together, one_by_one, atol=1e-6)
+
+
+def test_the_doors_take_a_scale_and_agree():
+    pictures = some()
+    scale = ScoreScale.of(pictures)
+    poses = max(pictures, key=len)
+    expected = GENERIC(poses, scale=scale).scores
+    assert not np.allclose(expected, GENERIC(poses).scores)
+    given = {"keypoint_scores": poses.keypoint_scores, "scale": scale}
+    arrays = poses.keypoints, poses.scores
+    np.testing.assert_allclose(GENERIC.refine(*arrays, **given), expected, atol=1e-6)
+    np.testing.assert_allclose(refine(*arrays, weights="generic", **given), expected, atol=1e-6)
+    tensors = [torch.tensor(array) for array in arrays]
+    given["keypoint_scores"] = torch.tensor(poses.keypoint_scores)
+    np.testing.assert_allclose(GENERIC.refine(*tensors, **given).numpy(), expected, atol=1e-5)
+
+
+def test_weights_of_one_estimator_ignore_the_scale():
+    pictures = some()
+    poses = max(pictures, key=len)
+    refiner = Refiner("yolo-pose")
+    with_scale = refiner(poses, scale=ScoreScale.of(pictures)).scores
+    np.testing.assert_array_equal(with_scale, refiner(poses).scores)
+
+
+def test_faulty_poses_follow_their_rule_with_a_scale():
+    pictures = some()
+    scale = ScoreScale.of(pictures)
+    poses = max(pictures, key=len)
+    scores = poses.scores.copy()
+    scores[0] = np.nan
+    given = {"keypoint_scores": poses.keypoint_scores, "scale": scale, "on_error": "drop"}
+    got = GENERIC.refine(poses.keypoints, scores, **given)
+    assert got[0] == 0
+    np.testing.assert_allclose(got[1:], GENERIC(poses, scale=scale).scores[1:], atol=1e-6)
+
+
+def test_packs_carry_standing_and_echo():
+    scale = ScoreScale(np.array([0.0, 1.0]), np.array([4.0, 1.0]), 0.25)
+    one = pack(np.ones((2, 17, 2)), np.array([0.0, 1.0]), scale=scale)
+    both = concatenate([one, one])
+    assert both.standing.tolist() == pytest.approx([4, 1, 4, 1])
+    assert both.echo.tolist() == [0.25] * 4
+
+
+def test_the_record_says_what_leaving_out_showed():
+    record = GENERIC.weights.training
+    assert record["images"]
+    for item in record["left_out"]:
+        for view, (gain, low, high) in item["gains"].items():
+            assert low <= gain <= high
+            assert gain > -0.001, (item["estimator"], item["convention"], view)
+        if item["convention"] == "raw":
+            assert item["gains"]["all"][0] > 0.002
+
+
+def test_ranking_sets_join():
+    def part(count, value):
+        column = np.full(count, value, np.float32)
+        return RankingSet(
+            column[:, None], column[:, None], *[column] * 4, starts=np.array([0, 1, count])
+        )
+
+    one, two = part(3, 1.0), part(2, 2.0)
+    one = replace(one, image=np.array([0, 1, 1]))
+    two = replace(two, image=np.array([0, 1]))
+    both = generic_weights.join([one, two])
+    assert both.starts.tolist() == [0, 1, 3, 4, 5]
+    assert both.image.tolist() == [0, 1, 1, 2, 3]
+    assert both.features[:, 0].tolist() == [1, 1, 1, 2, 2]
+
+
+def test_the_command_compares_scores_over_the_whole_file():
+    entries = [
+        {
+            "image_id": number,
+            "category_id": 1,
+            "keypoints": np.where(np.isnan(keypoints), 0, keypoints).ravel().tolist(),
+            "score": float(score) * 1000,
+        }
+        for number, poses in enumerate(some())
+        for score, keypoints in zip(
+            poses.scores, np.dstack([poses.keypoints, poses.keypoint_scores]), strict=True
+        )
+    ]
+    for entry in entries:
+        triples = np.reshape(entry["keypoints"], (17, 3))
+        triples[triples[:, 0] == 0] = 0
+        entry["keypoints"] = triples.ravel().tolist()
+    pictures = [item.poses for item in poses_by_image(entries, COCO17).values()]
+    expected = refined(pictures, ScoreScale.of(pictures))
+    np.testing.assert_allclose(rescore(entries, GENERIC), expected, atol=1e-6)
