@@ -256,7 +256,8 @@ def test_it_may_be_called_from_many_threads(refiner):
 
     def work():
         for picture, one in zip(pictures, expected, strict=True):
-            if not np.array_equal(refiner.refine(*picture), one):
+            # torch splits sums by the threads that it has to itself, so not to the bit
+            if not np.allclose(refiner.refine(*picture), one, rtol=0, atol=1e-6):
                 wrong.append(picture)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
