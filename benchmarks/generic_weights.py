@@ -108,8 +108,7 @@ def examples(data: Data, recipe: Recipe) -> RankingSet:
     )
 
     def placed(packed: PackedPoses) -> PackedPoses:
-        echo = np.full(len(packed), scale.echo)
-        return replace(packed, standing=scale.standing(packed.scores), echo=echo)
+        return replace(packed, scale=scale)
 
     poses = replace(
         poses,

@@ -140,8 +140,8 @@ def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     echo they are drawn there as well.
     """
     xp = namespace(poses.scores)
-    related = xp.clip(poses.echo / RELATED, None, 1)
-    news = related * (1 - xp.clip(poses.echo, RELATED, None)) ** CAUTION
+    related = min(poses.echo / RELATED, 1.0)
+    news = related * (1 - max(poses.echo, RELATED)) ** CAUTION
     columns = _joint_statistics(poses, skeleton)[: len(CONFIDENCE)]
     return xp.stack([1 + news * (column - 1) for column in columns], 1)
 

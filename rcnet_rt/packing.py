@@ -27,29 +27,38 @@ class PackedPoses:
         keypoints: (P, K, 2) pixels; 0 where a joint was not found: read `found` first.
         found: (P, K) whether the joint was found.
         scores: (P,) what the estimator said; 0 for a pose with a fault.
-        standing: (P,) poses per picture that score at least this, above 0; by a rule of thumb
-            where no scale is given, see `rcnet_rt.score_scale`.
-        echo: (P,) how much the estimator's scores repeat the joints' confidence, in [0, 1].
         keypoint_scores: (P, K), 0 where not found; 1 where found if the estimator gives none.
         boxes: (P, 4) x1, y1, x2, y2 pixels; the extent of the found joints if there are none.
         image_sizes: (P, 2) width and height, NaN if not known.
         picture: (P,) which picture a pose belongs to; poses see only those of their own picture.
         faulty: (P,) a score, joint or box that is not a number: the pose cannot be scored.
+        scale: what else is known of the estimator's scores, or None.
     """
 
     keypoints: Array
     found: Array
     scores: Array
-    standing: Array
-    echo: Array
     keypoint_scores: Array
     boxes: Array
     image_sizes: Array
     picture: Array
     faulty: Array
+    scale: ScoreScale | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @property
+    def standing(self) -> Array:
+        """(P,) poses per picture that score at least this, above 0; by a rule without a scale."""
+        if self.scale is None:
+            return standing_alone(self.scores)
+        return self.scale.standing(self.scores)
+
+    @property
+    def echo(self) -> float:
+        """How much the estimator's scores repeat the joints' confidence, in [0, 1]."""
+        return UNKNOWN_ECHO if self.scale is None else self.scale.echo
 
 
 def pack(
@@ -61,8 +70,6 @@ def pack(
     scale: ScoreScale | None = None,
 ) -> PackedPoses:
     """Pack the poses of one picture; shapes as in `Poses`, keypoints (N, K, 3) allowed.
-
-    `scale` holds what else is known of the estimator, for `standing` and `echo`.
 
     Raises:
         PosesError: a shape that does not fit.
@@ -93,26 +100,25 @@ def pack(
         keypoints=keypoints,
         found=usable,
         scores=scores,
-        standing=standing_alone(scores) if scale is None else scale.standing(scores),
-        echo=xp.zeros_like(scores) + (UNKNOWN_ECHO if scale is None else scale.echo),
         keypoint_scores=xp.where(usable, keypoint_scores, 0.0),
         boxes=xp.where(faulty[:, None], 0.0, boxes),
         image_sizes=xp.stack([xp.zeros_like(scores) + side for side in size], 1),
         picture=xp.zeros_like(scores),
         faulty=faulty,
+        scale=scale,
     )
 
 
 def concatenate(packs: Sequence[PackedPoses]) -> PackedPoses:
-    """Join packs into one, each the poses of a picture of its own, numbered from 0."""
+    """Join packs of one estimator into one, each a picture of its own, numbered from 0."""
     xp = namespace(packs[0].scores)
     columns = {
         field.name: xp.concatenate([getattr(pack, field.name) for pack in packs])
         for field in fields(PackedPoses)
-        if field.name != "picture"
+        if field.name not in ("picture", "scale")
     }
     picture = xp.concatenate([pack.picture * 0 + number for number, pack in enumerate(packs)])
-    return PackedPoses(picture=picture, **columns)
+    return PackedPoses(picture=picture, scale=packs[0].scale, **columns)
 
 
 def set_apart(poses: PackedPoses, chosen: Array) -> PackedPoses:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
@@ -301,17 +302,15 @@ def _same_kind_as(given: Any, refined: Array) -> Array:
 def _moved(poses: PackedPoses, backend: Backend) -> PackedPoses:
     """Bring poses to the kind of array and the device of the backend."""
     if backend.arrays == "numpy":
-        if not is_torch(poses.scores):
-            return poses
-        return PackedPoses(**{name: array.numpy() for name, array in vars(poses).items()})
+        return poses if not is_torch(poses.scores) else _each(poses, lambda array: array.numpy())
     import torch
 
-    return PackedPoses(
-        **{
-            name: torch.as_tensor(array, device=backend.device)
-            for name, array in vars(poses).items()
-        }
-    )
+    return _each(poses, lambda array: torch.as_tensor(array, device=backend.device))
+
+
+def _each(poses: PackedPoses, change: Callable[[Array], Array]) -> PackedPoses:
+    columns = {name: value for name, value in vars(poses).items() if name != "scale"}
+    return replace(poses, **{name: change(array) for name, array in columns.items()})
 
 
 def _chunks(pictures: Sequence[Poses]) -> Iterator[list[Poses]]:

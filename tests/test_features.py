@@ -9,6 +9,7 @@ import torch
 
 from rcnet_rt import WeightsError, features, formulas
 from rcnet_rt.packing import concatenate, pack, set_apart
+from rcnet_rt.score_scale import ScoreScale
 from rcnet_rt.skeletons import COCO17, CROWDPOSE14
 
 
@@ -161,7 +162,8 @@ def test_confidence_is_of_the_full_set_and_fades_with_the_echo():
     shared = whole[:, [names.index(name) for name in features.CONFIDENCE]]
 
     def faded(echo):
-        poses = replace(plain, echo=np.full(len(plain), echo))
+        scale = ScoreScale(np.zeros(1), np.ones(1), echo)
+        poses = replace(plain, scale=scale)
         return features.get("confidence").compute(poses, COCO17, poses.scores)
 
     perfect = np.ones((6, 2))

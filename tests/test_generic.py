@@ -152,7 +152,7 @@ def test_packs_carry_standing_and_echo():
     one = pack(np.ones((2, 17, 2)), np.array([0.0, 1.0]), scale=scale)
     both = concatenate([one, one])
     assert both.standing.tolist() == pytest.approx([4, 1, 4, 1])
-    assert both.echo.tolist() == [0.25] * 4
+    assert both.echo == 0.25
 
 
 def test_the_record_says_what_leaving_out_showed():
