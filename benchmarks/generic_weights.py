@@ -20,9 +20,9 @@ from benchmarks.accuracy import protocol
 from rcnet_rt import __version__, calibration, weights_file
 from rcnet_rt.average_precision import Interval
 from rcnet_rt.datasets.results import ImagePoses, with_scores
-from rcnet_rt.experiment import Data
 from rcnet_rt.features import CAUTION, RELATED
 from rcnet_rt.formulas import STANDING
+from rcnet_rt.labelled import Data
 from rcnet_rt.metrics import best_f1_threshold, precision_threshold
 from rcnet_rt.packing import PackedPoses, pack
 from rcnet_rt.ranking_set import RankingSet, ranking_set, table

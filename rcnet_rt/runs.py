@@ -21,7 +21,8 @@ from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import Entry, read_results
 from rcnet_rt.errors import DatasetError, OutputError
 from rcnet_rt.evaluation import Evaluation, compare
-from rcnet_rt.experiment import Data, Progress, Split
+from rcnet_rt.experiment import Progress
+from rcnet_rt.labelled import Data, Split, fold_splits, fraction_split
 from rcnet_rt.metrics import expected_calibration_error
 from rcnet_rt.model_card import card, record
 from rcnet_rt.recipes import Recipe
@@ -62,9 +63,9 @@ class HoldOut:
             many = len(images) >= MANY_IMAGES
             folds, fraction = (None, DEFAULT_FRACTION) if many else (DEFAULT_FOLDS, None)
         if fraction is not None:
-            return [experiment.fraction_split(images, fraction, seed)]
+            return [fraction_split(images, fraction, seed)]
         assert folds is not None
-        return experiment.fold_splits(images, folds, seed)
+        return fold_splits(images, folds, seed)
 
 
 def _by_split(data: Data, images: Sequence[int], name: str) -> Split:

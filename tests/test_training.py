@@ -10,7 +10,7 @@ from rcnet_rt import WeightsError, experiment
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.experiment import Data, Split
+from rcnet_rt.labelled import Data, Split, fold_splits, fraction_split
 from rcnet_rt.ranking_set import mirror, ranking_set, table
 from rcnet_rt.recipes import PRESETS, Recipe
 from rcnet_rt.skeletons import COCO17
@@ -126,23 +126,23 @@ def test_nothing_to_learn_from_is_told(data):
 
 def test_folds_hold_every_image_out_once():
     images = range(100, 117)
-    splits = experiment.fold_splits(images, 5)
+    splits = fold_splits(images, 5)
     assert sorted(i for split in splits for i in split.held_out) == list(images)
     for split in splits:
         assert not set(split.training) & set(split.held_out)
         assert set(split.training) | set(split.held_out) == set(images)
-    assert splits == experiment.fold_splits(images[::-1], 5)
-    assert splits != experiment.fold_splits(images, 5, seed=1)
+    assert splits == fold_splits(images[::-1], 5)
+    assert splits != fold_splits(images, 5, seed=1)
     for folds in (1, 18):
         with pytest.raises(DatasetError, match="folds need"):
-            experiment.fold_splits(images, folds)
+            fold_splits(images, folds)
 
 
 def test_a_fraction_must_leave_both_sides_some():
-    split = experiment.fraction_split(range(10), 0.3)
+    split = fraction_split(range(10), 0.3)
     assert (len(split.training), len(split.held_out)) == (7, 3)
     with pytest.raises(DatasetError, match="both need some"):
-        experiment.fraction_split(range(10), 0.01)
+        fraction_split(range(10), 0.01)
 
 
 def test_results_of_other_images_are_told(data, shared_data):
@@ -154,7 +154,7 @@ def test_results_of_other_images_are_told(data, shared_data):
 def test_held_out_scores_are_those_of_refine_and_gain(data):
     """Two folds of real predictions: unseen images must gain over the raw score."""
     recipe = replace(PRESETS["residual"], epochs=15)
-    splits = experiment.fold_splits(list(data.poses), 2)
+    splits = fold_splits(list(data.poses), 2)
     parts = [(split, experiment.fit(data, recipe, split, name="test")) for split in splits]
     held_out = experiment.hold_out(data, parts)
     assert sorted(held_out.entries) == sorted(

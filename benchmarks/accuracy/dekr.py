@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.accuracy.scorers import settle
-from rcnet_rt.experiment import Data
+from rcnet_rt.labelled import Data
 from rcnet_rt.model import ScoreNet
 from rcnet_rt.ranking_set import PoseTable, RankingSet
 from rcnet_rt.recipes import Recipe

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from benchmarks.accuracy.scorers import Settled
 from rcnet_rt.datasets.results import with_scores
-from rcnet_rt.experiment import Data
+from rcnet_rt.labelled import Data
 from rcnet_rt.ranking_set import RankingSet
 from rcnet_rt.recipes import Recipe
 from rcnet_rt.training import score, train

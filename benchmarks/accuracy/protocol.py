@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results
-from rcnet_rt.experiment import Data, fold_splits
+from rcnet_rt.labelled import Data, fold_splits
 
 __all__ = [
     "ESTIMATORS",

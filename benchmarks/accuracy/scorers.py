@@ -15,7 +15,7 @@ from rcnet_rt import experiment, formulas
 from rcnet_rt import features as feature_sets
 from rcnet_rt.arrays import sigmoid
 from rcnet_rt.datasets.results import read_results
-from rcnet_rt.experiment import Data, Split
+from rcnet_rt.labelled import Data, Split
 from rcnet_rt.packing import pack
 from rcnet_rt.ranking_set import PoseTable, RankingSet, ranking_set, table
 from rcnet_rt.recipes import Recipe

@@ -17,7 +17,7 @@ import torch
 from benchmarks.accuracy import protocol
 from benchmarks.accuracy.parts import RAW, Part, Row, Subject
 from benchmarks.accuracy.protocol import Verdict
-from rcnet_rt.experiment import Data
+from rcnet_rt.labelled import Data
 
 __all__ = ["Options", "Table", "run_rows", "views"]
 

@@ -20,7 +20,7 @@ from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import Evaluation, compare
-from rcnet_rt.experiment import Data
+from rcnet_rt.labelled import Data
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.video.sink import check_output_file
 from rcnet_rt.weights_file import Weights

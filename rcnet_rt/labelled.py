@@ -1,0 +1,140 @@
+"""An estimator's results with the ground truth of their images, and how images are held out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt import formulas
+from rcnet_rt.average_precision import AveragePrecision
+from rcnet_rt.copies import CopyPoses, poses_by_copy
+from rcnet_rt.datasets.coco import GroundTruth
+from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_of
+from rcnet_rt.errors import DatasetError
+from rcnet_rt.evaluation import match_entries
+from rcnet_rt.oks import Match
+from rcnet_rt.packing import pack
+
+__all__ = ["Data", "Split", "fold_splits", "fraction_split"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """An estimator's results with the ground truth of their images.
+
+    Attributes:
+        ground_truth: the people.
+        entries: the results.
+        copy_entries: its results on altered copies, see `rcnet_rt.copies`.
+    """
+
+    ground_truth: GroundTruth
+    entries: Sequence[Entry]
+    copy_entries: Sequence[Entry] = ()
+
+    @cached_property
+    def copies(self) -> dict[int, list[CopyPoses]]:
+        """Poses on altered copies of the images, by image id; for training only."""
+        return poses_by_copy(self.copy_entries, self.ground_truth.skeleton)
+
+    @cached_property
+    def scores(self) -> Floats:
+        """(E,) raw scores."""
+        return scores_of(self.entries)
+
+    @cached_property
+    def poses(self) -> dict[int, ImagePoses]:
+        """Poses of the images that have ground truth, by image id."""
+        found = poses_by_image(
+            self.entries, self.ground_truth.skeleton, self.ground_truth.image_sizes
+        )
+        known = {i: poses for i, poses in found.items() if i in self.ground_truth.images}
+        if not known:
+            raise DatasetError(
+                "no image of the results is in the ground truth; were they made on other data?"
+            )
+        return known
+
+    @cached_property
+    def average_precision(self) -> AveragePrecision:
+        """The judge of any scores for these entries."""
+        return AveragePrecision(self.ground_truth, self.entries)
+
+    @cached_property
+    def match(self) -> Match:
+        """Which entries are right, and by how much."""
+        return match_entries(self.ground_truth, self.entries)
+
+    @property
+    def unit_scores(self) -> bool:
+        """Whether all raw scores are in [0, 1]."""
+        return bool(((self.scores >= 0) & (self.scores <= 1)).all())
+
+    def formula_values(self, name: str) -> Floats:
+        """Return (E,) values of a formula, increasing with its score; -1 without ground truth."""
+        values = np.full(len(self.entries), -1.0)
+        for item in self.poses.values():
+            p = item.poses
+            packed = pack(p.keypoints, p.scores, p.keypoint_scores, p.boxes)
+            values[item.entries] = formulas.get(name).compute(packed)
+        return values
+
+    def best_formula(self, images: Collection[int]) -> str:
+        """Return the formula with the best AP on some images; of equals the first, the simplest."""
+        names = [
+            name
+            for name, formula in formulas.FORMULAS.items()
+            if (self.unit_scores or not formula.bounded) and name != formulas.STANDING
+        ]
+        return max(names, key=lambda n: self.average_precision.ap(self.formula_values(n), images))
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images to train on and images held out."""
+
+    name: str
+    training: tuple[int, ...]
+    held_out: tuple[int, ...]
+
+
+def fold_splits(images: Collection[int], folds: int, seed: int = 0) -> list[Split]:
+    """Return k splits that hold each image out once; the same for the same images and seed.
+
+    Raises:
+        DatasetError: fewer images than folds.
+    """
+    if not 2 <= folds <= len(images):
+        raise DatasetError(f"{folds} folds need 2 to {len(images)} for {len(images)} images")
+    shuffled = np.random.default_rng(seed).permutation(sorted(images)).tolist()
+    parts = [shuffled[start::folds] for start in range(folds)]
+    return [
+        Split(
+            f"fold {number} of {folds}",
+            tuple(sorted(set(shuffled) - set(part))),
+            tuple(sorted(part)),
+        )
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def fraction_split(images: Collection[int], fraction: float, seed: int = 0) -> Split:
+    """Return one split that holds a share of the images out.
+
+    Raises:
+        DatasetError: a side of it would be empty.
+    """
+    count = round(len(images) * fraction)
+    if not 0 < count < len(images):
+        raise DatasetError(
+            f"holding {fraction:g} of {len(images)} images out leaves {count} to judge and "
+            f"{len(images) - count} to train on; both need some"
+        )
+    shuffled = np.random.default_rng(seed).permutation(sorted(images)).tolist()
+    return Split("training", tuple(sorted(shuffled[count:])), tuple(sorted(shuffled[:count])))
