@@ -220,4 +220,4 @@ def _verdict(comparison: Comparison) -> str:
         )
     if not gain.low > 0:
         return "The interval of the gain includes 0: on this much data the gain is not certain."
-    return "The gain over the raw scores is certain at 95 %."
+    return "The 95 % interval of the gain over the raw scores is above 0."
