@@ -121,11 +121,11 @@ def tables(subject: Subject) -> list[Row]:
         *_formula_rows(),
         _fold("DEKR's ScoreNet × score", dekr.dekr, recipe=recipe),
         _fold("DEKR's ScoreNet × score, matched target", dekr.dekr, recipe=recipe, matched=True),
-        _fold(LINEAR, scorers.library, recipe=_linear(subject.quick)),
-        _fold("MLP residual", scorers.library, recipe=_mlp(subject.quick)),
+        _fold(LINEAR, scorers.ours, recipe=_linear(subject.quick)),
+        _fold("MLP residual", scorers.ours, recipe=_mlp(subject.quick)),
         boosting,
-        _fold("RCNet, paper", scorers.library, recipe=paper),
-        _fold("RCNet residual (default recipe)", scorers.library, recipe=recipe),
+        _fold("RCNet, paper", scorers.ours, recipe=paper),
+        _fold("RCNet residual (default recipe)", scorers.ours, recipe=recipe),
         *_copy_rows(subject),
         Row("oracle", "fixed", scorers.oracle),
     ]
@@ -159,7 +159,7 @@ def groups(subject: Subject) -> list[Row]:
     without = partial(_fold, scorer=scorers.masked, recipe=recipe)
     return [
         *_references(subject),
-        _fold(DEFAULT, scorers.library, recipe=recipe),
+        _fold(DEFAULT, scorers.ours, recipe=recipe),
         *(without(f"without {g}", seen=partial(feature_groups.is_not, group=g)) for g in present),
         without("score alone", seen=partial(feature_groups.is_score_or, group="score")),
         *(
@@ -194,9 +194,9 @@ def choices(subject: Subject) -> list[Row]:
     }
     return [
         *_references(subject),
-        _fold(DEFAULT, scorers.library, recipe=default),
+        _fold(DEFAULT, scorers.ours, recipe=default),
         *(
-            _fold(name, scorers.library, recipe=recipe)
+            _fold(name, scorers.ours, recipe=recipe)
             for name, recipe in changed.items()
             if recipe != default
         ),
@@ -208,7 +208,7 @@ def curve(subject: Subject) -> list[Row]:
     methods = {"RCNet residual": _recipe(subject.quick), "linear residual": _linear(subject.quick)}
     rows = _references(subject)
     for method, recipe in methods.items():
-        learn = partial(scorers.library, recipe=recipe)
+        learn = partial(scorers.ours, recipe=recipe)
         for count in SUBSETS[subject.estimator]:
             some = partial(scorers.limited, scorer=learn, images=count)
             rows.append(Row(f"{method}, {count} images", "folds", some))

@@ -28,7 +28,7 @@ __all__ = [
     "boosting",
     "formula",
     "formula_and_size",
-    "library",
+    "ours",
     "limited",
     "masked",
     "mean_score",
@@ -88,7 +88,7 @@ def oracle(data: Data) -> Floats:
     return data.match.target
 
 
-def library(training: Data, test: Data, seed: int, recipe: Recipe) -> Floats:
+def ours(training: Data, test: Data, seed: int, recipe: Recipe) -> Floats:
     """Train by a recipe and refine, both as users do."""
     everything = Split("all", tuple(training.poses), ())
     weights = experiment.fit(training, replace(recipe, seed=seed), everything, name="study")
@@ -106,7 +106,7 @@ def with_copies(
     """Train on what the estimator found on altered copies of the training images, too."""
     entries = [entry for file in files for entry in _results(file)]
     allowed = [entry for entry in entries if entry["image_id"] in training.poses]
-    return library(replace(training, copy_entries=allowed), test, seed, recipe)
+    return ours(replace(training, copy_entries=allowed), test, seed, recipe)
 
 
 _results = lru_cache(maxsize=4)(read_results)
