@@ -135,7 +135,7 @@ def test_copies_of_held_out_images_are_not_learned_from(data, tmp_path, monkeypa
         seen.append(images)
         return test.scores
 
-    monkeypatch.setattr(scorers, "library", spy)
+    monkeypatch.setattr(scorers, "ours", spy)
     scorer = partial(scorers.with_copies, recipe=QUICK, files=(file,))
     protocol.out_of_fold(data, scorer, 0)
     assert len(seen) == 5
