@@ -12,6 +12,7 @@ from rcnet_rt.errors import WeightsError
 
 __all__ = ["Calibration", "fit"]
 
+SAME = 1e-9  # scores closer than this share a knot
 MINIMUM_RISE = 1e-3  # share of each step's width that the map rises at least, so that no ties arise
 
 
@@ -88,11 +89,9 @@ def fit(
         for chunk in bins
     ]
     pools = _pool_adjacent_violators(points)
-    inputs = np.array([0.0, *(pool[0] for pool in pools), 1.0])
-    outputs = np.clip(np.array([0.0, *(pool[1] for pool in pools), 1.0]), 0, 1)
-    keep = np.concatenate([[True], np.diff(inputs[:-1]) > 1e-9, [True]])
-    keep[-2] &= inputs[-2] < 1 - 1e-9
-    inputs, outputs = inputs[keep], outputs[keep]
+    inside = [pool for pool in pools if SAME < pool[0] < 1 - SAME]
+    inputs = np.array([0.0, *(x for x, _, _ in inside), 1.0])
+    outputs = np.clip(np.array([0.0, *(y for _, y, _ in inside), 1.0]), 0, 1)
     outputs = (1 - MINIMUM_RISE) * np.maximum.accumulate(outputs) + MINIMUM_RISE * inputs
     outputs[0], outputs[-1] = 0.0, 1.0
     return Calibration(inputs, outputs)
@@ -101,11 +100,13 @@ def fit(
 def _pool_adjacent_violators(
     points: list[tuple[float, float, float]],
 ) -> list[tuple[float, float, float]]:
-    """Merge neighbours (x, y, weight) until y never falls."""
+    """Merge neighbours (x, y, weight) until x rises and y does not fall."""
     pools: list[tuple[float, float, float]] = []
     for x, y, weight in points:
         pools.append((x, y, weight))
-        while len(pools) > 1 and pools[-2][1] >= pools[-1][1]:
+        while len(pools) > 1 and (
+            pools[-2][1] >= pools[-1][1] or pools[-1][0] - pools[-2][0] <= SAME
+        ):
             x2, y2, w2 = pools.pop()
             x1, y1, w1 = pools.pop()
             total = w1 + w2

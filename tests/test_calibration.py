@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rcnet_rt import WeightsError
@@ -22,6 +22,7 @@ def test_it_finds_the_expected_target():
         assert calibrated[part].mean() == pytest.approx(targets[part].mean(), abs=0.02)
 
 
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=60))
 def test_it_never_changes_the_order_nor_makes_ties(pairs):
     scores, targets = np.array(pairs).T
@@ -31,6 +32,14 @@ def test_it_never_changes_the_order_nor_makes_ties(pairs):
     assert (np.diff(mapped) > 0).all()
     assert mapped[0] == 0
     assert mapped[-1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("score", [0.0, 0.5, 1.0])
+def test_equal_scores_share_a_knot(score):
+    calibration = fit(np.full(50, score), np.linspace(0, 1, 50))
+    assert (np.diff(calibration(np.linspace(0, 1, 101))) > 0).all()
+    if score == 0.5:
+        assert calibration(np.array([0.5]))[0] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_poses_without_weight_do_not_count():
