@@ -7,8 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from rcnet_rt.poses import Poses
+
+# The same cases at every run; `--hypothesis-profile=explore` looks for new ones.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile("same")
 
 ROOT = Path(__file__).resolve().parents[1]
 
