@@ -54,14 +54,15 @@ def _box_size(poses: PackedPoses) -> tuple[Array, Array]:
 
 
 def _links(poses: PackedPoses, skeleton: Skeleton) -> tuple[Array, Array, Array]:
-    """Vectors (P, L, 2) and lengths (P, L) of the links, and which (P, L) have both joints."""
+    """Vectors (P, L, 2) and lengths (P, L) of the links, and the unit length (P,) of each pose."""
     xp = namespace(poses.scores)
     first = [a for a, _ in skeleton.links]
     second = [b for _, b in skeleton.links]
     known = poses.found[:, first] & poses.found[:, second]
     vectors = poses.keypoints[:, first] - poses.keypoints[:, second]
     vectors = xp.where(known[:, :, None], vectors, 0.0)
-    return vectors, xp.sqrt((vectors * vectors).sum(axis=2)), known
+    lengths = xp.sqrt((vectors * vectors).sum(axis=2))
+    return vectors, lengths, _unit(poses, skeleton, lengths, known)
 
 
 def _unit(poses: PackedPoses, skeleton: Skeleton, lengths: Array, known: Array) -> Array:
@@ -83,11 +84,14 @@ def dekr(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     The order is dx0, dy0, dx1, dy1, …, then the lengths, then the joint scores. Links with a joint
     that was not found are zero.
     """
+    return _dekr(poses, *_links(poses, skeleton))
+
+
+def _dekr(poses: PackedPoses, vectors: Array, lengths: Array, unit: Array) -> Array:
     xp = namespace(poses.scores)
-    vectors, lengths, known = _links(poses, skeleton)
-    unit = _unit(poses, skeleton, lengths, known)[:, None]
-    flat = vectors.reshape(len(poses), 2 * len(skeleton.links))
-    return xp.concatenate([flat / unit, lengths / unit, poses.keypoint_scores], 1)
+    flat = vectors.reshape(len(poses), 2 * lengths.shape[1])
+    scaled = [flat / unit[:, None], lengths / unit[:, None]]
+    return xp.concatenate([*scaled, poses.keypoint_scores], 1)
 
 
 def _dekr_names(skeleton: Skeleton) -> tuple[str, ...]:
@@ -166,13 +170,12 @@ def _joint_statistics(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:
     ]
 
 
-def extras(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+def _extras(poses: PackedPoses, skeleton: Skeleton, base: Array, unit: Array) -> Array:
     """Return the (P, 14) features of `EXTRAS`, in that order."""
     xp = namespace(poses.scores)
     width, height = (xp.clip(side, 1e-3, None) for side in _box_size(poses))
     log_size = 0.5 * xp.log(width * height)
-    _, lengths, known = _links(poses, skeleton)
-    log_unit = xp.log(_unit(poses, skeleton, lengths, known)) - log_size
+    log_unit = xp.log(unit) - log_size
 
     same = poses.picture[:, None] == poses.picture[None, :]
     higher = same & (base[None, :] > base[:, None])
@@ -208,7 +211,10 @@ def _iou(boxes: Array) -> Array:
 def full(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     """Return the paper's features and `EXTRAS` (P, 3L + K + 15)."""
     xp = namespace(poses.scores)
-    return xp.concatenate([paper(poses, skeleton, base), extras(poses, skeleton, base)], 1)
+    vectors, lengths, unit = _links(poses, skeleton)
+    own = _dekr(poses, vectors, lengths, unit)
+    more = _extras(poses, skeleton, base, unit)
+    return xp.concatenate([own, poses.scores[:, None], more], 1)
 
 
 def _full_names(skeleton: Skeleton) -> tuple[str, ...]:
