@@ -25,6 +25,7 @@ class Recipe:
         target: "oks" (matched OKS) or "share" (share of COCO's ten thresholds reached).
         loss: name of the loss, see `rcnet_rt.losses`.
         margin: of the rank loss.
+        positive: matched OKS from which a pose is right, of the losses that know right and wrong.
         epochs: passes over the training images.
         poses_a_step: whole images are packed to about this many poses.
         shortcut: see `NetworkConfig`.
@@ -48,6 +49,7 @@ class Recipe:
     target: Target = "oks"
     loss: str = "rank"
     margin: float = 0.5
+    positive: float = 0.5
     hidden: int | None = None
     feedforward: int = 64
     dropout: float = 0.3
@@ -74,6 +76,8 @@ class Recipe:
             )
         if not 0 <= self.margin <= 1:
             raise WeightsError(f"margin must be in [0, 1], got {self.margin}")
+        if not 0 < self.positive <= 1:
+            raise WeightsError(f"positive must be in (0, 1], got {self.positive}")
 
 
 PRESETS: Mapping[str, Recipe] = MappingProxyType(

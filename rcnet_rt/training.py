@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from rcnet_rt import model
+from rcnet_rt import losses, model
 from rcnet_rt.errors import WeightsError
-from rcnet_rt.losses import LOSSES
+from rcnet_rt.losses import Criterion
 from rcnet_rt.model import Network
 from rcnet_rt.model_config import NetworkConfig
 from rcnet_rt.ranking_set import RankingSet
@@ -65,11 +65,10 @@ def train(
         on_epoch: called after every epoch.
 
     Raises:
-        WeightsError: nothing to learn from, a loss that is not finite, or a checkpoint that does
-            not fit.
+        WeightsError: nothing to learn from, an unknown loss, one that is not finite, or a
+            checkpoint that does not fit.
     """
-    if recipe.loss not in LOSSES:
-        raise WeightsError(f"unknown loss {recipe.loss!r}; known are {', '.join(LOSSES)}")
+    criterion = losses.get(recipe.loss, margin=recipe.margin, positive=recipe.positive)
     if len(data) < 2:
         raise WeightsError(f"training needs at least 2 poses, got {len(data)}")
     torch.manual_seed(recipe.seed)
@@ -81,7 +80,7 @@ def train(
     columns = _Columns(data, device)
     kept = cast(Network, averaged.module) if recipe.average > 0 else network
     for number in range(done + 1, recipe.epochs + 1):
-        loss = _epoch(recipe, data, columns, state, number)
+        loss = _epoch(recipe, data, columns, state, criterion, number)
         if checkpoint is not None:
             state.save(checkpoint, number)
         if on_epoch is not None:
@@ -152,7 +151,12 @@ class _Columns:
 
 
 def _epoch(
-    recipe: Recipe, data: RankingSet, columns: _Columns, state: _State, number: int
+    recipe: Recipe,
+    data: RankingSet,
+    columns: _Columns,
+    state: _State,
+    criterion: Criterion,
+    number: int,
 ) -> float:
     """Go once over all images in a random order; return the mean loss of the steps."""
     seed = recipe.seed * 1_000_003 + number
@@ -163,17 +167,15 @@ def _epoch(
         device=columns.image.device,
     )
     network = state.network.train()
-    losses: list[Tensor] = []
+    values: list[Tensor] = []
     for rows in _batches(data.starts, random, recipe.poses_a_step):
         batch = torch.from_numpy(rows).to(columns.image.device)
         features = columns.features[mirrored[batch], batch]
-        scores = network(features, columns.base[batch], columns.image[batch])
-        loss = LOSSES[recipe.loss](
-            scores, columns.targets[batch], columns.weights[batch], recipe.margin
-        )
+        logits = network.logits(features, columns.base[batch], columns.image[batch])
+        loss = criterion(logits, columns.targets[batch], columns.weights[batch])
         state.step(loss, recipe)
-        losses.append(loss.detach())
-    mean = float(torch.stack(losses).mean())
+        values.append(loss.detach())
+    mean = float(torch.stack(values).mean())
     if not np.isfinite(mean):
         raise WeightsError(
             f"the loss of epoch {number} is {mean}; use a smaller learning rate than "

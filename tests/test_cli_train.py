@@ -2,12 +2,18 @@
 
 import gzip
 import json
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from rcnet_rt import Refiner, load_weights
 from rcnet_rt.cli import _run
+from rcnet_rt.features import FEATURE_SETS
+from rcnet_rt.losses import LOSSES
+from rcnet_rt.model_config import Architecture
+from rcnet_rt.ranking_set import Target
+from rcnet_rt.recipes import PRESETS
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +92,8 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(run, capsys):
         (["--predictions", "gone.json"], 1, "gone.json"),
         (["--base", "magic"], 1, "unknown formula 'magic'"),
         (["--margin", "7"], 2, "margin"),
+        (["--margin", "0.3", "--loss", "l1"], 2, "--margin belongs to --loss rank"),
+        (["--positive", "0.7"], 2, "--positive belongs to --loss ap and dr"),
         (["--resume"], 1, "holds no run to resume"),
         (["--device", "cuda:99"], 1, "cuda:99"),
     ],
@@ -95,6 +103,29 @@ def test_what_cannot_be_is_one_sentence(run, capsys, options, code, message):
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        *(["--loss", loss] for loss in LOSSES),
+        *(["--loss", "rank", "--margin", margin] for margin in ("0", "0.3", "1")),
+        *(["--loss", loss, "--positive", "0.75"] for loss in ("ap", "dr")),
+        *(["--arch", architecture] for architecture in get_args(Architecture)),
+        *(["--features", name] for name in FEATURE_SETS),
+        *(["--target", target] for target in get_args(Target)),
+        *(["--preset", preset] for preset in PRESETS),
+    ],
+    ids=" ".join,
+)
+def test_every_choice_trains_on_real_predictions(run, tmp_path, options):
+    assert run("--val-fraction", "0.3", *options) == 0
+    refiner = Refiner(load_weights(str(tmp_path / "run" / "rcnet.safetensors")))
+    rng = np.random.default_rng(0)
+    scores = refiner.refine(rng.random((4, 17, 2)) * 200, rng.random(4))
+    assert len(set(scores)) > 1
+    assert ((scores >= 0) & (scores <= 1)).all()
 
 
 def test_a_file_given_twice_is_told(run, results, capsys):

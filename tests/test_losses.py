@@ -1,97 +1,144 @@
+"""What holds for every loss; each is held against the naive one in `naive_losses`."""
+
 import pytest
 import torch
 
-from rcnet_rt.losses.rank import absolute_error, pair_loss, rank_loss
+from rcnet_rt import WeightsError, losses
+from rcnet_rt.losses import LOSSES, neural_ndcg
+from rcnet_rt.metrics import ranking_accuracy
+from tests.naive_losses import NAIVE, ap_and_gradient
 
-
-def paper_g(delta, better, c):
-    """Eq. 9 case by case; `better` is +1 where the first pose is the better one."""
-    if better > 0:
-        if delta >= 0:
-            return 0.5 * (delta - c) ** 2 + 0.5 * delta**2
-        return 0.5 * (delta - c) ** 2 - 0.5 * delta**2
-    if delta >= 0:
-        return 0.5 * (delta + c) ** 2 - 0.5 * delta**2
-    return 0.5 * (delta + c) ** 2 + 0.5 * delta**2
-
-
-def naive(scores, targets, weights, margin):
-    total = pairs = 0.0
-    for i in range(len(scores)):
-        for j in range(i + 1, len(scores)):
-            if targets[i] != targets[j]:
-                better = 1 if targets[i] > targets[j] else -1
-                weight = weights[i] * weights[j]
-                total += weight * paper_g(scores[i] - scores[j], better, 2 * margin)
-                pairs += weight
-    error = sum(w * abs(t - s) for s, t, w in zip(scores, targets, weights, strict=True))
-    return error / sum(weights) + (total / pairs if pairs else 0.0)
+every = pytest.mark.parametrize("name", LOSSES)
 
 
 def batch(count=12, seed=0):
+    """Logits, targets of which some are equal, and weights of which some are 0 or 1."""
     generator = torch.Generator().manual_seed(seed)
-    scores, targets, weights = torch.rand(3, count, generator=generator, dtype=torch.float64)
-    targets[::3] = 0.0
-    return scores, targets, weights
+    logits = torch.randn(count, generator=generator, dtype=torch.float64)
+    targets, weights = torch.rand(2, count, generator=generator, dtype=torch.float64)
+    targets[::3], weights[::2], weights[1::5] = 0.0, 1.0, 0.0
+    return logits, targets, weights
 
 
-@pytest.mark.parametrize("margin", [0.3, 0.5, 0.7, 1.0])
-def test_it_equals_a_naive_double_loop(margin):
-    scores, targets, weights = batch()
-    expected = naive(scores.tolist(), targets.tolist(), weights.tolist(), margin)
-    assert float(rank_loss(scores, targets, weights, margin)) == pytest.approx(expected, abs=1e-6)
+def get(name, margin=0.5, positive=0.5):
+    return losses.get(name, margin=margin, positive=positive)
 
 
-def test_gradients_are_those_of_the_formula():
-    scores, targets, weights = batch()
-    scores.requires_grad_(True)
-    assert torch.autograd.gradcheck(lambda s: rank_loss(s, targets, weights), scores)
+@every
+@pytest.mark.parametrize("seed", range(3))
+def test_it_equals_the_naive_one(name, seed):
+    logits, targets, weights = batch(seed=seed)
+    expected = NAIVE[name](logits.tolist(), targets.tolist(), weights.tolist())
+    assert float(get(name)(logits, targets, weights)) == pytest.approx(expected, abs=1e-9)
 
 
-def test_values_of_the_pair_term():
-    targets, ones = torch.tensor([1.0, 0.0]), torch.ones(2)
-    for difference, value in [(-1.0, 1.5), (0.0, 0.5), (0.5, 0.25), (1.0, 0.5)]:
-        scores = torch.tensor([difference, 0.0])
-        assert float(pair_loss(scores, targets, ones)) == pytest.approx(value)
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [("rank", "margin", 0.0), ("rank", "margin", 0.3), ("rank", "margin", 1.0)]
+    + [(name, "positive", value) for name in ("ap", "dr") for value in (0.1, 0.8)],
+)
+def test_options_reach_the_loss(name, option, value):
+    columns = batch()
+    expected = NAIVE[name](*(column.tolist() for column in columns), value)
+    assert float(get(name, **{option: value})(*columns)) == pytest.approx(expected, abs=1e-9)
+    assert LOSSES[name].options == (option,)
 
 
-def test_the_best_scores_of_the_pair_term_are_evenly_spaced():
-    targets = torch.linspace(0, 1, 6, dtype=torch.float64)
-    scores = (0.5 + 0.01 * torch.randn(6, dtype=torch.float64)).requires_grad_(True)
-    optimizer = torch.optim.LBFGS([scores], max_iter=200)
-
-    def closure():
-        optimizer.zero_grad()
-        loss = pair_loss(scores, targets, torch.ones(6, dtype=torch.float64))
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    steps = scores.detach().diff()
-    assert steps.tolist() == pytest.approx([1 / 6] * 5, abs=1e-3)
-
-
-def test_ties_and_single_poses_have_no_pairs():
-    ones = torch.ones(3)
-    assert float(pair_loss(torch.rand(3), ones, ones)) == 0.0
-    single = torch.tensor([0.3], requires_grad=True)
-    rank_loss(single, torch.tensor([0.8])).backward()
-    assert single.grad.item() == pytest.approx(-1.0)
-
-
-def test_a_batch_without_weight_gives_zero_and_no_nan():
-    scores = torch.rand(4, requires_grad=True)
-    loss = rank_loss(scores, torch.rand(4), torch.zeros(4))
-    loss.backward()
-    assert loss.item() == 0.0
-    assert torch.isfinite(scores.grad).all()
-
-
-def test_weight_zero_takes_a_pose_out():
-    scores, targets, _ = batch(5)
-    weights = torch.tensor([1.0, 1, 1, 1, 0], dtype=torch.float64)
-    some = rank_loss(scores[:4], targets[:4])
-    assert float(rank_loss(scores, targets, weights)) == pytest.approx(float(some))
-    assert float(absolute_error(scores, targets, weights)) == pytest.approx(
-        float((scores - targets)[:4].abs().mean())
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "ap"])
+def test_gradients_are_those_of_the_value(name):
+    logits, targets, weights = batch()
+    function = get(name)
+    assert torch.autograd.gradcheck(
+        lambda x: function(x, targets, weights), logits.requires_grad_(True)
     )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_gradient_of_ap_is_driven_by_errors(seed):
+    logits, targets, weights = batch(20, seed)
+    logits.requires_grad_(True)
+    (3 * get("ap")(logits, targets, weights)).backward()
+    expected = ap_and_gradient(logits.tolist(), targets.tolist(), weights.tolist())[1]
+    assert (logits.grad / 3).tolist() == pytest.approx(expected, abs=1e-12)
+    assert float(logits.grad.sum()) == pytest.approx(0, abs=1e-12)
+
+
+@every
+def test_a_pose_of_weight_0_is_not_there(name):
+    logits, targets, _ = batch(8)
+    logits.requires_grad_(True)
+    gone = torch.tensor([1.0, 1, 0, 1, 1, 0, 1, 1], dtype=torch.float64)
+    kept = gone > 0
+    loss = get(name)(logits, targets, gone)
+    some = get(name)(logits[kept], targets[kept], gone[kept])
+    assert loss.item() == pytest.approx(some.item())
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert (gradient[~kept] == 0).all()
+
+
+@every
+@pytest.mark.parametrize(
+    ("logits", "targets", "weights"),
+    [
+        ([0.3], [0.8], [1.0]),
+        ([0.3], [0.0], [1.0]),
+        ([0.3, -1.0, 2.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
+        ([0.3, -1.0, 2.0], [0.9, 0.9, 0.9], [1.0, 1.0, 1.0]),
+        ([0.3, 0.3, 0.3], [0.9, 0.2, 0.4], [1.0, 1.0, 1.0]),
+        ([0.3, -1.0, 2.0], [0.9, 0.2, 0.4], [0.0, 0.0, 0.0]),
+        ([80.0, -80.0, 80.0, -80.0], [0.9, 0.9, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]),
+    ],
+    ids=["one", "one wrong", "none right", "all equal", "all tied", "no weight", "extreme"],
+)
+def test_it_stays_finite_where_there_is_nothing_to_rank(name, logits, targets, weights):
+    x = torch.tensor(logits, requires_grad=True)
+    loss = get(name)(x, torch.tensor(targets), torch.tensor(weights))
+    loss.backward()
+    assert loss.ndim == 0
+    assert torch.isfinite(loss)
+    assert torch.isfinite(x.grad).all()
+    if not any(weights):
+        assert (x.grad == 0).all()
+
+
+@every
+def test_going_down_its_gradient_orders_the_poses(name):
+    targets = torch.tensor([0.05, 0.95, 0.3, 0.8, 0.1, 0.65])
+    start = torch.tensor([0.6, -0.4, 0.2, -0.9, 0.9, 0.1])
+    logits = start.clone().requires_grad_()
+    optimizer = torch.optim.Adam([logits], lr=0.05)
+    for _ in range(300):
+        optimizer.zero_grad()
+        get(name)(logits, targets, torch.ones(6)).backward()
+        optimizer.step()
+    knows_only_right_and_wrong = name in ("ap", "dr")
+    goal = (targets >= 0.5).float() if knows_only_right_and_wrong else targets
+    # NDCG counts the end of the list for little.
+    least = 0.9 if name in ("lambdarank", "approx_ndcg", "neural_ndcg") else 1.0
+    assert ranking_accuracy(start, goal) < 0.35
+    assert ranking_accuracy(logits.detach(), goal) >= least
+
+
+def test_sorting_of_a_clear_order_is_a_permutation():
+    values = torch.tensor([3.0, -40.0, 20.0, 90.0], dtype=torch.float64)
+    matrix = neural_ndcg.neural_sort(values)
+    assert torch.allclose(matrix.sum(0), torch.ones(4, dtype=torch.float64))
+    assert torch.allclose(matrix @ values, values.sort(descending=True).values, atol=1e-3)
+
+
+def test_an_unknown_loss_is_told():
+    with pytest.raises(WeightsError, match="unknown loss 'hinge'; known are rank, gaussian"):
+        losses.get("hinge")
+
+
+@pytest.mark.gpu
+@every
+def test_it_is_the_same_on_cuda(name):
+    columns = [column.float() for column in batch(64)]
+    here, there = columns[0].clone().requires_grad_(), columns[0].cuda().requires_grad_()
+    loss = get(name)(here, *columns[1:])
+    far = get(name)(there, *(column.cuda() for column in columns[1:]))
+    loss.backward()
+    far.backward()
+    assert far.item() == pytest.approx(loss.item(), abs=1e-5)
+    assert torch.allclose(there.grad.cpu(), here.grad, atol=1e-5)

@@ -187,6 +187,6 @@ def test_the_paper_preset_is_the_papers(examples, data):
 
 
 def test_recipes_refuse_nonsense():
-    for fault in ({"epochs": 0}, {"learning_rate": 0.0}, {"margin": 2.0}):
+    for fault in ({"epochs": 0}, {"learning_rate": 0.0}, {"margin": 2.0}, {"positive": 0.0}):
         with pytest.raises(WeightsError):
             Recipe(**fault)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rcnet_rt import experiment, features, predicting
+from rcnet_rt import experiment, features, losses, predicting
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import splits
@@ -67,8 +67,12 @@ Report = Callable[[experiment.Progress], None]
 @click.option("--features", type=click.Choice(list(features.FEATURE_SETS)))
 @click.option("--base", help="Base formula; auto is the best on the training images.")
 @click.option("--target", type=click.Choice(["oks", "share"]))
-@click.option("--loss", type=click.Choice(["rank"]))
-@click.option("--margin", type=click.FloatRange(0, 1), help="Margin of the rank loss.")
+@click.option("--loss", type=click.Choice(list(losses.LOSSES)))
+@click.option("--margin", type=click.FloatRange(0, 1), help="Of the rank loss.")
+@click.option(
+    "--positive", type=click.FloatRange(0, 1, min_open=True),
+    help="Matched OKS from which a pose is right, of the losses ap and dr.",
+)  # fmt: skip
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
 @click.option("--seed", type=click.IntRange(min=0))
 @click.option("--device", default="cpu", show_default=True)
@@ -112,6 +116,7 @@ def train(
     recipe = replace(
         PRESETS[preset], **{name: value for name, value in changes.items() if value is not None}
     )
+    _check_options(recipe.loss, changes)
     console = Console(stderr=True)
     results = list(predictions) or _predict(coco, model, split, folder, device, console)
     data = load_data(coco, results, copies)
@@ -120,6 +125,17 @@ def train(
     with _interruptible(run), _reporter(run, console) as report:
         evaluation, weights = train_run(run, data, device=device, progress=report)
     _show(evaluation, weights, run)
+
+
+def _check_options(loss: str, given: Mapping[str, Any]) -> None:
+    """Refuse an option of another loss, which would change nothing."""
+    owners = {
+        option: [name for name, other in losses.LOSSES.items() if option in other.options]
+        for option in ("margin", "positive")
+    }
+    for option, names in owners.items():
+        if given.get(option) is not None and loss not in names:
+            raise click.UsageError(f"--{option} belongs to --loss {' and '.join(names)}")
 
 
 def _predict(

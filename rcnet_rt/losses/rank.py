@@ -5,7 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["absolute_error", "pair_loss", "rank_loss"]
+from rcnet_rt.losses.pairs import pair_mean, signed_margins
+from rcnet_rt.losses.pointwise import absolute_error
+
+__all__ = ["pair_loss", "rank_loss"]
 
 
 def rank_loss(
@@ -27,11 +30,6 @@ def rank_loss(
     return absolute_error(scores, targets, weights) + pair_loss(scores, targets, weights, margin)
 
 
-def absolute_error(scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Return the weighted mean of |target - score| (eq. 8, first term)."""
-    return _mean((targets - scores).abs(), weights)
-
-
 def pair_loss(scores: Tensor, targets: Tensor, weights: Tensor, margin: float = 0.5) -> Tensor:
     """Return the weighted mean of g over the pairs with different targets (eq. 9).
 
@@ -39,14 +37,7 @@ def pair_loss(scores: Tensor, targets: Tensor, weights: Tensor, margin: float = 
     g(t) = (t - margin)² + margin² for t ≥ 0 and -c t + c² / 2 below: continuous, with a continuous
     slope, and convex.
     """
-    order = torch.sign(targets[:, None] - targets[None, :])
-    difference = order * (scores[:, None] - scores[None, :])
+    difference = signed_margins(scores, targets)
     ordered = (difference - margin) ** 2 + margin**2
     misordered = 2 * margin * (margin - difference)
-    g = torch.where(difference >= 0, ordered, misordered)
-    return _mean(g, weights[:, None] * weights[None, :] * (order != 0))
-
-
-def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Weighted mean; 0 where nothing counts, such as a batch without a pair."""
-    return (values * weights).sum() / weights.sum().clamp_min(torch.finfo(values.dtype).tiny)
+    return pair_mean(torch.where(difference >= 0, ordered, misordered), targets, weights)
