@@ -1,0 +1,98 @@
+"""supervision: `KeyPoints` in, `KeyPoints` with refined `detection_confidence` out.
+
+refiner = Refiner("yolo-pose")
+key_points = refine(sv.KeyPoints.from_ultralytics(result), refiner)
+sure = key_points[key_points.detection_confidence > 0.4]
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import supervision as sv
+
+from rcnet_rt.errors import PosesError
+from rcnet_rt.poses import Poses
+from rcnet_rt.refiner import OnError, Refiner
+from rcnet_rt.score_scale import ScoreScale
+
+__all__ = ["RAW", "from_poses", "refine", "to_poses"]
+
+RAW = "raw_detection_confidence"  # where `KeyPoints.data` keeps what the estimator said
+
+
+def refine(
+    key_points: sv.KeyPoints,
+    refiner: Refiner,
+    *,
+    boxes: npt.ArrayLike | None = None,
+    image_size: tuple[int, int] | None = None,
+    scale: ScoreScale | None = None,
+    on_error: OnError = "raise",
+) -> sv.KeyPoints:
+    """Return the same key points with refined `detection_confidence`; raw in `data[RAW]`.
+
+    Args:
+        key_points: N people; refined ones are refined from their raw scores again.
+        refiner: with weights for their skeleton.
+        boxes: (N, 4) x1, y1, x2, y2 pixels, which `KeyPoints` do not hold; None goes without.
+        image_size: (width, height), or None.
+        scale: see `Refiner.refine`.
+        on_error: see `Refiner.refine`.
+
+    Raises:
+        PosesError: there are no scores to refine, or faulty numbers.
+    """
+    if len(key_points) == 0:
+        return key_points
+    poses = refiner(to_poses(key_points, boxes, image_size), scale=scale, on_error=on_error)
+    refined: sv.KeyPoints = key_points[:]
+    refined.detection_confidence = poses.scores.copy()
+    refined.data = {**refined.data, RAW: poses.raw_scores}
+    return refined
+
+
+def to_poses(
+    key_points: sv.KeyPoints,
+    boxes: npt.ArrayLike | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> Poses:
+    """Return N key points as `Poses`; a joint at exactly (0, 0) was not found.
+
+    `visible` says what is drawn, not what was found, and is passed over.
+
+    Raises:
+        PosesError: there is no `detection_confidence`, or boxes that do not fit.
+    """
+    scores = key_points.data.get(RAW, key_points.detection_confidence)
+    if scores is None:
+        raise PosesError(
+            "the KeyPoints have no detection_confidence, so there is no score to refine; set it, "
+            "to keypoint_confidence.mean(axis=1) if your estimator scores joints only"
+        )
+    xy = np.array(key_points.xy, dtype=np.float32)
+    xy[(xy == 0).all(axis=2)] = np.nan
+    return Poses(
+        xy,
+        np.asarray(scores),
+        keypoint_scores=key_points.keypoint_confidence,
+        boxes=None if boxes is None else np.asarray(boxes),
+        image_size=image_size,
+    )
+
+
+def from_poses(poses: Poses) -> sv.KeyPoints:
+    """Return poses as people of class 0; a joint that was not found is (0, 0) and not visible."""
+    if len(poses) == 0:
+        return sv.KeyPoints.empty()
+    data: dict[str, Any] = {} if poses.raw_scores is None else {RAW: poses.raw_scores}
+    return sv.KeyPoints(
+        xy=np.where(poses.found[..., None], poses.keypoints, np.float32(0)),
+        class_id=np.zeros(len(poses), dtype=int),
+        keypoint_confidence=poses.keypoint_scores,
+        detection_confidence=poses.scores,
+        visible=poses.found,
+        data=data,
+    )

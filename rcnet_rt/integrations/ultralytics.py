@@ -1,0 +1,178 @@
+"""ultralytics: refined scores in `results.boxes.conf`, wherever a YOLO-Pose model is used already.
+
+    model = attach(YOLO("yolov8n-pose.pt"))
+    model.predict(...)   # and stream=True, track, val: refined; raw in results.boxes.raw_conf
+    detach(model)
+
+No pose is added or removed: `conf`, NMS and the tracker go by the raw scores, as without us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from ultralytics.engine.results import Boxes, Keypoints, Results
+from ultralytics.utils import ops
+
+from rcnet_rt.errors import EstimatorError
+from rcnet_rt.estimators.ultralytics import poses_from_result
+from rcnet_rt.refiner import Refiner
+
+__all__ = ["RefinedBoxes", "attach", "detach"]
+
+Model = TypeVar("Model")
+
+POSTPROCESSED = "on_predict_postprocess_end"
+
+
+class RefinedBoxes(Boxes):  # type: ignore[misc]  # ultralytics comes without types
+    """ultralytics' `Boxes` with refined scores in `conf`.
+
+    Attributes:
+        raw_conf: (N,) the model's own scores, in the same kind of array as `conf`.
+    """
+
+    def __init__(self, data: Any, orig_shape: tuple[int, int], raw_conf: Any = None) -> None:
+        super().__init__(data, orig_shape)
+        self.raw_conf = self.conf if raw_conf is None else raw_conf.reshape(-1)
+
+    def cpu(self) -> RefinedBoxes:
+        """Return a copy in the host's memory."""
+        return self._each(lambda array: array if _is_numpy(array) else array.cpu())
+
+    def numpy(self) -> RefinedBoxes:
+        """Return a copy in NumPy arrays."""
+        return self._each(lambda array: array if _is_numpy(array) else array.cpu().numpy())
+
+    def cuda(self) -> RefinedBoxes:
+        """Return a copy on the GPU."""
+        return self._each(lambda array: torch.as_tensor(array).cuda())
+
+    def to(self, *args: Any, **kwargs: Any) -> RefinedBoxes:
+        """Return a copy of another device or type, as `torch.Tensor.to`."""
+        return self._each(lambda array: torch.as_tensor(array).to(*args, **kwargs))
+
+    def __getitem__(self, index: Any) -> RefinedBoxes:
+        return self._each(lambda array: array[index])
+
+    def _each(self, change: Callable[[Any], Any]) -> RefinedBoxes:
+        return type(self)(change(self.data), self.orig_shape, change(self.raw_conf))
+
+
+def attach(
+    model: Model, weights: str = "yolo-pose", *, device: str = "auto", backend: str = "auto"
+) -> Model:
+    """Make a YOLO-Pose model give refined scores from now on, and return it.
+
+    `results.boxes.conf` of predict, stream=True and track is refined, `results.boxes.raw_conf` is
+    what the model said; `val` judges refined scores and writes them to predictions.json. A pose
+    with a faulty number keeps its raw score. Attaching again replaces what was attached.
+
+    Args:
+        model: `ultralytics.YOLO` with task "pose".
+        weights: as for `Refiner`.
+        device: where the refiner runs: "auto", "cpu", "cuda", …
+        backend: as for `Refiner`.
+
+    Raises:
+        EstimatorError: it is no model of poses.
+        WeightsError: unknown or damaged weights.
+        BackendError: an unknown backend, or one that does not suit the device.
+    """
+    task = getattr(model, "task", None)
+    if task != "pose" or not hasattr(model, "callbacks"):
+        raise EstimatorError(
+            f"expected an ultralytics model with task 'pose', got {type(model).__name__} with "
+            f"task {task!r}; load one such as YOLO('yolov8n-pose.pt')"
+        )
+    door = _Door(Refiner(weights, device=device, backend=backend))
+    callbacks = detach(model).callbacks
+    callbacks["on_predict_start"].append(door.start)
+    callbacks["on_val_start"].append(door.start_val)
+    return model
+
+
+def detach(model: Model) -> Model:
+    """Undo `attach`: the model gives its own scores again. Without it nothing happens."""
+    for callbacks in getattr(model, "callbacks", {}).values():
+        callbacks[:] = [each for each in callbacks if not isinstance(_owner(each), _Door)]
+    return model
+
+
+class _Carrier(Keypoints):  # type: ignore[misc]
+    """Keypoints that keep their poses' refined scores when a tracker selects some of them."""
+
+    def __init__(self, data: Any, orig_shape: tuple[int, int], refined: Any) -> None:
+        super().__init__(data, orig_shape)
+        self.refined = refined
+
+    def __getitem__(self, index: Any) -> _Carrier:
+        return _Carrier(self.data[index], self.orig_shape, self.refined[index])
+
+
+@dataclass(frozen=True, eq=False)
+class _Door:
+    """What hangs in one model's callbacks."""
+
+    refiner: Refiner
+
+    def start(self, predictor: Any) -> None:
+        """Take the places before and after the tracker's callback, which `track` adds late."""
+        callbacks = predictor.callbacks[POSTPROCESSED]
+        others = [each for each in callbacks if _owner(each) is not self]
+        callbacks[:] = [self.refine, *others, self.write]
+
+    def refine(self, predictor: Any) -> None:
+        """Refine all poses of the pictures, while a tracker has hidden none and sees raw scores."""
+        for result in predictor.results:
+            points = result.keypoints
+            result.keypoints = _Carrier(points.data, points.orig_shape, self._refined(result))
+
+    def write(self, predictor: Any) -> None:
+        """Put the refined scores where the results are read."""
+        for result in predictor.results:
+            points, boxes = result.keypoints, result.boxes
+            data = boxes.data.clone()
+            data[:, -2] = points.refined
+            result.boxes = RefinedBoxes(data, boxes.orig_shape, boxes.conf)
+            result.keypoints = Keypoints(points.data, points.orig_shape)
+
+    def start_val(self, validator: Any) -> None:
+        """Refine what this validator will judge; a training's own checks keep the raw scores."""
+        if validator.training:
+            return
+        judge = validator.update_metrics
+
+        def refine_and_judge(predictions: Any, batch: Any) -> None:
+            for index, prediction in enumerate(predictions):
+                prediction["conf"] = self._refined(_result(prediction, batch, index))
+            judge(predictions, batch)
+
+        validator.update_metrics = refine_and_judge
+
+    def _refined(self, result: Any) -> torch.Tensor:
+        poses = self.refiner(poses_from_result(result), on_error="raw")
+        return torch.as_tensor(poses.scores.copy(), device=result.boxes.data.device)
+
+
+def _result(prediction: Any, batch: Any, index: int) -> Results:
+    """Return a validator's prediction in pixels of the picture itself, as `predict` would."""
+    shape, padding = batch["ori_shape"][index], batch["ratio_pad"][index]
+    size = batch["img"].shape[2:]
+    boxes = ops.scale_boxes(size, prediction["bboxes"].clone(), shape, ratio_pad=padding)
+    keypoints = ops.scale_coords(size, prediction["keypoints"].clone(), shape, ratio_pad=padding)
+    columns = [boxes, prediction["conf"][:, None], prediction["cls"][:, None]]
+    blank = np.broadcast_to(np.uint8(0), (*shape, 3))
+    return Results(blank, "", {}, boxes=torch.cat(columns, dim=1), keypoints=keypoints)
+
+
+def _owner(callback: Any) -> Any:
+    return getattr(callback, "__self__", None)
+
+
+def _is_numpy(array: Any) -> bool:
+    return isinstance(array, np.ndarray)

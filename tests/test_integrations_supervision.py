@@ -1,0 +1,73 @@
+"""The door into supervision: KeyPoints in, KeyPoints with refined scores out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import supervision as sv
+
+from rcnet_rt import Poses, Refiner
+from rcnet_rt.errors import PosesError
+from rcnet_rt.integrations.supervision import RAW, from_poses, refine, to_poses
+
+
+@pytest.fixture
+def key_points(random_poses: Poses) -> sv.KeyPoints:
+    return sv.KeyPoints(
+        xy=random_poses.keypoints.copy(),
+        class_id=np.zeros(5, dtype=int),
+        keypoint_confidence=random_poses.keypoint_scores.copy(),
+        detection_confidence=random_poses.scores.copy(),
+        data={"class_name": np.array(["person"] * 5)},
+    )
+
+
+def test_only_the_scores_change(key_points: sv.KeyPoints, random_poses: Poses) -> None:
+    refiner = Refiner("yolo-pose")
+    refined = refine(key_points, refiner, boxes=random_poses.boxes, image_size=(640, 480))
+    np.testing.assert_array_equal(refined.detection_confidence, refiner(random_poses).scores)
+    np.testing.assert_array_equal(refined.data[RAW], random_poses.scores)
+    for name in ("xy", "class_id", "keypoint_confidence"):
+        np.testing.assert_array_equal(getattr(refined, name), getattr(key_points, name))
+    assert refined["class_name"].tolist() == ["person"] * 5
+    np.testing.assert_array_equal(key_points.detection_confidence, random_poses.scores)
+    assert RAW not in key_points.data
+
+
+def test_refining_twice_is_refining_once(key_points: sv.KeyPoints) -> None:
+    refiner = Refiner("yolo-pose")
+    once = refine(key_points, refiner)
+    assert refine(once, refiner) == once
+
+
+def test_filtering_keeps_raw_and_refined_together(key_points: sv.KeyPoints) -> None:
+    refined = refine(key_points, Refiner("yolo-pose"))
+    sure = refined.detection_confidence > np.median(refined.detection_confidence)
+    np.testing.assert_array_equal(refined[sure].data[RAW], refined.data[RAW][sure])
+
+
+def test_there_and_back(random_poses: Poses) -> None:
+    missing = random_poses.keypoints.copy()
+    missing[1, 3] = np.nan
+    poses = Poses(missing, random_poses.scores, keypoint_scores=random_poses.keypoint_scores)
+    refined = Refiner("yolo-pose")(poses)
+    key_points = from_poses(refined)
+    assert key_points.xy[1, 3].tolist() == [0, 0]
+    assert np.argwhere(~key_points.visible).tolist() == [[1, 3]]
+    np.testing.assert_array_equal(key_points.detection_confidence, refined.scores)
+    back = to_poses(key_points)
+    np.testing.assert_array_equal(back.keypoints, poses.keypoints)
+    np.testing.assert_array_equal(back.scores, poses.scores)
+    np.testing.assert_array_equal(back.keypoint_scores, poses.keypoint_scores)
+
+
+def test_nobody() -> None:
+    empty = from_poses(Poses.empty(17))
+    assert len(empty) == 0
+    assert refine(empty, Refiner("yolo-pose")) == empty
+
+
+def test_without_scores(random_poses: Poses) -> None:
+    key_points = sv.KeyPoints(xy=random_poses.keypoints.copy())
+    with pytest.raises(PosesError, match="no detection_confidence"):
+        refine(key_points, Refiner("yolo-pose"))
