@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt.boxes import box_areas
 from rcnet_rt.datasets.coco import Persons
 from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image
 from rcnet_rt.errors import DatasetError
@@ -138,7 +139,7 @@ def seen_through(copy: Copy, people: Persons, size: tuple[int, int]) -> Persons:
     low, high = -offset / scale, (np.array(size) - offset) / scale
     inside = ((people.keypoints >= low) & (people.keypoints < high)).all(axis=2)
     boxes = np.clip(people.boxes, np.tile(low, 2), np.tile(high, 2))
-    left = _areas(boxes) / np.maximum(_areas(people.boxes), 1e-9)
+    left = box_areas(boxes) / np.maximum(box_areas(people.boxes), 1e-9)
     visible = people.visible & inside
     some = replace(
         people,
@@ -148,11 +149,6 @@ def seen_through(copy: Copy, people: Persons, size: tuple[int, int]) -> Persons:
         ignore=people.ignore | ~visible.any(axis=1),
     )
     return some[left > CUT_AWAY]
-
-
-def _areas(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    sides = boxes[:, 2:] - boxes[:, :2]
-    return np.asarray(sides[:, 0] * sides[:, 1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ the networks put the training mean in its place.
 | `dekr` | DEKR's rule: link vectors, link lengths, joint scores | 74 / 59 |
 | `paper` | the paper's: `dekr` and the initial score | 75 / 60 |
 | `full` | `paper` and the `EXTRAS` below | 89 / 74 |
+| `signals` | `full` and the `SIGNALS` below | 102 / 87 |
 | `confidence` | `CONFIDENCE` below: what of `EXTRAS` any estimator shares | 2 / 2 |
 """
 
@@ -19,16 +20,19 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rcnet_rt.arrays import Array, namespace
+from rcnet_rt.boxes import box_iou
+from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.formulas import CONFIDENT
 from rcnet_rt.packing import PackedPoses
 from rcnet_rt.skeletons import Skeleton
 
-__all__ = ["CONFIDENCE", "EXTRAS", "FEATURE_SETS", "FeatureSet", "get"]
+__all__ = ["CONFIDENCE", "EXTRAS", "FEATURE_SETS", "SIGNALS", "FeatureSet", "get"]
 
 TORSO_OF_SIZE = 0.35  # torso length as a share of sqrt(box area), for poses without a torso
 CAUTION = 3  # raw scores (echo 0.3 to 0.4) keep a quarter, those with a formula in them nothing
 RELATED = 0.3  # an echo below it: what has little to do with the score may mean little at all
+LEAST_AGREEMENT = 0.05  # what lies below is another person or nobody
 SMALLEST_UNIT = 0.01  # of the box diagonal; DEKR has 1 pixel, which a scaled picture would notice
 
 
@@ -179,7 +183,7 @@ def _extras(poses: PackedPoses, skeleton: Skeleton, base: Array, unit: Array) ->
 
     same = poses.picture[:, None] == poses.picture[None, :]
     higher = same & (base[None, :] > base[:, None])
-    overlap = _amax(xp.where(higher, _iou(poses.boxes), 0.0))
+    overlap = _amax(xp.where(higher, box_iou(poses.boxes, poses.boxes), 0.0))
     top = _amax(xp.where(same, base[None, :], float("-inf")))
     one = xp.ones_like(base)
     shape = [base, log_size, xp.log(height / width), log_unit]
@@ -197,17 +201,6 @@ def _amax(matrix: Array) -> Array:
     return namespace(matrix).amax(matrix, 1) if len(matrix) else matrix.sum(axis=1)
 
 
-def _iou(boxes: Array) -> Array:
-    """(P, P) intersection over union of boxes; 0 where both are empty."""
-    xp = namespace(boxes)
-    low = xp.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = xp.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    sides = xp.clip(high - low, 0, None)
-    shared = sides[:, :, 0] * sides[:, :, 1]
-    area = xp.clip(boxes[:, 2] - boxes[:, 0], 0, None) * xp.clip(boxes[:, 3] - boxes[:, 1], 0, None)
-    return shared / xp.clip(area[:, None] + area[None, :] - shared, 1e-6, None)
-
-
 def full(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     """Return the paper's features and `EXTRAS` (P, 3L + K + 15)."""
     xp = namespace(poses.scores)
@@ -221,11 +214,39 @@ def _full_names(skeleton: Skeleton) -> tuple[str, ...]:
     return (*_paper_names(skeleton), *EXTRAS)
 
 
+SIGNALS: Mapping[str, str] = MappingProxyType(
+    {
+        **CONSENSUS,
+        "candidates shown": "whether the above are known",
+        "agreement": "OKS with a second look",
+        "log agreement": "its log, at least log 0.05",
+        "looked at again": "whether the two above are known",
+    }
+)
+
+
+def signals(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+    """Return the features of `full` and `SIGNALS` (P, 3L + K + 15 + 13); unknown ones are NaN."""
+    xp = namespace(poses.scores)
+    shown = ~xp.isnan(poses.consensus).any(axis=1)
+    looked = ~xp.isnan(poses.agreement)
+    one = xp.ones_like(poses.scores)
+    log_agreement = xp.log(xp.clip(poses.agreement, LEAST_AGREEMENT, None))
+    more = [shown * one, poses.agreement, log_agreement, looked * one]
+    columns = [full(poses, skeleton, base), poses.consensus, xp.stack(more, 1)]
+    return xp.concatenate(columns, 1)
+
+
+def _signals_names(skeleton: Skeleton) -> tuple[str, ...]:
+    return (*_full_names(skeleton), *SIGNALS)
+
+
 FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType(
     {
         "dekr": FeatureSet(dekr, _dekr_names),
         "paper": FeatureSet(paper, _paper_names),
         "full": FeatureSet(full, _full_names),
+        "signals": FeatureSet(signals, _signals_names),
         "confidence": FeatureSet(confidence, lambda skeleton: CONFIDENCE),
     }
 )

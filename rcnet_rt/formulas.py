@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rcnet_rt.arrays import EPSILON, Array, logit, namespace
+from rcnet_rt.consensus import CANDIDATE_OKS
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.packing import PackedPoses
 
 __all__ = ["FORMULAS", "STANDING", "Formula", "base_logit", "get"]
 
 STANDING = "standing"
+USUAL_CANDIDATE_OKS, LEAST_CANDIDATE_OKS = 0.9, 0.3
 CONFIDENT = 0.2  # joints above this enter the mean (mmpose's keypoint_score_thr)
 
 
@@ -46,6 +48,13 @@ def _mean_confidence(poses: PackedPoses) -> Array:
     return total / xp.clip(confident.sum(axis=1), 1, None)
 
 
+def _candidate_oks(poses: PackedPoses) -> Array:
+    """Mean OKS of the candidates with the pose, in [0.3, 1]; a usual one where it is not known."""
+    xp = namespace(poses.scores)
+    oks = poses.consensus[:, CANDIDATE_OKS]
+    return xp.clip(xp.where(xp.isnan(oks), USUAL_CANDIDATE_OKS, oks), LEAST_CANDIDATE_OKS, 1)
+
+
 def _joints(poses: PackedPoses) -> Array:
     return poses.found.sum(axis=1)
 
@@ -63,6 +72,10 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         "score_times_confidence": Formula(
             lambda poses: poses.scores * _mean_confidence(poses),
             "score × mean of the joint scores above 0.2",
+        ),
+        "score_times_consensus": Formula(
+            lambda poses: poses.scores * _mean_confidence(poses) * _candidate_oks(poses),
+            "score × mean of the joint scores above 0.2 × mean OKS of the candidates",
         ),
         "score_plus_confidence": Formula(
             _bbox_rle, "score + mean + maximum of the joint scores", bounded=False

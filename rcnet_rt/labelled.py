@@ -17,7 +17,7 @@ from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import match_entries
 from rcnet_rt.oks import Match
-from rcnet_rt.packing import pack
+from rcnet_rt.packing import pack_poses
 
 __all__ = ["Data", "Split", "fold_splits", "fraction_split"]
 
@@ -80,9 +80,7 @@ class Data:
         """Return (E,) values of a formula, increasing with its score; -1 without ground truth."""
         values = np.full(len(self.entries), -1.0)
         for item in self.poses.values():
-            p = item.poses
-            packed = pack(p.keypoints, p.scores, p.keypoint_scores, p.boxes)
-            values[item.entries] = formulas.get(name).compute(packed)
+            values[item.entries] = formulas.get(name).compute(pack_poses(item.poses))
         return values
 
     def best_formula(self, images: Collection[int]) -> str:

@@ -6,17 +6,19 @@ that a GPU needs no word from the host.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from rcnet_rt.arrays import Array, is_torch, namespace
+from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.errors import PosesError
+from rcnet_rt.poses import Poses
 from rcnet_rt.score_scale import UNKNOWN_ECHO, ScoreScale, standing_alone
 
-__all__ = ["PackedPoses", "concatenate", "pack", "set_apart"]
+__all__ = ["PackedPoses", "concatenate", "pack", "pack_poses", "set_apart"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,9 @@ class PackedPoses:
         boxes: (P, 4) x1, y1, x2, y2 pixels; the extent of the found joints if there are none.
         image_sizes: (P, 2) width and height, NaN if not known.
         picture: (P,) which picture a pose belongs to; poses see only those of their own picture.
+        consensus: (P, C) the statistics of `rcnet_rt.consensus.CONSENSUS`, NaN where not known.
+        agreement: (P,) OKS with a second look, NaN where there was none.
+        embeddings: (P, E) what the estimator's network saw; E is 0 where it does not tell.
         faulty: (P,) a score, joint or box that is not a number: the pose cannot be scored.
         scale: what else is known of the estimator's scores, or None.
     """
@@ -41,6 +46,9 @@ class PackedPoses:
     keypoint_scores: Array
     boxes: Array
     image_sizes: Array
+    consensus: Array
+    agreement: Array
+    embeddings: Array
     picture: Array
     faulty: Array
     scale: ScoreScale | None = None
@@ -68,17 +76,30 @@ def pack(
     boxes: Array | None = None,
     image_size: tuple[float, float] | None = None,
     scale: ScoreScale | None = None,
+    *,
+    consensus: Array | None = None,
+    agreement: Array | None = None,
+    embeddings: Array | None = None,
 ) -> PackedPoses:
     """Pack the poses of one picture; shapes as in `Poses`, keypoints (N, K, 3) allowed.
 
     Raises:
         PosesError: a shape that does not fit.
     """
-    keypoints, scores, keypoint_scores, boxes = _same_kind(
-        keypoints, scores, keypoint_scores, boxes
+    keypoints, scores, keypoint_scores, boxes, consensus, agreement, embeddings = _same_kind(
+        keypoints, scores, keypoint_scores, boxes, consensus, agreement, embeddings
     )
     keypoints, keypoint_scores = _split_third_column(keypoints, keypoint_scores)
-    _check_shapes(keypoints, scores, keypoint_scores, boxes)
+    count, joints = keypoints.shape[:2]
+    given = {
+        "scores": (scores, (count,)),
+        "keypoint_scores": (keypoint_scores, (count, joints)),
+        "boxes": (boxes, (count, 4)),
+        "consensus": (consensus, (count, len(CONSENSUS))),
+        "agreement": (agreement, (count,)),
+        "embeddings": (embeddings, (count, *getattr(embeddings, "shape", ())[1:2])),
+    }
+    _check_shapes(given, joints)
     xp = namespace(keypoints)
 
     found = ~xp.isnan(keypoints).any(axis=2)
@@ -103,9 +124,29 @@ def pack(
         keypoint_scores=xp.where(usable, keypoint_scores, 0.0),
         boxes=xp.where(faulty[:, None], 0.0, boxes),
         image_sizes=xp.stack([xp.zeros_like(scores) + side for side in size], 1),
+        consensus=_unknown(scores, len(CONSENSUS)) if consensus is None else consensus,
+        agreement=_unknown(scores, 1)[:, 0] if agreement is None else agreement,
+        embeddings=_unknown(scores, 0) if embeddings is None else embeddings,
         picture=xp.zeros_like(scores),
         faulty=faulty,
         scale=scale,
+    )
+
+
+def pack_poses(
+    poses: Poses, scores: Array | None = None, scale: ScoreScale | None = None
+) -> PackedPoses:
+    """Pack the poses of one picture, with these scores in place of their own if there are any."""
+    return pack(
+        poses.keypoints,
+        poses.scores if scores is None else scores,
+        poses.keypoint_scores,
+        poses.boxes,
+        poses.image_size,
+        scale,
+        consensus=poses.consensus,
+        agreement=poses.agreement,
+        embeddings=poses.embeddings,
     )
 
 
@@ -115,8 +156,15 @@ def concatenate(packs: Sequence[PackedPoses]) -> PackedPoses:
     columns = {
         field.name: xp.concatenate([getattr(pack, field.name) for pack in packs])
         for field in fields(PackedPoses)
-        if field.name not in ("picture", "scale")
+        if field.name not in ("picture", "scale", "embeddings")
     }
+    width = max(pack.embeddings.shape[1] for pack in packs)
+    columns["embeddings"] = xp.concatenate(
+        [
+            pack.embeddings if pack.embeddings.shape[1] == width else _unknown(pack.scores, width)
+            for pack in packs
+        ]
+    )
     picture = xp.concatenate([pack.picture * 0 + number for number, pack in enumerate(packs)])
     return PackedPoses(picture=picture, scale=packs[0].scale, **columns)
 
@@ -144,7 +192,7 @@ def _same_kind(*arrays: Any) -> list[Any]:
         return [None if array is None else np.asarray(array, dtype=np.float64) for array in arrays]
     except (TypeError, ValueError) as error:
         raise PosesError(
-            f"keypoints, scores, keypoint_scores and boxes must be arrays of numbers: {error}"
+            f"keypoints, scores and all that comes with them must be arrays of numbers: {error}"
         ) from error
 
 
@@ -163,21 +211,19 @@ def _split_third_column(keypoints: Array, keypoint_scores: Array | None) -> tupl
     return keypoints[:, :, :2], keypoints[:, :, 2]
 
 
-def _check_shapes(
-    keypoints: Array, scores: Array, keypoint_scores: Array | None, boxes: Array | None
-) -> None:
-    count, joints = keypoints.shape[:2]
-    expected = {
-        "scores": (scores, (count,)),
-        "keypoint_scores": (keypoint_scores, (count, joints)),
-        "boxes": (boxes, (count, 4)),
-    }
-    for name, (array, shape) in expected.items():
+def _check_shapes(given: Mapping[str, tuple[Array | None, tuple[int, ...]]], joints: int) -> None:
+    for name, (array, shape) in given.items():
         if array is not None and tuple(array.shape) != shape:
             raise PosesError(
-                f"{name}: expected shape {shape} for {count} poses of {joints} keypoints, "
+                f"{name}: expected shape {shape} for {shape[0]} poses of {joints} keypoints, "
                 f"got {tuple(array.shape)}"
             )
+
+
+def _unknown(scores: Array, count: int) -> Array:
+    """Return (P, count) NaN."""
+    place = {"device": scores.device} if is_torch(scores) else {}
+    return namespace(scores).full((len(scores), count), float("nan"), dtype=scores.dtype, **place)
 
 
 def _checked_size(image_size: tuple[float, float]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.errors import PosesError
 
 __all__ = ["Poses"]
@@ -27,6 +28,10 @@ class Poses:
         boxes: (N, 4) float32, x1, y1, x2, y2 in image pixels, or None.
         raw_scores: (N,) float32, what the estimator said; present after refinement.
         track_ids: (N,) int64, or None.
+        consensus: (N, C) what the estimator's other candidates say of each pose, the statistics of
+            `rcnet_rt.consensus.CONSENSUS`; NaN where not known.
+        agreement: (N,) OKS with the pose of a second look, NaN where there was none.
+        embeddings: (N, E) what the estimator's network saw, any E.
         image_size: (width, height) in pixels, or None.
 
     Raises:
@@ -43,6 +48,9 @@ class Poses:
     boxes: Floats | None = None
     raw_scores: Floats | None = None
     track_ids: npt.NDArray[np.int64] | None = None
+    consensus: Floats | None = None
+    agreement: Floats | None = None
+    embeddings: Floats | None = None
     image_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -58,19 +66,22 @@ class Poses:
             )
         object.__setattr__(self, "keypoints", keypoints)
         count, joints = keypoints.shape[:2]
-        shapes = {
+        shapes: dict[str, tuple[int | str, ...]] = {
             "scores": (count,),
             "keypoint_scores": (count, joints),
             "boxes": (count, 4),
             "raw_scores": (count,),
             "track_ids": (count,),
+            "consensus": (count, len(CONSENSUS)),
+            "agreement": (count,),
+            "embeddings": (count, "E"),
         }
         for name, shape in shapes.items():
             value = getattr(self, name)
             if value is None and name != "scores":
                 continue
             array = _array(name, value, np.int64 if name == "track_ids" else np.float32)
-            if array.shape != shape:
+            if not _fits(array.shape, shape):
                 raise PosesError(
                     f"{name}: expected shape {shape} for {count} poses of {joints} keypoints, "
                     f"got {array.shape}"
@@ -125,6 +136,14 @@ def _array(name: str, value: Any, dtype: type) -> npt.NDArray[Any]:
         raise PosesError(f"{name}: expected an array of numbers, got {value!r}") from error
     array.flags.writeable = False
     return array
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int | str, ...]) -> bool:
+    """A letter stands for any length."""
+    return len(shape) == len(expected) and all(
+        isinstance(wanted, str) or got == wanted
+        for got, wanted in zip(shape, expected, strict=True)
+    )
 
 
 def _image_size(value: Any) -> tuple[int, int]:

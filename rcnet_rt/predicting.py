@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from rcnet_rt import estimators
 from rcnet_rt.copies import alter
 from rcnet_rt.datasets.coco import GroundTruth, Image, image_path, load_ground_truth
+from rcnet_rt.datasets.pose_objects import signals_of
 from rcnet_rt.datasets.results import Entry, write_results
 from rcnet_rt.errors import DatasetError, EstimatorError, OutputError
 from rcnet_rt.estimators import Estimator
@@ -52,18 +53,23 @@ class Job:
         split: of the dataset.
         floor: poses with a lower raw score are not kept.
         copies: predict on so many altered copies of each picture instead of the picture itself.
+        candidates: keep the consensus of the candidates where the estimator shows them, see
+            `rcnet_rt.consensus`.
+        second_look: look again at so many poses of each picture, see `rcnet_rt.second_look`.
     """
 
     model: str
     split: str
     floor: float = FLOOR
     copies: int = 0
+    candidates: bool = False
+    second_look: int = 0
 
-    @classmethod
-    def of(cls, model: str, split: str, floor: float = FLOOR, copies: int = 0) -> Job:
-        """Return the job of a --model, whatever folder its path is seen from."""
-        path = Path(model)
-        return cls(str(path.resolve()) if path.exists() else model, split, floor, copies)
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a partial file says of it: the model's path whatever folder it is seen from."""
+        path = Path(self.model)
+        return asdict(self) | {"model": str(path.resolve()) if path.exists() else self.model}
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +164,7 @@ class Partial:
                 self._file = self.path.open("ab")
                 self._file.truncate(self._whole)  # a line that was cut off is done again
                 if self._whole == 0:
-                    self._file.write(_line(asdict(self._job)))
+                    self._file.write(_line(self._job.record))
             self._file.write(_line({"image_id": image_id, "entries": entries}))
             self._file.flush()
         except OSError as error:
@@ -179,7 +185,7 @@ class Partial:
             raise DatasetError(
                 f"{self.path} is damaged or no partial file; delete it to predict from the start"
             ) from error
-        if header != asdict(self._job):
+        if header != self._job.record:
             raise DatasetError(
                 f"{self.path} belongs to another job ({_in_words(header)}); delete it to predict "
                 "from the start, or choose another output"
@@ -204,11 +210,7 @@ def _in_words(header: Any) -> str:
 
 
 def predict(
-    estimator: Estimator,
-    pictures: Pictures,
-    partial: Partial,
-    images: Iterable[int],
-    copies: int = 0,
+    estimator: Estimator, pictures: Pictures, partial: Partial, images: Iterable[int], job: Job
 ) -> Iterator[int]:
     """Predict some pictures, or copies of them, one by one; yield the id of each that is done.
 
@@ -224,21 +226,27 @@ def predict(
         )
     for image in images:
         picture = read_picture(pictures.paths[image])
-        if copies:
-            entries = _entries_of_copies(estimator, picture, image, truth.category_id, copies)
+        if job.copies:
+            entries = _entries_of_copies(estimator, picture, image, truth.category_id, job)
         else:
-            entries = entries_of(estimator.estimate(picture), image, truth.category_id)
+            poses = _estimated(estimator, picture, job)
+            entries = entries_of(poses, image, truth.category_id)
         partial.add(image, entries)
         yield image
 
 
+def _estimated(estimator: Estimator, picture: npt.NDArray[np.uint8], job: Job) -> Poses:
+    poses = estimator.estimate(picture)
+    return poses if job.candidates else replace(poses, consensus=None)
+
+
 def _entries_of_copies(
-    estimator: Estimator, picture: npt.NDArray[np.uint8], image: int, category: int, count: int
+    estimator: Estimator, picture: npt.NDArray[np.uint8], image: int, category: int, job: Job
 ) -> list[Entry]:
     entries = []
-    for number in range(count):
+    for number in range(job.copies):
         altered, copy = alter(picture, number, (image,))
-        poses = copy.original(estimator.estimate(altered))
+        poses = copy.original(_estimated(estimator, altered, job))
         entries += [
             {**entry, "copy": copy.written()} for entry in entries_of(poses, image, category)
         ]
@@ -269,19 +277,18 @@ def entries_of(poses: Poses, image_id: int, category_id: int = 1) -> list[Entry]
         boxes[:, 2:] -= boxes[:, :2]
         for entry, box in zip(entries, boxes.tolist(), strict=True):
             entry["bbox"] = box
+    for index, entry in enumerate(entries):
+        entry |= signals_of(poses, index)
     return entries
 
 
 def predict_split(
     root: Path,
-    split: str,
-    model: str,
+    job: Job,
     out: Path,
     *,
     device: str = "auto",
-    floor: float = FLOOR,
     limit: int | None = None,
-    copies: int = 0,
     on_start: Callable[[Pictures, int], None] | None = None,
     on_picture: Callable[[int], None] | None = None,
 ) -> Pictures:
@@ -289,34 +296,32 @@ def predict_split(
 
     Args:
         root: the COCO folder.
-        split: such as "val2017".
-        model: as `estimators.load` takes it; no replay.
+        job: what is predicted; no replay.
         out: results file, gzipped if its name ends in .gz; it appears when all is done.
         device: "auto", "cpu", "cuda", …
-        floor: poses with a lower raw score are not kept.
         limit: take only so many pictures.
-        copies: see `Job`.
         on_start: called with the pictures and how many of them an earlier run has done.
         on_picture: called with the image id of each picture that is done.
 
     Raises:
         DatasetError: no pictures, or the partial file of another job.
-        EstimatorError: the model cannot be loaded or fails.
+        EstimatorError: the model cannot be loaded or fails, see `predict`.
         SourceError: a picture is damaged.
         OutputError: the results cannot be written.
     """
-    if model.startswith("replay:"):
+    if job.model.startswith("replay:"):
         raise EstimatorError(
-            f"{model} answers frames in their order, whatever picture is asked for; give a model"
+            f"{job.model} answers frames in their order, whatever picture is asked for; give a "
+            "model"
         )
-    pictures = find_pictures(root, split, limit)
-    with Partial(partial_path(out), Job.of(model, split, floor, copies)) as partial:
+    pictures = find_pictures(root, job.split, limit)
+    with Partial(partial_path(out), job) as partial:
         left = [image for image in pictures.paths if image not in partial.done]
         if on_start is not None:
             on_start(pictures, len(pictures.paths) - len(left))
         if left:
-            estimator = estimators.load(model, floor=floor, device=device)
-            for image in predict(estimator, pictures, partial, left, copies):
+            estimator = estimators.load(job.model, floor=job.floor, device=device)
+            for image in predict(estimator, pictures, partial, left, job):
                 if on_picture is not None:
                     on_picture(image)
         entries = [entry for image in pictures.paths for entry in partial.done[image]]

@@ -16,7 +16,7 @@ from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.results import ImagePoses
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.oks import match, share_of_thresholds
-from rcnet_rt.packing import PackedPoses, pack
+from rcnet_rt.packing import PackedPoses, pack_poses
 from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import Skeleton
 
@@ -132,8 +132,8 @@ def _add(
     skeleton = ground_truth.skeleton
     fit = match(people.oks(here.keypoints, skeleton.sigmas), people.ignore, here.scores)
     sure = (image.id in ground_truth.complete) | (fit.target >= NEAR)
-    result.pictures.append(_pack(as_seen))
-    result.mirrored.append(_pack(mirror(as_seen, skeleton, image.width)))
+    result.pictures.append(pack_poses(as_seen))
+    result.mirrored.append(pack_poses(mirror(as_seen, skeleton, image.width)))
     result.entries.append(item.poses.entries[kept])
     result.oks.append(fit.target)
     result.weights.append(fit.weight * np.where(sure, 1.0, unsure))
@@ -143,10 +143,6 @@ def _best(scores: npt.NDArray[np.float32], floor: float, most: int) -> npt.NDArr
     kept = np.flatnonzero(scores >= floor)
     best = np.argsort(-scores[kept], kind="stable")[:most]
     return np.sort(kept[best])
-
-
-def _pack(poses: Poses) -> PackedPoses:
-    return pack(poses.keypoints, poses.scores, poses.keypoint_scores, poses.boxes, poses.image_size)
 
 
 def mirror(poses: Poses, skeleton: Skeleton, width: float) -> Poses:

@@ -15,7 +15,7 @@ from rcnet_rt import formulas, skeletons, weights_file
 from rcnet_rt.arrays import Array, is_torch, namespace, sigmoid
 from rcnet_rt.backends import Backend, open_backend
 from rcnet_rt.errors import BackendError, PosesError
-from rcnet_rt.packing import PackedPoses, concatenate, pack, set_apart
+from rcnet_rt.packing import PackedPoses, concatenate, pack, pack_poses, set_apart
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_scale import ScoreScale
 from rcnet_rt.weights_file import Weights
@@ -74,6 +74,9 @@ class Refiner:
         keypoint_scores: Array | None = None,
         boxes: Array | None = None,
         image_size: tuple[float, float] | None = None,
+        consensus: Array | None = None,
+        agreement: Array | None = None,
+        embeddings: Array | None = None,
         scale: ScoreScale | None = None,
         on_error: OnError = "raise",
         validate: bool | None = None,
@@ -87,6 +90,9 @@ class Refiner:
             keypoint_scores: (N, K) or None.
             boxes: (N, 4) x1, y1, x2, y2 pixels, or None.
             image_size: (width, height), or None.
+            consensus: (N, C) statistics of the estimator's other candidates, `rcnet_rt.consensus`.
+            agreement: (N,) OKS with a second look, `rcnet_rt.second_look`; NaN where none.
+            embeddings: (N, E) what the estimator's network saw.
             scale: the estimator's other scores, if you keep them; for weights of any estimator
                 ("generic"), which go without by the scores in this picture alone. Use one scale,
                 or none, for all pictures whose scores are compared.
@@ -108,7 +114,17 @@ class Refiner:
             )
         if on_error not in get_args(OnError):
             raise PosesError(f"on_error: expected raise, raw or drop, got {on_error!r}")
-        packed = pack(keypoints, scores, keypoint_scores, boxes, image_size, scale)
+        packed = pack(
+            keypoints,
+            scores,
+            keypoint_scores,
+            boxes,
+            image_size,
+            scale,
+            consensus=consensus,
+            agreement=agreement,
+            embeddings=embeddings,
+        )
         self._check_skeleton(packed)
         on_gpu = is_torch(packed.scores) and packed.scores.is_cuda
         if validate or (validate is None and not on_gpu):
@@ -141,8 +157,7 @@ class Refiner:
     ) -> Iterator[Poses]:
         raw = [p.scores if p.raw_scores is None else p.raw_scores for p in pictures]
         packs = [
-            pack(p.keypoints, scores, p.keypoint_scores, p.boxes, p.image_size, scale)
-            for p, scores in zip(pictures, raw, strict=True)
+            pack_poses(poses, scores, scale) for poses, scores in zip(pictures, raw, strict=True)
         ]
         for packed in packs:
             self._check_skeleton(packed)
@@ -224,6 +239,9 @@ def refine(
     keypoint_scores: Array | None = None,
     boxes: Array | None = None,
     image_size: tuple[float, float] | None = None,
+    consensus: Array | None = None,
+    agreement: Array | None = None,
+    embeddings: Array | None = None,
     scale: ScoreScale | None = None,
     weights: str = "auto",
     device: str = "auto",
@@ -245,6 +263,9 @@ def refine(
         keypoint_scores=keypoint_scores,
         boxes=boxes,
         image_size=image_size,
+        consensus=consensus,
+        agreement=agreement,
+        embeddings=embeddings,
         scale=scale,
         on_error=on_error,
         validate=validate,

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rcnet_rt import WeightsError, features, formulas
+from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.packing import concatenate, pack, set_apart
 from rcnet_rt.score_scale import ScoreScale
 from rcnet_rt.skeletons import COCO17, CROWDPOSE14
@@ -39,7 +40,7 @@ def test_dekr_equals_the_plain_loop_in_its_order(skeleton):
 
 
 @pytest.mark.parametrize(
-    ("skeleton", "sizes"), [(COCO17, (74, 75, 89, 2)), (CROWDPOSE14, (59, 60, 74, 2))]
+    ("skeleton", "sizes"), [(COCO17, (74, 75, 89, 102, 2)), (CROWDPOSE14, (59, 60, 74, 87, 2))]
 )
 def test_sizes_and_names_belong_together(skeleton, sizes):
     for (name, feature_set), size in zip(features.FEATURE_SETS.items(), sizes, strict=True):
@@ -56,11 +57,18 @@ def test_numpy_equals_torch(name, skeleton):
     keypoints, scores = poses_of(skeleton, 9)
     keypoints[2, 3:7] = np.nan
     keypoints[5] = np.nan
+    consensus = np.random.default_rng(5).uniform(0, 1, (9, len(CONSENSUS)))
     compute = features.get(name).compute
 
     def matrix(kind):
-        packed = pack(kind(keypoints), kind(scores[:, -1]), kind(scores[:, :-1]))
-        base = formulas.base_logit("score_times_confidence", packed)
+        packed = pack(
+            kind(keypoints),
+            kind(scores[:, -1]),
+            kind(scores[:, :-1]),
+            consensus=kind(consensus),
+            agreement=kind(consensus[:, 0]),
+        )
+        base = formulas.base_logit("score_times_consensus", packed)
         return np.asarray(compute(packed, skeleton, base))
 
     numpy = matrix(np.asarray)
@@ -123,6 +131,28 @@ def test_degenerate_poses_give_finite_features():
     assert features.get("full").compute(none, COCO17, none.scores).shape == (0, 89)
 
 
+def test_signals_are_nan_where_they_are_not_known():
+    keypoints, scores = poses_of(COCO17, 3)
+    consensus = np.full((3, len(CONSENSUS)), np.nan)
+    consensus[1] = 0.5
+    known = {"consensus": consensus, "agreement": np.array([np.nan, np.nan, 0.01])}
+    names = features.get("signals").names(COCO17)
+
+    def columns(**signals):
+        packed = pack(keypoints, scores[:, -1], **signals)
+        matrix = features.get("signals").compute(packed, COCO17, packed.scores)
+        return dict(zip(names, matrix.T.tolist(), strict=True))
+
+    got = columns(**known)
+    assert got["candidates shown"] == [0, 1, 0]
+    assert got["looked at again"] == [0, 0, 1]
+    assert np.isnan(got["candidate OKS"]).tolist() == [True, False, True]
+    assert got["log agreement"][2] == pytest.approx(math.log(features.LEAST_AGREEMENT))
+    nothing = columns()
+    assert nothing["candidates shown"] == nothing["looked at again"] == [0, 0, 0]
+    assert np.isnan(nothing["spread"]).all()
+
+
 def test_set_features_see_only_their_own_picture():
     keypoints, scores = poses_of(COCO17)
     one = pack(keypoints, scores[:, -1], scores[:, :-1])
@@ -149,7 +179,7 @@ def test_a_duplicate_shows_as_overlap():
 
 
 def test_an_unknown_set_lists_the_known():
-    with pytest.raises(WeightsError, match="dekr, paper, full, confidence"):
+    with pytest.raises(WeightsError, match="dekr, paper, full, signals, confidence"):
         features.get("visual")
 
 

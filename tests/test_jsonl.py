@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read, read_lines
 from rcnet_rt.errors import DatasetError, OutputError
 from rcnet_rt.poses import Poses
@@ -44,6 +45,19 @@ def test_the_same_bits_back(tmp_path: Path, random_poses: Poses, name: str) -> N
     assert same(first.poses, random_poses)  # raw scores, not the refined ones
     assert first.poses.image_size == (640, 480)
     assert (second.index, second.time, len(second.poses)) == (1, 1 / 30, 0)
+
+
+def test_signals_come_back(tmp_path: Path, random_poses: Poses) -> None:
+    rng = np.random.default_rng(2)
+    poses = replace(
+        random_poses,
+        consensus=rng.random((5, len(CONSENSUS))),
+        agreement=np.array([np.nan, 0.2, 0.4, np.nan, 1.0]),
+        embeddings=rng.random((5, 3)),
+    )
+    back = next(read(write(tmp_path / "a.jsonl", poses))[1]).poses
+    for name in ("consensus", "agreement", "embeddings"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(poses, name))
 
 
 def test_the_contract(tmp_path: Path, random_poses: Poses) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from rcnet_rt import estimators, skeletons
+from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.datasets.results import poses_by_image, read_results
 from rcnet_rt.errors import DatasetError, EstimatorError, OutputError, SourceError
 from rcnet_rt.poses import Poses
@@ -16,6 +18,7 @@ from rcnet_rt.skeletons import COCO17
 from rcnet_rt.video.frame import Image
 from tests.synthetic_coco import make_content, write_dataset
 
+JOB = Job("any", "val2017")
 PRESENT = (2, 3, 5, 7, 8)  # images of the invented dataset whose picture is there
 
 
@@ -103,7 +106,7 @@ def test_results_of_every_picture(coco: Path, tmp_path: Path, use) -> None:
     estimator = use(Counting())
     done: list[int] = []
     out = tmp_path / "out.json.gz"
-    predict_split(coco, "val2017", "any", out, on_picture=done.append)
+    predict_split(coco, JOB, out, on_picture=done.append)
     assert estimator.seen == done == list(PRESENT)
     counts = {image: len(p.poses) for image, p in poses_by_image(read_results(out), COCO17).items()}
     assert counts == {2: 2, 5: 2, 7: 1, 8: 2}
@@ -113,16 +116,16 @@ def test_results_of_every_picture(coco: Path, tmp_path: Path, use) -> None:
 def test_an_interrupted_run_goes_on(coco: Path, tmp_path: Path, use) -> None:
     whole, out = tmp_path / "whole.json", tmp_path / "out.json"
     use(Counting())
-    predict_split(coco, "val2017", "any", whole)
+    predict_split(coco, JOB, whole)
     use(Counting(stop_at=7))
     with pytest.raises(KeyboardInterrupt):
-        predict_split(coco, "val2017", "any", out)
+        predict_split(coco, JOB, out)
     assert not out.exists()
     with partial_path(out).open("ab") as file:
         file.write(b'{"image_id": 7, "entr')  # the power failed in the middle of a line
     started: list[int] = []
     estimator = use(Counting())
-    predict_split(coco, "val2017", "any", out, on_start=lambda _, before: started.append(before))
+    predict_split(coco, JOB, out, on_start=lambda _, before: started.append(before))
     assert started == [3]
     assert estimator.seen == [7, 8]
     assert out.read_bytes() == whole.read_bytes()
@@ -138,10 +141,10 @@ def test_the_partial_file_of_another_job(
     out = tmp_path / "out.json"
     use(Counting(stop_at=7))
     with pytest.raises(KeyboardInterrupt):
-        predict_split(coco, "val2017", "any", out)
+        predict_split(coco, JOB, out)
     before = partial_path(out).read_bytes()
     with pytest.raises(DatasetError, match=r"out\.json\.partial belongs to another job \(model an"):
-        predict_split(coco, "val2017", model, out, floor=floor)
+        predict_split(coco, Job(model, "val2017", floor), out)
     assert partial_path(out).read_bytes() == before
 
 
@@ -150,35 +153,35 @@ def test_a_damaged_partial_file(coco: Path, tmp_path: Path, use, content: bytes)
     use(Counting())
     partial_path(tmp_path / "out.json").write_bytes(content)
     with pytest.raises(DatasetError, match="damaged or no partial file; delete it"):
-        predict_split(coco, "val2017", "any", tmp_path / "out.json")
+        predict_split(coco, JOB, tmp_path / "out.json")
 
 
 def test_a_model_that_does_not_load_leaves_nothing(coco: Path, tmp_path: Path) -> None:
     with pytest.raises(EstimatorError, match=r"absent\.pt does not exist"):
-        predict_split(coco, "val2017", "absent.pt", tmp_path / "out.json")
+        predict_split(coco, Job("absent.pt", "val2017"), tmp_path / "out.json")
     with pytest.raises(EstimatorError, match="answers frames in their order"):
-        predict_split(coco, "val2017", "replay:any.jsonl", tmp_path / "out.json")
+        predict_split(coco, Job("replay:any.jsonl", "val2017"), tmp_path / "out.json")
     assert [path.name for path in tmp_path.iterdir()] == ["coco"]
 
 
 def test_another_skeleton_is_a_sentence(coco: Path, tmp_path: Path, use) -> None:
     use(Counting()).skeleton = skeletons.CROWDPOSE14
     with pytest.raises(EstimatorError, match="gives crowdpose14 poses, the dataset has coco17"):
-        predict_split(coco, "val2017", "any", tmp_path / "out.json")
+        predict_split(coco, JOB, tmp_path / "out.json")
 
 
 def test_a_damaged_picture_keeps_what_is_done(coco: Path, tmp_path: Path, use) -> None:
     use(Counting())
     (coco / "images" / "val2017" / f"{5:012}.jpg").write_bytes(b"")
     with pytest.raises(SourceError, match="empty or damaged"):
-        predict_split(coco, "val2017", "any", tmp_path / "out.json")
+        predict_split(coco, JOB, tmp_path / "out.json")
     assert len(partial_path(tmp_path / "out.json").read_bytes().splitlines()) == 3
 
 
 def test_a_missing_folder_is_a_sentence(coco: Path, tmp_path: Path, use) -> None:
     use(Counting())
     with pytest.raises(OutputError, match="must exist"):
-        predict_split(coco, "val2017", "any", tmp_path / "nowhere" / "out.json")
+        predict_split(coco, JOB, tmp_path / "nowhere" / "out.json")
 
 
 def test_a_model_that_is_a_path_is_the_same_from_everywhere(
@@ -186,8 +189,8 @@ def test_a_model_that_is_a_path_is_the_same_from_everywhere(
 ) -> None:
     (tmp_path / "best.pt").touch()
     monkeypatch.chdir(tmp_path)
-    assert Job.of("best.pt", "val2017") == Job.of(str(tmp_path / "best.pt"), "val2017")
-    assert Job.of("yolo-pose", "val2017").model == "yolo-pose"
+    assert Job("best.pt", "val2017").record == Job(str(tmp_path / "best.pt"), "val2017").record
+    assert Job("yolo-pose", "val2017").record["model"] == "yolo-pose"
 
 
 @pytest.mark.slow
@@ -196,7 +199,7 @@ def test_the_real_model_gives_the_shared_predictions(shared_data: Path, tmp_path
     pytest.importorskip("openvino")
     model = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
     out = tmp_path / "out.json"
-    predict_split(shared_data / "coco", "val2017", model, out, limit=5)
+    predict_split(shared_data / "coco", Job(model, "val2017"), out, limit=5)
     entries = read_results(out)
     images = {entry["image_id"] for entry in entries}
     recorded = [
@@ -212,3 +215,30 @@ def test_the_real_model_gives_the_shared_predictions(shared_data: Path, tmp_path
     ours, theirs = (sorted(map(values, some)) for some in (entries, recorded))
     strong = [row[1] > 0.05 for row in theirs]  # weaker ones tie when rounded
     np.testing.assert_allclose(np.array(ours)[strong], np.array(theirs)[strong], atol=0.02)
+
+
+def with_signals(poses: Poses) -> Poses:
+    rng = np.random.default_rng(1)
+    consensus = rng.random((len(poses), len(CONSENSUS)))
+    consensus[1] = np.nan
+    agreement = np.array([0.5, np.nan, *rng.random(len(poses) - 2)])
+    return replace(
+        poses, consensus=consensus, agreement=agreement, embeddings=rng.random((len(poses), 4))
+    )
+
+
+def test_signals_read_back_to_the_bit(random_poses: Poses) -> None:
+    poses = with_signals(random_poses)
+    entries = json.loads(json.dumps(entries_of(poses, 7)))
+    assert "consensus" not in entries[1]
+    assert "agreement" not in entries[1]
+    back = poses_by_image(entries, COCO17)[7].poses
+    for name in ("consensus", "agreement", "embeddings"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(poses, name))
+
+
+def test_signals_of_other_lengths_are_a_sentence(random_poses: Poses) -> None:
+    entries = entries_of(with_signals(random_poses), 7)
+    entries[0]["consensus"] = [1.0, 2.0]
+    with pytest.raises(DatasetError, match="image 7: consensus, agreement or embedding"):
+        poses_by_image(entries, COCO17)

@@ -21,6 +21,7 @@ from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import splits
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import Comparison, Evaluation
+from rcnet_rt.predicting import Job
 from rcnet_rt.recipes import PRESETS
 from rcnet_rt.runs import HoldOut, Run, load_data, train_run
 from rcnet_rt.weights_file import Weights
@@ -148,7 +149,7 @@ def _predict(
         path = folder / f"predictions_{part}.json.gz"
         if not path.exists():
             console.print(f"{model} predicts {part} …")
-            predicting.predict_split(coco, part, model, path, device=device)
+            predicting.predict_split(coco, Job(model, part, candidates=True), path, device=device)
         paths.append(path)
     return paths
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from rcnet_rt.poses import Poses
 
-__all__ = ["parse_poses", "pose_objects"]
+__all__ = ["parse_poses", "parse_signals", "pose_objects", "signals_of"]
 
 
 def pose_objects(poses: Poses, kept: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
@@ -35,8 +36,38 @@ def pose_objects(poses: Poses, kept: npt.NDArray[np.bool_]) -> list[dict[str, An
         pose["kept"] = bool(kept[index])
         if poses.track_ids is not None:
             pose["track"] = int(poses.track_ids[index])
+        pose |= signals_of(poses, index)
         objects.append(pose)
     return objects
+
+
+def signals_of(poses: Poses, index: int) -> dict[str, Any]:
+    """Return what else is known of a pose, by the names that files have for it."""
+    signals: dict[str, Any] = {}
+    if poses.consensus is not None and not np.isnan(poses.consensus[index]).any():
+        signals["consensus"] = [_number(value) for value in poses.consensus[index].tolist()]
+    if poses.agreement is not None and not np.isnan(poses.agreement[index]):
+        signals["agreement"] = float(poses.agreement[index])
+    if poses.embeddings is not None:
+        signals["embedding"] = [_number(value) for value in poses.embeddings[index].tolist()]
+    return signals
+
+
+def parse_signals(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the arguments of `Poses` that `signals_of` wrote; NaN for a pose without.
+
+    Raises:
+        ValueError: values of different lengths, or that are not numbers.
+    """
+    names = {"consensus": "consensus", "agreement": "agreement", "embedding": "embeddings"}
+    signals: dict[str, Any] = {}
+    for key, name in names.items():
+        given = next((pose[key] for pose in objects if pose.get(key) is not None), None)
+        if given is not None:
+            absent = np.full(np.shape(given), np.nan)
+            values = [absent if pose.get(key) is None else pose[key] for pose in objects]
+            signals[name] = np.array(values, dtype=np.float32)
+    return signals
 
 
 def _number(value: float) -> float | None:
@@ -70,4 +101,5 @@ def parse_poses(objects: list[dict[str, Any]], joints: int, image_size: Any) -> 
         boxes=np.array([pose["box"] for pose in objects], dtype=np.float32) if has_boxes else None,
         track_ids=np.array([pose["track"] for pose in objects]) if has_tracks else None,
         image_size=image_size,
+        **parse_signals(objects),
     )

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.datasets.files import read_json, write_json
+from rcnet_rt.datasets.pose_objects import parse_signals
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import Skeleton
@@ -194,11 +195,22 @@ def poses_by_image(
                 keypoint_scores=None if flags else third[indices],
                 boxes=_boxes([entries[index] for index in indices]),
                 image_size=None if image_sizes is None else image_sizes.get(image_id),
+                **_signals([entries[index] for index in indices]),
             ),
             indices,
         )
         for image_id, indices in indices_by_image(entries).items()
     }
+
+
+def _signals(entries: Sequence[Entry]) -> dict[str, Any]:
+    try:
+        return parse_signals(entries)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(
+            f"image {entries[0]['image_id']}: consensus, agreement or embedding of the results are "
+            f"not as many numbers as those of its other entries ({error})"
+        ) from error
 
 
 def _boxes(entries: Sequence[Entry]) -> npt.NDArray[np.float32] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from rcnet_rt import skeletons
 from rcnet_rt.errors import EstimatorError, missing_package
+from rcnet_rt.estimators.yolo_candidates import RawPredictions
 from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.frame import Image
@@ -44,17 +46,24 @@ class UltralyticsEstimator:
         if device != "auto":
             self._options["device"] = device
         self._model = _load(model)
-        self.skeleton = self._check(
-            _predict(self._model, np.zeros((64, 64, 3), np.uint8), self._options)
-        )
+        self.skeleton = self._check(self._result(np.zeros((64, 64, 3), np.uint8)))
+        self._raw = RawPredictions(self._model.predictor)
 
     def estimate(self, image_bgr: Image) -> Poses:
         """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV.
 
+        With the consensus of what suppression threw away, unless the model works without it.
+
         Raises:
             EstimatorError: the model fails.
         """
-        return poses_from_result(_predict(self._model, image_bgr, self._options))
+        result = self._result(image_bgr)
+        poses = poses_from_result(result)
+        consensus = self._raw.consensus(result, self.skeleton.sigmas)
+        return poses if consensus is None else replace(poses, consensus=_array(consensus))
+
+    def _result(self, image_bgr: Image) -> Any:
+        return _predict(self._model, image_bgr, self._options)
 
     def _check(self, result: Any) -> Skeleton:
         if result.keypoints is None:

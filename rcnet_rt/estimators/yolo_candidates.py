@@ -1,0 +1,84 @@
+"""What a YOLO-Pose network found before non-maximum suppression, from the same inference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rcnet_rt.arrays import Array
+from rcnet_rt.consensus import FLOOR, Candidates, consensus
+
+__all__ = ["MOST", "RawPredictions"]
+
+MOST = 512  # candidates of a picture: a crowd of 50 people has fewer above the floor
+
+
+class RawPredictions:
+    """Keeps what an ultralytics predictor's network said last, on its way to suppression.
+
+    Wraps the predictor's own `postprocess`, which goes on to get what it always got.
+    """
+
+    def __init__(self, predictor: Any) -> None:
+        self._predictor = predictor
+        self._postprocess = predictor.postprocess
+        self._last: tuple[Any, Any, Any] | None = None
+        predictor.postprocess = self._keep
+
+    def _keep(self, predictions: Any, pictures: Any, originals: Any, **options: Any) -> Any:
+        raw = predictions[0] if isinstance(predictions, (list, tuple)) else predictions
+        self._last = raw, tuple(pictures.shape[2:]), originals[0].shape
+        return self._postprocess(predictions, pictures, originals, **options)
+
+    @property
+    def present(self) -> bool:
+        """Whether the last inference had candidates.
+
+        A model that is end-to-end, or was exported with suppression inside, has none.
+        """
+        if self._last is None or getattr(self._predictor.model, "end2end", False):
+            return False
+        return bool(self._last[0].shape[1] == self._scores_end + np.prod(self._joint_shape))
+
+    @property
+    def _scores_end(self) -> int:
+        return 4 + len(self._predictor.model.names)
+
+    @property
+    def _joint_shape(self) -> tuple[int, int]:
+        joints, values = self._predictor.model.kpt_shape
+        return int(joints), int(values)
+
+    def consensus(self, result: Any, sigmas: tuple[float, ...]) -> Array | None:
+        """Return the (N, C) consensus of the poses of the last picture's `Results`, or None.
+
+        Computed where the predictions are: on a GPU they do not leave it.
+        """
+        if not self.present:
+            return None
+        keypoints, boxes = result.keypoints.data[..., :2], result.boxes.xyxy
+        candidates = self._candidates()
+        if keypoints.is_cuda:
+            sigma = keypoints.new_tensor(sigmas)
+            return consensus(keypoints, boxes, candidates, sigma)
+        host = Candidates(
+            candidates.keypoints.numpy(), candidates.scores.numpy(), candidates.boxes.numpy()
+        )
+        return consensus(keypoints.numpy(), boxes.numpy(), host, np.asarray(sigmas, np.float32))
+
+    def _candidates(self) -> Candidates:
+        from ultralytics.utils import ops
+
+        assert self._last is not None
+        raw, seen, original = self._last
+        best = raw[0, 4 : self._scores_end].amax(0)
+        scores, chosen = best.topk(min(MOST, len(best)))
+        if not raw.is_cuda:
+            chosen = chosen[: int((scores >= FLOOR).sum())]
+            scores = scores[: len(chosen)]
+        rows = raw[0, :, chosen].T.float()
+        boxes = ops.scale_boxes(seen, ops.xywh2xyxy(rows[:, :4]), original)
+        joints = rows[:, self._scores_end :].reshape(len(rows), *self._joint_shape)
+        keypoints = ops.scale_coords(seen, joints[..., :2].clone(), original)
+        return Candidates(keypoints, scores.float(), boxes)
