@@ -26,6 +26,7 @@ from rcnet_rt.packing import concatenate
 from rcnet_rt.ranking_set import PoseTable, RankingSet, ranking_set, table
 from rcnet_rt.recipes import Recipe
 from rcnet_rt.refiner import BELOW_FLOOR, Refiner
+from rcnet_rt.score_convention import ScoreConvention
 from rcnet_rt.training import Epoch, score, train
 from rcnet_rt.weights_file import DEFAULT_FLOOR, DEFAULT_THRESHOLD, Weights
 
@@ -81,7 +82,7 @@ def fit(
         tensors={key: t.cpu().numpy().copy() for key, t in network.state_dict().items()},
         floor=recipe.floor,
         family=name,
-        score_convention="in [0, 1]" if data.unit_scores else "above 0, without bound",
+        score_convention=str(ScoreConvention.of([item.poses for item in data.poses.values()])),
     )
 
 

@@ -22,6 +22,7 @@ from rcnet_rt.datasets.results import (
 )
 from rcnet_rt.errors import DatasetError, WeightsError
 from rcnet_rt.refiner import OnError, Refiner
+from rcnet_rt.score_convention import ScoreConvention, check_convention
 from rcnet_rt.score_scale import ScoreScale
 from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.sink import check_output_file
@@ -93,7 +94,7 @@ def rescore(
 
     Raises:
         DatasetError: entries of another number of joints, or with numbers that are not finite.
-        WeightsError: the weights are for another skeleton.
+        WeightsError: the weights are for another skeleton, or another convention of scores.
     """
     skeleton = _skeleton(entries, refiner.weights)
     if on_error == "raise":
@@ -101,6 +102,8 @@ def rescore(
     images = list(poses_by_image(entries, skeleton, finite_scores=False).values())
     scores = np.zeros(len(entries))
     pictures = [image.poses for image in images]
+    given = ScoreConvention.of(pictures)
+    check_convention(refiner.weights, given, observed=True, subject="the results")
     scale = ScoreScale.of(pictures) if refiner.weights.uses_scale else None
     refined = refiner.batch(pictures, scale=scale, on_error=on_error)
     for image, poses in zip(images, refined, strict=True):

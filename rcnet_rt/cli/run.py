@@ -168,7 +168,7 @@ def _load(options: RunOptions) -> tuple[Scoring, Estimator]:
         backend=options.backend,
     )
     estimator = estimators.load(options.model, floor=scoring.floor, device=options.device)
-    scoring.check(estimator.skeleton)
+    scoring.check(estimator)
     return scoring, estimator
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rcnet_rt.errors import WeightsError
+from rcnet_rt.estimators import Estimator
 from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import Skeleton
+from rcnet_rt.score_convention import check_convention
+from rcnet_rt.weights_file import Weights
 
 __all__ = ["RAW_THRESHOLD", "Scoring", "load_scoring"]
 
@@ -26,7 +28,7 @@ class Scoring:
         threshold: refined score from which a pose is kept.
         raw_threshold: the raw score that is a fair counterpart.
         floor: raw score from which the estimator should report poses.
-        skeleton: name of the skeleton that the weights are for, None for any.
+        weights: what refines, None for nothing.
         backend: what computes.
         is_formula: whether it is a hand-made formula instead of trained weights.
     """
@@ -36,21 +38,27 @@ class Scoring:
     threshold: float
     raw_threshold: float
     floor: float
-    skeleton: str | None = None
+    weights: Weights | None = None
     backend: str = "none"
     is_formula: bool = False
 
-    def check(self, skeleton: Skeleton) -> None:
-        """Check that the estimator's poses suit the weights.
+    def check(self, estimator: Estimator) -> None:
+        """Check that the estimator's poses and scores suit the weights.
 
         Raises:
-            WeightsError: they have another skeleton.
+            WeightsError: they have another skeleton, or another convention of scores.
         """
-        if self.skeleton not in (None, skeleton.name):
+        if self.weights is None:
+            return
+        if self.weights.skeleton not in (None, estimator.skeleton.name):
             raise WeightsError(
-                f"weights {self.name!r} are for the skeleton {self.skeleton}, and the estimator "
-                f"gives {skeleton.name}; choose other --weights, or --weights formula:score"
+                f"weights {self.name!r} are for the skeleton {self.weights.skeleton}, and the "
+                f"estimator gives {estimator.skeleton.name}; choose other --weights, or --weights "
+                "formula:score"
             )
+        given = getattr(estimator, "score_convention", None)
+        if given is not None:
+            check_convention(self.weights, given, observed=False, subject=estimator.name)
 
 
 def load_scoring(
@@ -77,7 +85,7 @@ def load_scoring(
         threshold=chosen.threshold(threshold),
         raw_threshold=chosen.raw_threshold,
         floor=chosen.floor or FLOOR,
-        skeleton=chosen.skeleton,
+        weights=chosen,
         backend=refiner.backend_name,
         is_formula=chosen.is_formula,
     )

@@ -25,7 +25,11 @@ UNDERSTOOD = (
 
 
 class Estimator(Protocol):
-    """Estimates the poses of one picture."""
+    """Estimates the poses of one picture.
+
+    It may have a `score_convention` too, see `rcnet_rt.score_convention`: then weights made for
+    another one are refused.
+    """
 
     @property
     def name(self) -> str:

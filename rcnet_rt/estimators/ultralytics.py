@@ -15,6 +15,7 @@ from rcnet_rt import skeletons
 from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.yolo_candidates import RawPredictions
 from rcnet_rt.poses import Poses
+from rcnet_rt.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
 from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.frame import Image
 
@@ -39,6 +40,7 @@ class UltralyticsEstimator:
     """
 
     family = "yolo-pose"
+    score_convention = ScoreConvention(UNIT, UNIT_JOINTS)
 
     def __init__(self, model: str, *, floor: float, device: str = "auto") -> None:
         self.name = Path(model).name
