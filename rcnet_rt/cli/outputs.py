@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from rcnet_rt.datasets.jsonl import JsonLinesWriter
 from rcnet_rt.errors import OutputError
-from rcnet_rt.video.frame import Image, Source
+from rcnet_rt.video.frame import Gap, Source
 from rcnet_rt.video.pictures import PICTURE_SUFFIXES
-from rcnet_rt.video.pipeline import Result
+from rcnet_rt.video.pipeline import Result, Sink
 from rcnet_rt.video.sink import CONTAINERS, PictureSink, VideoSink, check_output_file
 from rcnet_rt.video.source import Part, is_video
 
-__all__ = ["Drawing", "Plan", "open_sink", "plan"]
-
-Drawing = Callable[[Result], Image]
+__all__ = ["JsonLinesSink", "Plan", "open_drawn", "plan"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Plan:
 
 
 def plan(
-    spec: str, parts: list[Part], *, out: Path | None, video: bool, json: Path | None
+    spec: str, parts: list[Part], *, out: Path | None, video: bool, files: Iterable[Path | None]
 ) -> list[Plan]:
     """Decide the output of every source and check that it can be written.
 
@@ -39,7 +38,7 @@ def plan(
         parts: the sources in it.
         out: --out, or None for the rule.
         video: False for --no-video.
-        json: --json.
+        files: --json and --telemetry.
 
     Raises:
         OutputError: a folder is missing, or an output would overwrite a source.
@@ -57,47 +56,79 @@ def plan(
             Plan(part, folder / f"{part.stem}_rcnet.mp4" if isinstance(part, Path) else folder)
             for part in parts
         ]
-    _check(plans, json)
+    _check(plans, [file for file in files if file is not None])
     return plans
 
 
-def open_sink(
-    plan: Plan, source: Source, draw: Drawing, stack: ExitStack, wide: int
-) -> Callable[[Result], None]:
-    """Return what takes the results of one source; it is closed with the stack.
+@dataclass(frozen=True)
+class JsonLinesSink:
+    """Writes what is known about a source's frames; `file` names the source, where several are."""
+
+    writer: JsonLinesWriter
+    file: str | None
+
+    def write(self, result: Result) -> None:
+        """Write one line."""
+        frame = result.frame
+        file = frame.name or self.file
+        self.writer.write(frame.index, frame.time_seconds, result.poses, result.kept, file)
+
+    def gap(self, gap: Gap) -> None:
+        """Write one event."""
+        self.writer.event("gap", time=gap.time, after=gap.after, reason=gap.reason)
+
+
+@dataclass(frozen=True)
+class DrawnVideo:
+    """Writes drawn frames to a video."""
+
+    video: VideoSink
+
+    def write(self, result: Result) -> None:
+        """Append one frame."""
+        assert result.frame.time is not None
+        assert result.drawn is not None
+        self.video.write(result.drawn, result.frame.time)
+
+    def gap(self, gap: Gap) -> None:
+        """The last frame stays until the next: time goes on, and nothing is made up."""
+
+
+@dataclass(frozen=True)
+class DrawnPictures:
+    """Writes drawn pictures under their own names, or the only one under the name given."""
+
+    pictures: PictureSink
+    name: str | None
+
+    def write(self, result: Result) -> None:
+        """Write one picture."""
+        assert result.frame.name is not None
+        assert result.drawn is not None
+        self.pictures.write(result.drawn, self.name or result.frame.name)
+
+    def gap(self, gap: Gap) -> None:
+        """Pictures have no gaps."""
+
+
+def open_drawn(out: Path, source: Source, stack: ExitStack, wide: int) -> Sink:
+    """Return what takes the drawn frames of one source; it is closed with the stack.
 
     Args:
-        plan: where to.
+        out: where to, as planned.
         source: opened.
-        draw: result -> picture.
         stack: closes it.
         wide: how many pictures stand side by side.
     """
-    assert plan.out is not None
     if source.kind == "pictures":
-        return _picture_sink(plan, draw)
+        is_file = out.suffix.lower() in PICTURE_SUFFIXES
+        return DrawnPictures(
+            PictureSink(out.parent if is_file else out), out.name if is_file else None
+        )
     width, height = source.size
     rate, unit = source.frame_rate or Fraction(30), source.time_base or Fraction(1, 90_000)
-    _create(plan.out.parent)
-    sink = stack.enter_context(VideoSink(plan.out, (width * wide, height), rate, unit))
-
-    def write(result: Result) -> None:
-        assert result.frame.time is not None
-        sink.write(draw(result), result.frame.time)
-
-    return write
-
-
-def _picture_sink(plan: Plan, draw: Drawing) -> Callable[[Result], None]:
-    assert plan.out is not None
-    one = plan.out if plan.out.suffix.lower() in PICTURE_SUFFIXES else None
-    sink = PictureSink(plan.out.parent if one else plan.out)
-
-    def write(result: Result) -> None:
-        assert result.frame.name is not None
-        sink.write(draw(result), one.name if one else result.frame.name)
-
-    return write
+    _create(out.parent)
+    return DrawnVideo(stack.enter_context(VideoSink(out, (width * wide, height), rate, unit)))
 
 
 def _create(folder: Path) -> None:
@@ -138,12 +169,12 @@ def _folder(spec: str, out: Path | None) -> Path:
     return Path(f"{path.resolve().name or 'pictures'}_rcnet")
 
 
-def _check(plans: list[Plan], json: Path | None) -> None:
+def _check(plans: list[Plan], files: list[Path]) -> None:
     sources = {source.resolve() for plan in plans for source in _files(plan.part)}
     seen: set[Path] = set()
-    if json is not None:
-        check_output_file(json)
-    for out in [*(plan.out for plan in plans), json]:
+    for file in files:
+        check_output_file(file)
+    for out in [*(plan.out for plan in plans), *files]:
         if out is None:
             continue
         if out.resolve() in sources | {source.parent for source in sources if out.is_dir()}:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,20 +16,19 @@ import numpy.typing as npt
 from rcnet_rt import backends, estimators
 from rcnet_rt.cli.interrupt import between_frames
 from rcnet_rt.cli.options import debug_option, threshold_option, weights_option
-from rcnet_rt.cli.outputs import Drawing, Plan, open_sink, plan
+from rcnet_rt.cli.outputs import JsonLinesSink, open_drawn, plan
 from rcnet_rt.cli.progress import progress_bar
 from rcnet_rt.cli.scoring import Scoring, load_scoring
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.estimators import Estimator
 from rcnet_rt.video import overlay, pipeline
-from rcnet_rt.video.frame import Image, Source
-from rcnet_rt.video.pipeline import Result
+from rcnet_rt.video.frame import Gap, Image, Source
+from rcnet_rt.video.pipeline import Result, Sink, Stage
 from rcnet_rt.video.source import open_source, split
+from rcnet_rt.video.telemetry import Telemetry, write_telemetry
 
 __all__ = ["RunOptions", "Tally", "execute", "run", "summarise"]
-
-Sink = Callable[[Result], None]
 
 
 @dataclass(frozen=True)
@@ -48,20 +46,21 @@ class RunOptions:
     device: str = "auto"
     backend: str = "auto"
     max_frames: int | None = None
+    telemetry: Path | None = None
 
 
 @dataclass
 class Tally:
-    """Counts for the summary."""
+    """Counts for the summary; as the last sink it counts what the others have written."""
 
     frames: int = 0
     poses: int = 0
     kept: int = 0
     moved: int = 0
-    seconds: float = 0.0
     outputs: list[Path] = field(default_factory=list)
+    telemetry: Telemetry = field(default_factory=Telemetry)
 
-    def add(self, result: Result) -> None:
+    def write(self, result: Result) -> None:
         """Count one frame."""
         self.frames += 1
         self.poses += len(result.poses)
@@ -69,6 +68,9 @@ class Tally:
         raw = result.poses.raw_scores
         if raw is not None:
             self.moved += int((_ranks(raw) != _ranks(result.poses.scores)).sum())
+
+    def gap(self, gap: Gap) -> None:
+        """Telemetry counts gaps."""
 
     @property
     def written(self) -> str:
@@ -106,6 +108,9 @@ class Tally:
     help="What runs the refiner.",
 )
 @click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames.")
+@click.option(
+    "--telemetry", type=click.Path(path_type=Path), help="Write times and counts as JSON."
+)
 @debug_option
 def run(**options: Any) -> None:
     """Refine the poses of SOURCE: a video, picture, folder, glob or camera index.
@@ -132,28 +137,45 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
     """
     parts = split(options.source)
     plans = plan(
-        options.source, parts, out=options.out, video=not options.no_video, json=options.json
+        options.source,
+        parts,
+        out=options.out,
+        video=not options.no_video,
+        files=(options.json, options.telemetry),
     )
     sources = (open_source(part) for part in parts)
     first = next(sources)  # what cannot be read fails before anything is loaded or written
     with first, between_frames() as check_interrupt, ExitStack() as stack:
         scoring, estimator = _load(options)
-        record = _recorder(options, scoring, estimator, first, tally, stack)
+        writer = _recorder(options, scoring, estimator, first, tally, stack)
         report = stack.enter_context(progress_bar())
-        start = time.perf_counter()
+        tally.telemetry = Telemetry()
+        if options.telemetry is not None:
+            tally.outputs.append(options.telemetry)
+            stack.callback(write_telemetry, tally.telemetry, options.telemetry)
         for one, source in zip(plans, itertools.chain([first], sources), strict=True):
-            with source, ExitStack() as closing:
-                sinks = [record(source.name if len(parts) > 1 else None)] if record else []
+            with source, ExitStack() as open_files:
+                stages = _stages(options, scoring, estimator)
+                sinks: list[Sink] = []
+                if writer is not None:
+                    sinks.append(JsonLinesSink(writer, source.name if len(parts) > 1 else None))
                 if one.out is not None:
-                    sinks.append(_drawer(options, scoring, estimator, one, source, tally, closing))
+                    stages.append(pipeline.draw(_drawing(options, scoring, estimator)))
+                    tally.outputs.append(one.out)
+                    wide = 2 if options.compare else 1
+                    sinks.append(open_drawn(one.out, source, open_files, wide))
+                stages.append(pipeline.write([*sinks, tally]))
                 report.start(source.name, _total(source, options, tally))
-                frames = itertools.islice(source, _left(options, tally))
-                results = pipeline.process(frames, estimator, scoring.refine, scoring.threshold)
-                for result in pipeline.write(results, sinks):
-                    tally.add(result)
-                    tally.seconds = time.perf_counter() - start
-                    report.advance()
-                    check_interrupt()
+                results = pipeline.process(
+                    source,
+                    stages,
+                    tally.telemetry,
+                    max_frames=_left(options, tally),
+                    check=check_interrupt,
+                )
+                with closing(results):
+                    for _ in results:
+                        report.advance()
             if _left(options, tally) == 0:
                 break
     return scoring
@@ -179,8 +201,8 @@ def _recorder(
     source: Source,
     tally: Tally,
     stack: ExitStack,
-) -> Callable[[str | None], Sink] | None:
-    """Return what makes, for a source's file name, the sink that writes JSON Lines."""
+) -> JsonLinesWriter | None:
+    """Open --json; the header says how the poses were scored."""
     if options.json is None:
         return None
     header = Header(
@@ -192,52 +214,35 @@ def _recorder(
         family=estimator.family,
         image_size=source.size,
     )
-    writer = stack.enter_context(JsonLinesWriter(options.json, header))
     tally.outputs.append(options.json)
-
-    def record(file: str | None) -> Sink:
-        def write(result: Result) -> None:
-            frame = result.frame
-            writer.write(
-                frame.index, frame.time_seconds, result.poses, result.kept, frame.name or file
-            )
-
-        return write
-
-    return record
+    return stack.enter_context(JsonLinesWriter(options.json, header))
 
 
-def _drawer(
-    options: RunOptions,
-    scoring: Scoring,
-    estimator: Estimator,
-    one: Plan,
-    source: Source,
-    tally: Tally,
-    stack: ExitStack,
-) -> Sink:
-    """Return the sink that draws."""
-    assert one.out is not None
+def _stages(options: RunOptions, scoring: Scoring, estimator: Estimator) -> list[Stage]:
+    """Return what happens to a frame before it is drawn and written."""
+    return [pipeline.estimate(estimator), pipeline.refine(scoring.refine, scoring.threshold)]
+
+
+def _drawing(
+    options: RunOptions, scoring: Scoring, estimator: Estimator
+) -> Callable[[Result], Image]:
+    """Return what draws a result."""
     skeleton = estimator.skeleton
-    if options.compare:
 
-        def draw(result: Result) -> Image:
-            return overlay.compare(
-                result.frame.image_bgr,
-                result.poses,
-                result.kept,
-                skeleton,
-                threshold=scoring.threshold,
-                raw_threshold=scoring.raw_threshold,
-            )
-    else:
+    def compare(result: Result) -> Image:
+        return overlay.compare(
+            result.frame.image_bgr,
+            result.poses,
+            result.kept,
+            skeleton,
+            threshold=scoring.threshold,
+            raw_threshold=scoring.raw_threshold,
+        )
 
-        def draw(result: Result) -> Image:
-            return overlay.draw(result.frame.image_bgr, result.poses, result.kept, skeleton)
+    def draw(result: Result) -> Image:
+        return overlay.draw(result.frame.image_bgr, result.poses, result.kept, skeleton)
 
-    drawing: Drawing = draw
-    tally.outputs.append(one.out)
-    return open_sink(one, source, drawing, stack, wide=2 if options.compare else 1)
+    return compare if options.compare else draw
 
 
 def _left(options: RunOptions, tally: Tally) -> int | None:
@@ -255,10 +260,16 @@ def _ranks(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
 
 def summarise(tally: Tally, scoring: Scoring) -> None:
     """Print what was done."""
-    rate = tally.frames / tally.seconds if tally.seconds else 0.0
+    seconds = tally.telemetry.seconds
+    rate = tally.frames / seconds if seconds else 0.0
     click.echo(
         f"{tally.frames} frames ({rate:.1f} fps), {tally.poses} poses, {tally.kept} kept "
         f"(score >= {scoring.threshold:.3g}), {tally.moved} changed rank in their frame"
+    )
+    refining = tally.telemetry.stages["refine"]
+    click.echo(
+        f"refining: {1000 * refining.percentile(0.5):.2f} ms a frame (median), "
+        f"{100 * tally.telemetry.share('refine'):.1f} % of the time"
     )
     note = ": no trained weights, a hand-made formula" if scoring.is_formula else ""
     click.echo(f"weights: {scoring.name}{note} ({scoring.backend})")

@@ -108,6 +108,17 @@ class JsonLinesWriter:
             raise self._failed(error) from error
         self._empty = False
 
+    def event(self, name: str, **values: float | str | None) -> None:
+        """Append an event, such as a gap in a live stream; readers of frames pass over it.
+
+        Raises:
+            OutputError: the disk is full or gone.
+        """
+        try:
+            self._line({"event": name, **values})
+        except OSError as error:
+            raise self._failed(error) from error
+
     def close(self) -> None:
         """Finish the file and give it its name; closing twice does nothing.
 

@@ -58,6 +58,9 @@ class CameraSource:
             yield self._read(index)
             index += 1
 
+    def stop(self) -> None:
+        """Nothing to do: a camera answers, or fails."""
+
     def close(self) -> None:
         """Give the camera back; closing twice does nothing."""
         self._camera.release()

@@ -1,16 +1,17 @@
-"""`Frame`, one picture with its place in time, and `Source`, what gives frames."""
+"""`Frame`, one picture with its place in time, `Gap`, where there is none, and `Source`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from time import monotonic
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Frame", "Image", "Kind", "Source"]
+__all__ = ["Frame", "Gap", "Image", "Kind", "Source"]
 
 Image = npt.NDArray[np.uint8]
 Kind = Literal["video", "pictures", "camera"]
@@ -25,12 +26,14 @@ class Frame:
         image_bgr: (H, W, 3) uint8, blue first as in OpenCV, upright.
         time: seconds since the source's zero, exact; None for pictures.
         name: file name, for pictures.
+        arrived: `time.monotonic()` when it was there; results are as old as that.
     """
 
     index: int
     image_bgr: Image
     time: Fraction | None = None
     name: str | None = None
+    arrived: float = field(default_factory=monotonic)
 
     @property
     def time_seconds(self) -> float | None:
@@ -44,8 +47,26 @@ class Frame:
         return width, height
 
 
+@dataclass(frozen=True)
+class Gap:
+    """A live source was lost; what it showed until the next frame is not known.
+
+    Attributes:
+        time: seconds since the source's zero when that was noticed.
+        after: index of the last frame before.
+        reason: why, in a few words.
+    """
+
+    time: float
+    after: int
+    reason: str
+
+
 class Source(Protocol):
-    """Frames in order, once; a context manager that closes what it opened."""
+    """Frames in order, once; a context manager that closes what it opened.
+
+    Only live sources have gaps.
+    """
 
     @property
     def name(self) -> str:
@@ -77,7 +98,11 @@ class Source(Protocol):
         """Unit of the frames' times in seconds, or None for pictures."""
         ...
 
-    def __iter__(self) -> Iterator[Frame]: ...
+    def __iter__(self) -> Iterator[Frame | Gap]: ...
+
+    def stop(self) -> None:
+        """Make an iteration in another thread that waits for the next frame end soon."""
+        ...
 
     def close(self) -> None:
         """Close what is open; closing twice does nothing."""

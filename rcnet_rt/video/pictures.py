@@ -43,6 +43,9 @@ class PictureSource:
         for index in range(1, len(self._paths)):
             yield self._frame(index)
 
+    def stop(self) -> None:
+        """Nothing to do: a picture is read at once."""
+
     def close(self) -> None:
         """Nothing stays open between pictures."""
 

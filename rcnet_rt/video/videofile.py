@@ -66,6 +66,9 @@ class VideoFileSource:
         first, self._first = self._first, None
         return itertools.chain([first], self._decoder)
 
+    def stop(self) -> None:
+        """Nothing to do: a frame is never waited for long."""
+
     def close(self) -> None:
         """Close the file; closing twice does nothing."""
         self._container.close()
