@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rcnet_rt.average_precision import AveragePrecision, Interval, Metrics, entry_oks
 from rcnet_rt.datasets.coco import GroundTruth
+from rcnet_rt.datasets.crowdpose import by_crowding
 from rcnet_rt.datasets.results import Entry, keypoint_values, scores_of, with_scores
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.metrics import (
@@ -50,6 +51,8 @@ class ScoreReport:
         ause: AUSE-OKS, in units of OKS; 0 is a perfect order.
         misranked: false positives above a true positive of the same image.
         calibration_error: expected, of the score against matched OKS, in [0, 1].
+        ap_by_crowding: CrowdPose's AP on easy, medium and hard images, -1 where nobody counts;
+            empty for other data sets.
     """
 
     metrics: Metrics
@@ -59,6 +62,7 @@ class ScoreReport:
     ause: float
     misranked: Misranked
     calibration_error: float
+    ap_by_crowding: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The comparison over all images, and over those with complete ground truth (None if none)."""
+    """The comparison over all images, and over those with complete ground truth.
+
+    The latter is None where no image has it, and where all have it.
+    """
 
     all_images: Comparison
     complete_images: Comparison | None
@@ -108,25 +115,35 @@ def compare(
     peers: Mapping[str, npt.ArrayLike] | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    images: Collection[int] | None = None,
 ) -> Evaluation:
-    """Compare two score vectors on the entries of a results file, over the images that occur in it.
+    """Compare two score vectors on the entries of a results file.
+
+    Over `images`, or those that occur in the results: people on other images are not counted as
+    missed, which pycocotools does unless it is told of the images.
 
     Raises:
         DatasetError: results that match no image, damaged entries, scores that are not finite.
     """
-    average_precision = AveragePrecision(ground_truth, entries)
+    average_precision = AveragePrecision(ground_truth, entries, images)
     matched = match_entries(ground_truth, entries)
 
     def over(images: Collection[int]) -> Comparison:
         chosen = ground_truth.subset(images)
         image = np.array([entry["image_id"] for entry in entries])
         inside = np.isin(image, list(chosen.images))
+        crowding = by_crowding(chosen)
 
         def report(values: npt.ArrayLike) -> ScoreReport:
             array = np.asarray(values, dtype=np.float64)
             rescored = with_scores(entries, array)
             return _report(
-                official_metrics(chosen, rescored, images), array, image, matched, inside
+                official_metrics(chosen, rescored, images),
+                {n: average_precision.ap(array, group) for n, group in crowding.items() if group},
+                array,
+                image,
+                matched,
+                inside,
             )
 
         return Comparison(
@@ -140,12 +157,14 @@ def compare(
             peers={name: report(values) for name, values in (peers or {}).items()},
         )
 
-    complete = average_precision.complete
-    return Evaluation(over(average_precision.images), over(complete) if complete else None)
+    everything, complete = average_precision.images, average_precision.complete
+    some = 0 < len(complete) < len(everything)
+    return Evaluation(over(everything), over(complete) if some else None)
 
 
 def _report(
     metrics: Metrics,
+    ap_by_crowding: Mapping[str, float],
     scores: npt.NDArray[np.float64],
     image: npt.NDArray[np.int64],
     matched: Match,
@@ -164,6 +183,7 @@ def _report(
             scores[counted], matched.target[counted], image[counted]
         ),
         calibration_error=expected_calibration_error(scores[counted], matched.target[counted]),
+        ap_by_crowding=ap_by_crowding,
     )
 
 

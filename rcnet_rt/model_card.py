@@ -17,6 +17,13 @@ __all__ = ["MOST_IMAGES", "card", "record"]
 MOST_IMAGES = 5000  # ids of more training images than this are not written into the file
 
 
+_COMPLETE = (
+    "`all` holds images whose crowds and people without keypoints are not annotated; a right "
+    "pose of such a person counts as wrong there. `complete` leaves them out.",
+    "",
+)
+
+
 def record(
     recipe: Recipe,
     evaluation: Evaluation,
@@ -103,9 +110,7 @@ def card(weights: Weights) -> str:
         "| --- |" + " --- |" * (len(_peer_names(training)) + 5),
         *(_row(name, figures, training) for name, figures in training["figures"].items()),
         "",
-        "`all` holds images whose crowds and people without keypoints are not annotated; a right "
-        "pose of such a person counts as wrong there. `complete` leaves them out.",
-        "",
+        *(_COMPLETE if "complete" in training["figures"] else ()),
         f"Expected calibration error against OKS: raw {errors['raw']:.3f}, refined "
         f"{errors['refined']:.3f}, calibrated {errors['calibrated']:.3f} (each half of the "
         "held-out images calibrated on the other).",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from rcnet_rt import estimators
 from rcnet_rt.copies import alter
-from rcnet_rt.datasets.coco import GroundTruth, Image, image_path, load_ground_truth
+from rcnet_rt.datasets.coco import Dataset, GroundTruth, Image
 from rcnet_rt.datasets.pose_objects import signals_of
 from rcnet_rt.datasets.results import Entry, write_results
 from rcnet_rt.errors import DatasetError, EstimatorError, OutputError
@@ -87,30 +87,30 @@ class Pictures:
     ground_truth: GroundTruth
 
 
-def find_pictures(root: Path, split: str, limit: int | None = None) -> Pictures:
+def find_pictures(dataset: Dataset, split: str, limit: int | None = None) -> Pictures:
     """Return the pictures of a split, the first `limit` of those that are here.
 
     Raises:
         DatasetError: no annotations, an unknown split, or not one picture is here.
     """
-    ground_truth = load_ground_truth(root, split)
+    ground_truth = dataset.ground_truth(split)
     found = {
         image.id: path
         for image in ground_truth.images.values()
-        if (path := _path(root, image)) is not None
+        if (path := _path(dataset, image)) is not None
     }
     if not found:
         raise DatasetError(
             f"none of the {len(ground_truth.images)} images of {split} is in "
-            f"{Path(root) / 'images' / split} or {Path(root) / split}; put the pictures there"
+            f"{' or '.join(map(str, dataset.picture_folders(split)))}; put the pictures there"
         )
     missing = len(ground_truth.images) - len(found)
     return Pictures(dict(list(found.items())[:limit]), missing, ground_truth)
 
 
-def _path(root: Path, image: Image) -> Path | None:
+def _path(dataset: Dataset, image: Image) -> Path | None:
     try:
-        return image_path(root, image)
+        return dataset.picture(image)
     except DatasetError:
         return None
 
@@ -219,7 +219,7 @@ def predict(
         SourceError: a picture is damaged.
     """
     truth = pictures.ground_truth
-    if estimator.skeleton != truth.skeleton:
+    if estimator.skeleton.keypoints != truth.skeleton.keypoints:
         raise EstimatorError(
             f"{estimator.name} gives {estimator.skeleton.name} poses, the dataset has "
             f"{truth.skeleton.name}; choose another model"
@@ -283,7 +283,7 @@ def entries_of(poses: Poses, image_id: int, category_id: int = 1) -> list[Entry]
 
 
 def predict_split(
-    root: Path,
+    dataset: Dataset,
     job: Job,
     out: Path,
     *,
@@ -295,7 +295,7 @@ def predict_split(
     """Run a model over the pictures of a split and write COCO results; return the pictures.
 
     Args:
-        root: the COCO folder.
+        dataset: whose pictures.
         job: what is predicted; no replay.
         out: results file, gzipped if its name ends in .gz; it appears when all is done.
         device: "auto", "cpu", "cuda", …
@@ -314,7 +314,7 @@ def predict_split(
             f"{job.model} answers frames in their order, whatever picture is asked for; give a "
             "model"
         )
-    pictures = find_pictures(root, job.split, limit)
+    pictures = find_pictures(dataset, job.split, limit)
     with Partial(partial_path(out), job) as partial:
         left = [image for image in pictures.paths if image not in partial.done]
         if on_start is not None:

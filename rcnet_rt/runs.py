@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rcnet_rt import __version__, experiment, weights_file
-from rcnet_rt.datasets.coco import load_ground_truth
+from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import Entry, read_results
 from rcnet_rt.errors import DatasetError, OutputError
 from rcnet_rt.evaluation import Evaluation, compare
@@ -26,6 +26,7 @@ from rcnet_rt.labelled import Data, Split, fold_splits, fraction_split
 from rcnet_rt.metrics import expected_calibration_error
 from rcnet_rt.model_card import card, record
 from rcnet_rt.recipes import Recipe
+from rcnet_rt.skeletons import COCO17
 from rcnet_rt.weights_file import Weights
 
 __all__ = ["HoldOut", "Run", "load_data", "train_run"]
@@ -88,6 +89,7 @@ class Run:
     results: Sequence[Path]
     parts: Sequence[Split]
     copies: Sequence[Path] = ()
+    skeleton: str = COCO17.name
 
     @property
     def weights(self) -> Path:
@@ -144,6 +146,7 @@ class Run:
         return {
             "name": self.name,
             "recipe": asdict(self.recipe),
+            "skeleton": self.skeleton,
             "results": [_digest(path) for path in self.results],
             "copies": [_digest(path) for path in self.copies],
             "held-out images": [list(part.held_out) for part in self.parts],
@@ -155,7 +158,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def load_data(coco: Path, results: Sequence[Path], copies: Sequence[Path] = ()) -> Data:
+def load_data(dataset: Dataset, results: Sequence[Path], copies: Sequence[Path] = ()) -> Data:
     """Read results files, one after the other, with the ground truth of their images.
 
     `copies` are the results on altered copies of these images.
@@ -176,7 +179,7 @@ def load_data(coco: Path, results: Sequence[Path], copies: Sequence[Path] = ()) 
             seen[image] = path
         entries += part
     altered = [entry for path in copies for entry in read_results(path)]
-    return Data(load_ground_truth(coco, image_ids=seen.keys()), entries, altered)
+    return Data(dataset.ground_truth(image_ids=seen.keys()), entries, altered)
 
 
 def train_run(

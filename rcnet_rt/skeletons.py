@@ -1,15 +1,15 @@
 """Skeletons: the names, links, mirror pairs and OKS sigmas of a set of keypoints.
 
-`coco17` and `crowdpose14` are here; `register` adds your own.
+`coco17` and `crowdpose14` are here, and `crowdpose14-torso`; `register` adds your own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rcnet_rt.errors import SkeletonError
 
-__all__ = ["COCO17", "CROWDPOSE14", "Skeleton", "get", "names", "register"]
+__all__ = ["COCO17", "CROWDPOSE14", "CROWDPOSE14_TORSO", "Skeleton", "get", "names", "register"]
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,12 @@ CROWDPOSE14 = Skeleton(
 )
 # fmt: on
 
-_registered: dict[str, Skeleton] = {skeleton.name: skeleton for skeleton in (COCO17, CROWDPOSE14)}
+# The same joints measured by the torso, as DEKR's rule means it and its link numbers do not.
+CROWDPOSE14_TORSO = replace(CROWDPOSE14, name="crowdpose14-torso", unit_links=None)
+
+_registered: dict[str, Skeleton] = {
+    skeleton.name: skeleton for skeleton in (COCO17, CROWDPOSE14, CROWDPOSE14_TORSO)
+}
 
 
 def register(skeleton: Skeleton) -> Skeleton:

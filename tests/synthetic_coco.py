@@ -7,6 +7,7 @@ import copy
 import io
 import json
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,16 @@ def write_dataset(root: Path, content: dict[str, Any], split: str = "val2017") -
     return root
 
 
+def silence() -> AbstractContextManager[Any]:
+    """Keep what COCO's tools print from the screen."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
 def pycocotools_judge(
     content: dict[str, Any], entries: Sequence[dict], images: Collection[int]
 ) -> COCOeval:
     """Return pycocotools' evaluation, not yet run, and without its chatter."""
-    with contextlib.redirect_stdout(io.StringIO()):
+    with silence():
         truth = COCO()
         truth.dataset = copy.deepcopy(content)
         truth.createIndex()
@@ -101,11 +107,16 @@ def pycocotools_judge(
 
 
 def pycocotools_stats(
-    content: dict[str, Any], entries: Sequence[dict], images: Collection[int]
+    content: dict[str, Any],
+    entries: Sequence[dict],
+    images: Collection[int],
+    sigmas: Sequence[float] = (),
 ) -> np.ndarray:
-    """Return pycocotools' ten keypoint figures."""
+    """Return pycocotools' ten keypoint figures, with COCO's sigmas unless others are given."""
     judge = pycocotools_judge(content, entries, images)
-    with contextlib.redirect_stdout(io.StringIO()):
+    if sigmas:
+        judge.params.kpt_oks_sigmas = np.array(sigmas)
+    with silence():
         judge.evaluate()
         judge.accumulate()
         judge.summarize()

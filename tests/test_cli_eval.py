@@ -14,6 +14,7 @@ from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results, scores_of
 from rcnet_rt.evaluation import Evaluation, compare, oracle_scores
 from rcnet_rt.weights_file import formula, save
+from tests.crowdpose import crowdpose_folder
 from tests.synthetic_coco import (
     make_content,
     make_results,
@@ -130,6 +131,49 @@ def test_eval_and_its_figures(
         expected = pycocotools_stats(content, entries, {entry["image_id"] for entry in entries})
         found = list(record["all_images"][which]["metrics"].values())
         np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_crowdpose_has_easy_medium_and_hard(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, results = crowdpose_folder(shared_data, tmp_path)
+    figures = tmp_path / "figures.json"
+    assert run("eval", "--crowdpose", root, results, *FORMULA, "--json", figures) == 0
+    rows = [
+        line.split("│")[1].strip() for line in capsys.readouterr().out.splitlines() if "│" in line
+    ]
+    assert rows[3:6] == [
+        "AP easy, crowd index < 0.2",
+        "AP medium, crowd index < 0.8",
+        "AP hard, crowd index ≥ 0.8",
+    ]
+    record = json.loads(figures.read_text())
+    assert record["complete_images"] is None  # all are: no second table
+    assert list(record["all_images"]["before"]["ap_by_crowding"]) == ["easy", "medium", "hard"]
+
+
+def test_all_images_counts_those_without_a_pose(
+    tmp_path: Path, coco: Path, content: dict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = [entry for entry in make_results(content) if entry["image_id"] % 2]
+    results, figures = tmp_path / "odd.json", tmp_path / "figures.json"
+    results.write_text(json.dumps(entries))
+    command = ("eval", "--coco", coco, results, *FORMULA, "--json", figures)
+    assert run(*command, "--split", "val2017", "--all-images") == 0
+    metrics = json.loads(figures.read_text())["all_images"]["before"]["metrics"]
+    images = [image["id"] for image in content["images"]]
+    expected = pycocotools_stats(content, entries, images)
+    np.testing.assert_allclose(list(metrics.values()), expected, atol=1e-6)
+    assert run(*command, "--all-images") == 2
+    assert "needs --split" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [(), ("--coco", "a", "--crowdpose", "b")])
+def test_one_dataset_is_needed(
+    results: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    assert run("eval", results, *options) == 2
+    assert "one of --coco DIR and --crowdpose DIR" in capsys.readouterr().err
 
 
 def test_images_that_were_trained_on_are_told_and_set_apart(

@@ -8,10 +8,12 @@ import pytest
 
 from rcnet_rt import estimators
 from rcnet_rt.cli import main
+from rcnet_rt.datasets.crowdpose import crowdpose
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.skeletons import COCO17, CROWDPOSE14
 from rcnet_rt.video.frame import Image
+from tests.crowdpose import crowdpose_folder
 from tests.synthetic_coco import make_content, write_dataset
 
 
@@ -28,7 +30,7 @@ class OnePerson:
             if self._left == 0:
                 raise KeyboardInterrupt
             self._left -= 1
-        return Poses(np.ones((1, 17, 2)), [0.5])
+        return Poses(np.ones((1, len(self.skeleton.keypoints), 2)), [0.5])
 
 
 @pytest.fixture
@@ -106,3 +108,24 @@ def test_faults_are_one_sentence(
 def test_wrong_usage(coco: Path, tmp_path: Path) -> None:
     assert run("--coco", coco) == 2
     assert run("--coco", coco, "--out", tmp_path / "out.json", "--floor", 2) == 2
+
+
+def test_crowdpose_with_a_model_of_its_joints(
+    shared_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root, _ = crowdpose_folder(shared_data, tmp_path, every=500)
+    (root / "images").mkdir()
+    for image in crowdpose(root).ground_truth().images.values():
+        cv2.imwrite(str(root / "images" / image.file_name), np.zeros((48, 64, 3), np.uint8))
+    estimator = OnePerson()
+    monkeypatch.setattr(estimators, "load", lambda *_, **__: estimator)
+    command = ("--crowdpose", root, "--model", "any", "--out", tmp_path / "out.json")
+    assert run(*command) == 1
+    assert "gives coco17 poses, the dataset has crowdpose14" in capsys.readouterr().err
+    estimator.skeleton = CROWDPOSE14
+    assert run(*command) == 0
+    entries = read_results(tmp_path / "out.json")
+    assert [len(entry["keypoints"]) for entry in entries] == [3 * 14] * 4

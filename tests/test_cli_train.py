@@ -2,6 +2,8 @@
 
 import gzip
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
@@ -9,11 +11,16 @@ import pytest
 
 from rcnet_rt import Refiner, load_weights
 from rcnet_rt.cli import _run
+from rcnet_rt.cli.refine import rescore
+from rcnet_rt.cli.scoring import load_scoring
+from rcnet_rt.errors import WeightsError
 from rcnet_rt.features import FEATURE_SETS
 from rcnet_rt.losses import LOSSES
 from rcnet_rt.model_config import Architecture
 from rcnet_rt.ranking_set import Target
 from rcnet_rt.recipes import PRESETS
+from rcnet_rt.skeletons import COCO17, CROWDPOSE14
+from tests.crowdpose import crowdpose_folder
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +138,43 @@ def test_every_choice_trains_on_real_predictions(run, tmp_path, options):
 def test_a_file_given_twice_is_told(run, results, capsys):
     assert run("--predictions", str(results)) == 1
     assert "give the poses of an image once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("skeleton", ["crowdpose14", "crowdpose14-torso"])
+def test_crowdpose_by_the_leg_and_by_the_torso(shared_data, tmp_path, capsys, skeleton):
+    coco, results = crowdpose_folder(shared_data, tmp_path)
+    out, refined = tmp_path / "run", tmp_path / "refined.json"
+    train = ["train", "--crowdpose", str(coco), "--predictions", str(results), "--out", str(out)]
+    short = ["--preset", "paper", "--epochs", "1", "--val-fraction", "0.3"]
+    assert _run([*train, *short, "--skeleton", skeleton]) == 0
+    assert "AP hard, crowd index" in capsys.readouterr().out
+    path = out / "rcnet.safetensors"
+    weights = load_weights(str(path))
+    assert weights.skeleton == skeleton
+    parameters = [t for name, t in weights.tensors.items() if not name.startswith("standardise")]
+    assert sum(tensor.size for tensor in parameters) == 69_745
+    assert _run([*train, *short, "--skeleton", "coco17"]) == 1
+    assert "which are not those of coco17" in capsys.readouterr().err
+    # refine needs no word on the data set: 14 joints, and the weights know the rest.
+    assert _run(["refine", str(results), "--out", str(refined), "--weights", str(path)]) == 0
+    assert _run(["eval", "--crowdpose", str(coco), str(results), "--weights", str(path)]) == 0
+    other = {"crowdpose14": "crowdpose14-torso", "crowdpose14-torso": "crowdpose14"}[skeleton]
+    scores = np.array([entry["score"] for entry in json.loads(refined.read_text())])
+    swapped = Refiner(replace(weights, skeleton=other))
+    entries = json.loads(results.read_text())
+    here = rescore(entries, swapped)
+    assert np.abs(here - scores).max() > 1e-4
+    scoring = load_scoring(str(path), "auto", family="any", device="cpu", backend="auto")
+    # An estimator's joints decide, not how they are measured.
+    scoring.check(SimpleNamespace(name="mine", skeleton=CROWDPOSE14))
+    with pytest.raises(WeightsError, match="the estimator gives coco17"):
+        scoring.check(SimpleNamespace(name="mine", skeleton=COCO17))
+
+
+def test_resuming_with_another_skeleton_is_refused(shared_data, tmp_path, capsys):
+    coco, results = crowdpose_folder(shared_data, tmp_path, every=100)
+    train = ["train", "--crowdpose", str(coco), "--predictions", str(results)]
+    train += ["--out", str(tmp_path / "run"), "--epochs", "1", "--val-fraction", "0.3"]
+    assert _run(train) == 0
+    assert _run([*train, "--skeleton", "crowdpose14-torso", "--resume"]) == 1
+    assert "was started with other skeleton;" in capsys.readouterr().err

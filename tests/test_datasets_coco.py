@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcnet_rt.datasets.coco import GroundTruth, image_path, load_ground_truth, splits
+from rcnet_rt.datasets.coco import Dataset, GroundTruth, load_ground_truth
 from rcnet_rt.errors import DatasetError
 from tests.synthetic_coco import make_content, write_dataset
 
@@ -52,9 +52,9 @@ def test_gzip_is_read_and_plain_wins(tmp_path: Path, content: dict) -> None:
     folder = write_dataset(tmp_path, content) / "annotations"
     plain, packed = (folder / f"person_keypoints_val2017.json{end}" for end in ("", ".gz"))
     packed.write_bytes(gzip.compress(json.dumps({**content, "annotations": []}).encode()))
-    assert splits(tmp_path) == {"val2017": plain}
+    assert Dataset(tmp_path).splits() == {"val2017": plain}
     plain.unlink()
-    assert splits(tmp_path) == {"val2017": packed}
+    assert Dataset(tmp_path).splits() == {"val2017": packed}
     assert len(load_ground_truth(tmp_path, "val2017").persons[3]) == 0
 
 
@@ -100,14 +100,14 @@ def test_fields_that_may_be_absent(tmp_path: Path, content: dict) -> None:
 
 
 @pytest.mark.parametrize("folder", ["images/val2017", "val2017"])
-def test_image_path(root: Path, folder: str) -> None:
+def test_picture(root: Path, folder: str) -> None:
     image = load_ground_truth(root).images[2]
     with pytest.raises(DatasetError, match="image 2 is neither"):
-        image_path(root, image)
+        Dataset(root).picture(image)
     file = root / folder / image.file_name
     file.parent.mkdir(parents=True)
     file.touch()
-    assert image_path(root, image) == file
+    assert Dataset(root).picture(image) == file
 
 
 def test_no_annotations(tmp_path: Path) -> None:
@@ -161,4 +161,4 @@ def test_real_ground_truth(shared_data: Path) -> None:
     assert sum(int((~persons.ignore).sum()) for persons in people) == 6352
     assert sum(int(persons.iscrowd.sum()) for persons in people) == 60
     with_picture = truth.images[872]
-    assert image_path(shared_data / "coco", with_picture).name == with_picture.file_name
+    assert Dataset(shared_data / "coco").picture(with_picture).name == with_picture.file_name

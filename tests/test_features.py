@@ -11,7 +11,7 @@ from rcnet_rt import WeightsError, features, formulas
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.packing import concatenate, pack, set_apart
 from rcnet_rt.score_scale import ScoreScale
-from rcnet_rt.skeletons import COCO17, CROWDPOSE14
+from rcnet_rt.skeletons import COCO17, CROWDPOSE14, CROWDPOSE14_TORSO
 
 
 def dekr_loop(pose, scores, skeleton, unit_links=(9, 11)):
@@ -30,13 +30,16 @@ def poses_of(skeleton, count=6, seed=0, scale=200.0):
     return rng.uniform(0, scale, (count, joints, 2)), rng.uniform(0, 1, (count, joints + 1))
 
 
-@pytest.mark.parametrize("skeleton", [COCO17, CROWDPOSE14])
-def test_dekr_equals_the_plain_loop_in_its_order(skeleton):
+@pytest.mark.parametrize(
+    ("skeleton", "unit"),
+    [(COCO17, (9, 11)), (CROWDPOSE14, (9, 11)), (CROWDPOSE14_TORSO, (7, 8))],
+)
+def test_dekr_equals_the_plain_loop_in_its_order(skeleton, unit):
     keypoints, scores = poses_of(skeleton)
     packed = pack(keypoints, scores[:, -1], scores[:, :-1])
     got = features.get("paper").compute(packed, skeleton, packed.scores)
     for row, pose, joint in zip(got, keypoints, scores, strict=True):
-        assert row == pytest.approx([*dekr_loop(pose, joint[:-1], skeleton), joint[-1]])
+        assert row == pytest.approx([*dekr_loop(pose, joint[:-1], skeleton, unit), joint[-1]])
 
 
 @pytest.mark.parametrize(

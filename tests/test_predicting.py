@@ -10,6 +10,7 @@ import pytest
 
 from rcnet_rt import estimators, skeletons
 from rcnet_rt.consensus import CONSENSUS
+from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import poses_by_image, read_results
 from rcnet_rt.errors import DatasetError, EstimatorError, OutputError, SourceError
 from rcnet_rt.poses import Poses
@@ -90,23 +91,23 @@ def test_without_joint_scores_the_third_value_is_a_flag(random_poses: Poses) -> 
 
 
 def test_pictures_that_are_here(coco: Path) -> None:
-    pictures = find_pictures(coco, "val2017")
+    pictures = find_pictures(Dataset(coco), "val2017")
     assert tuple(pictures.paths) == PRESENT
     assert pictures.missing == 12 - len(PRESENT)
-    assert tuple(find_pictures(coco, "val2017", limit=2).paths) == PRESENT[:2]
+    assert tuple(find_pictures(Dataset(coco), "val2017", limit=2).paths) == PRESENT[:2]
 
 
 def test_no_pictures_is_a_sentence(tmp_path: Path) -> None:
     root = write_dataset(tmp_path, make_content())
     with pytest.raises(DatasetError, match="none of the 12 images of val2017 is in"):
-        find_pictures(root, "val2017")
+        find_pictures(Dataset(root), "val2017")
 
 
 def test_results_of_every_picture(coco: Path, tmp_path: Path, use) -> None:
     estimator = use(Counting())
     done: list[int] = []
     out = tmp_path / "out.json.gz"
-    predict_split(coco, JOB, out, on_picture=done.append)
+    predict_split(Dataset(coco), JOB, out, on_picture=done.append)
     assert estimator.seen == done == list(PRESENT)
     counts = {image: len(p.poses) for image, p in poses_by_image(read_results(out), COCO17).items()}
     assert counts == {2: 2, 5: 2, 7: 1, 8: 2}
@@ -116,16 +117,16 @@ def test_results_of_every_picture(coco: Path, tmp_path: Path, use) -> None:
 def test_an_interrupted_run_goes_on(coco: Path, tmp_path: Path, use) -> None:
     whole, out = tmp_path / "whole.json", tmp_path / "out.json"
     use(Counting())
-    predict_split(coco, JOB, whole)
+    predict_split(Dataset(coco), JOB, whole)
     use(Counting(stop_at=7))
     with pytest.raises(KeyboardInterrupt):
-        predict_split(coco, JOB, out)
+        predict_split(Dataset(coco), JOB, out)
     assert not out.exists()
     with partial_path(out).open("ab") as file:
         file.write(b'{"image_id": 7, "entr')  # the power failed in the middle of a line
     started: list[int] = []
     estimator = use(Counting())
-    predict_split(coco, JOB, out, on_start=lambda _, before: started.append(before))
+    predict_split(Dataset(coco), JOB, out, on_start=lambda _, before: started.append(before))
     assert started == [3]
     assert estimator.seen == [7, 8]
     assert out.read_bytes() == whole.read_bytes()
@@ -141,10 +142,10 @@ def test_the_partial_file_of_another_job(
     out = tmp_path / "out.json"
     use(Counting(stop_at=7))
     with pytest.raises(KeyboardInterrupt):
-        predict_split(coco, JOB, out)
+        predict_split(Dataset(coco), JOB, out)
     before = partial_path(out).read_bytes()
     with pytest.raises(DatasetError, match=r"out\.json\.partial belongs to another job \(model an"):
-        predict_split(coco, Job(model, "val2017", floor), out)
+        predict_split(Dataset(coco), Job(model, "val2017", floor), out)
     assert partial_path(out).read_bytes() == before
 
 
@@ -153,35 +154,35 @@ def test_a_damaged_partial_file(coco: Path, tmp_path: Path, use, content: bytes)
     use(Counting())
     partial_path(tmp_path / "out.json").write_bytes(content)
     with pytest.raises(DatasetError, match="damaged or no partial file; delete it"):
-        predict_split(coco, JOB, tmp_path / "out.json")
+        predict_split(Dataset(coco), JOB, tmp_path / "out.json")
 
 
 def test_a_model_that_does_not_load_leaves_nothing(coco: Path, tmp_path: Path) -> None:
     with pytest.raises(EstimatorError, match=r"absent\.pt does not exist"):
-        predict_split(coco, Job("absent.pt", "val2017"), tmp_path / "out.json")
+        predict_split(Dataset(coco), Job("absent.pt", "val2017"), tmp_path / "out.json")
     with pytest.raises(EstimatorError, match="answers frames in their order"):
-        predict_split(coco, Job("replay:any.jsonl", "val2017"), tmp_path / "out.json")
+        predict_split(Dataset(coco), Job("replay:any.jsonl", "val2017"), tmp_path / "out.json")
     assert [path.name for path in tmp_path.iterdir()] == ["coco"]
 
 
 def test_another_skeleton_is_a_sentence(coco: Path, tmp_path: Path, use) -> None:
     use(Counting()).skeleton = skeletons.CROWDPOSE14
     with pytest.raises(EstimatorError, match="gives crowdpose14 poses, the dataset has coco17"):
-        predict_split(coco, JOB, tmp_path / "out.json")
+        predict_split(Dataset(coco), JOB, tmp_path / "out.json")
 
 
 def test_a_damaged_picture_keeps_what_is_done(coco: Path, tmp_path: Path, use) -> None:
     use(Counting())
     (coco / "images" / "val2017" / f"{5:012}.jpg").write_bytes(b"")
     with pytest.raises(SourceError, match="empty or damaged"):
-        predict_split(coco, JOB, tmp_path / "out.json")
+        predict_split(Dataset(coco), JOB, tmp_path / "out.json")
     assert len(partial_path(tmp_path / "out.json").read_bytes().splitlines()) == 3
 
 
 def test_a_missing_folder_is_a_sentence(coco: Path, tmp_path: Path, use) -> None:
     use(Counting())
     with pytest.raises(OutputError, match="must exist"):
-        predict_split(coco, JOB, tmp_path / "nowhere" / "out.json")
+        predict_split(Dataset(coco), JOB, tmp_path / "nowhere" / "out.json")
 
 
 def test_a_model_that_is_a_path_is_the_same_from_everywhere(
@@ -199,7 +200,7 @@ def test_the_real_model_gives_the_shared_predictions(shared_data: Path, tmp_path
     pytest.importorskip("openvino")
     model = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
     out = tmp_path / "out.json"
-    predict_split(shared_data / "coco", Job(model, "val2017"), out, limit=5)
+    predict_split(Dataset(shared_data / "coco"), Job(model, "val2017"), out, limit=5)
     entries = read_results(out)
     images = {entry["image_id"] for entry in entries}
     recorded = [

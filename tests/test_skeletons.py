@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from rcnet_rt import SkeletonError, skeletons
-from rcnet_rt.skeletons import COCO17, CROWDPOSE14
+from rcnet_rt.skeletons import COCO17, CROWDPOSE14, CROWDPOSE14_TORSO
 
 
 @pytest.mark.parametrize(("skeleton", "joints", "links"), [(COCO17, 17, 19), (CROWDPOSE14, 14, 15)])
@@ -33,6 +33,12 @@ def test_dekr_measures_crowdpose_by_a_leg():
     links = [CROWDPOSE14.links[index] for index in CROWDPOSE14.unit]
     names = [[CROWDPOSE14.keypoints[joint] for joint in link] for link in links]
     assert names == [["left_hip", "left_knee"], ["left_knee", "left_ankle"]]
+
+
+def test_crowdpose_by_the_torso_differs_in_nothing_else():
+    assert CROWDPOSE14_TORSO.unit == CROWDPOSE14.torso
+    assert skeletons.get("crowdpose14-torso") is CROWDPOSE14_TORSO
+    assert replace(CROWDPOSE14_TORSO, name="crowdpose14", unit_links=(9, 11)) == CROWDPOSE14
 
 
 def test_sigmas_are_those_of_pycocotools():

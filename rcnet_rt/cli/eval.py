@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from rcnet_rt import __version__
-from rcnet_rt.cli.options import debug_option, weights_option
+from rcnet_rt.cli.options import dataset_options, debug_option, weights_option
 from rcnet_rt.cli.refine import load_refiner, rescore
 from rcnet_rt.cli.tables import LEGEND, comparison_table, evaluation_json, wide_console
-from rcnet_rt.datasets.coco import load_ground_truth
+from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
@@ -30,23 +30,24 @@ __all__ = ["eval_command", "judge", "load_data", "part", "trained_on"]
 
 @click.command("eval", epilog=LEGEND)
 @click.argument("results", type=click.Path(path_type=Path))
-@click.option(
-    "--coco",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder that holds annotations/person_keypoints_{split}.json, plain or .gz.",
-)
+@dataset_options
 @weights_option
 @click.option("--split", help="Use this split only.  [default: the image ids find theirs]")
+@click.option(
+    "--all-images",
+    is_flag=True,
+    help="Count the images of --split that have no pose too, as pycocotools and crowdposetools do.",
+)
 @click.option("--json", type=click.Path(path_type=Path), help="Write all figures there too.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option("--backend", default="auto", show_default=True, help="What runs the refiner.")
 @debug_option
 def eval_command(
     results: Path,
-    coco: Path,
+    dataset: Dataset,
     weights: str,
     split: str | None,
+    all_images: bool,
     json: Path | None,
     device: str,
     backend: str,
@@ -56,13 +57,15 @@ def eval_command(
     RESULTS is what an estimator gave, plain or gzipped; it is judged over the images that occur in
     it, as `rcnet-rt refine` would re-score it.
     """
+    if all_images and split is None:
+        raise click.UsageError("--all-images needs --split: all images of which split?")
     if json is not None:
         check_output_file(json)
     refiner = load_refiner(weights, device, backend)
-    data = load_data(results, coco, split)
+    data = load_data(results, dataset, split, all_images)
     refined = rescore(data.entries, refiner)
     seen = trained_on(data, refiner.weights)
-    unseen = set(data.poses) - seen
+    unseen = data.ground_truth.images.keys() - seen
     everything = judge(data, refined)
     fresh = judge(part(data, unseen), refined) if seen and unseen else None
     console = wide_console()
@@ -86,8 +89,10 @@ def eval_command(
         click.echo(f"figures -> {json}")
 
 
-def load_data(results: Path, coco: Path, split: str | None = None) -> Data:
-    """Read results with the ground truth of their images.
+def load_data(
+    results: Path, dataset: Dataset, split: str | None = None, all_images: bool = False
+) -> Data:
+    """Read results with the ground truth of their images, or of all images of the split.
 
     Raises:
         DatasetError: a file is missing or damaged, or no image has both.
@@ -96,7 +101,7 @@ def load_data(results: Path, coco: Path, split: str | None = None) -> Data:
     if not entries:
         raise DatasetError(f"{results} holds no poses; there is nothing to judge")
     images = {entry["image_id"] for entry in entries}
-    return Data(load_ground_truth(coco, split, images), entries)
+    return Data(dataset.ground_truth(split, None if all_images else images), entries)
 
 
 def part(data: Data, images: Collection[int]) -> Data:
@@ -113,7 +118,8 @@ def judge(data: Data, refined: npt.NDArray[np.float64]) -> Evaluation:
     """Compare raw and refined scores, and those of the formula that is best on these images."""
     best = data.best_formula(tuple(data.poses))
     peers = {best: data.formula_values(best)}
-    return compare(data.ground_truth, data.entries, data.scores, refined, peers)
+    truth = data.ground_truth
+    return compare(truth, data.entries, data.scores, refined, peers, images=truth.images)
 
 
 def _heading(results: Path, data: Data, refiner: Refiner) -> str:

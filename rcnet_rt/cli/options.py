@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ["Threshold", "debug_option", "threshold_option", "weights_option"]
+from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.datasets.crowdpose import crowdpose as crowdpose_dataset
+
+__all__ = ["Threshold", "dataset_options", "debug_option", "threshold_option", "weights_option"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,6 +35,37 @@ class Threshold(click.ParamType[str | float]):
         if not 0 <= number <= 1:
             self.fail(f"{value!r} is none of: auto, p95, a number from 0 to 1", param, ctx)
         return number
+
+
+def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --coco and --crowdpose, of which one must be given; the command gets a `dataset`."""
+
+    @click.option(
+        "--coco",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="COCO folder: annotations/person_keypoints_{split}.json[.gz], images/{split}/.",
+    )
+    @click.option(
+        "--crowdpose",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="CrowdPose folder instead: json/crowdpose_{split}.json[.gz] or the same in "
+        "annotations/, images/.",
+    )
+    @functools.wraps(command)
+    def with_dataset(
+        *arguments: Any, coco: Path | None, crowdpose: Path | None, **options: Any
+    ) -> Any:
+        given = [
+            *([Dataset(coco)] if coco is not None else []),
+            *([crowdpose_dataset(crowdpose)] if crowdpose is not None else []),
+        ]
+        if len(given) != 1:
+            raise click.UsageError("give the data set: one of --coco DIR and --crowdpose DIR")
+        return command(*arguments, dataset=given[0], **options)
+
+    return with_dataset
 
 
 def debug_option(command: Command) -> Command:

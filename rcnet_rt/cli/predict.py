@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from rcnet_rt import predicting
-from rcnet_rt.cli.options import debug_option
+from rcnet_rt.cli.options import dataset_options, debug_option
 from rcnet_rt.cli.progress import progress_bar
+from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.predicting import FLOOR, Job, Pictures, partial_path
 from rcnet_rt.video.sink import check_output_file
@@ -17,13 +18,8 @@ __all__ = ["predict"]
 
 
 @click.command()
-@click.option(
-    "--coco",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder that holds annotations/ and images/{split}/, or {split}/ itself.",
-)
-@click.option("--split", default="val2017", show_default=True, help="Which images.")
+@dataset_options
+@click.option("--split", help="Which images.  [default: val2017; of CrowdPose, val]")
 @click.option(
     "--model",
     default="yolo-pose",
@@ -62,8 +58,8 @@ __all__ = ["predict"]
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @debug_option
 def predict(
-    coco: Path,
-    split: str,
+    dataset: Dataset,
+    split: str | None,
     model: str,
     out: Path,
     floor: float,
@@ -78,6 +74,7 @@ def predict(
     with the rest. OUT appears when all are done.
     """
     check_output_file(out)
+    split = split or dataset.usual_split
     done = 0
     with progress_bar() as bar:
 
@@ -96,7 +93,7 @@ def predict(
 
         try:
             pictures = predicting.predict_split(
-                coco,
+                dataset,
                 Job(model, split, floor, copies, candidates),
                 out,
                 device=device,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rcnet_rt import skeletons
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.estimators import Estimator
 from rcnet_rt.poses import Poses
@@ -46,11 +47,12 @@ class Scoring:
         """Check that the estimator's poses and scores suit the weights.
 
         Raises:
-            WeightsError: they have another skeleton, or another convention of scores.
+            WeightsError: they have other joints, or another convention of scores.
         """
         if self.weights is None:
             return
-        if self.weights.skeleton not in (None, estimator.skeleton.name):
+        expected = skeletons.get(self.weights.skeleton or estimator.skeleton.name)
+        if expected.keypoints != estimator.skeleton.keypoints:
             raise WeightsError(
                 f"weights {self.name!r} are for the skeleton {self.weights.skeleton}, and the "
                 f"estimator gives {estimator.skeleton.name}; choose other --weights, or --weights "

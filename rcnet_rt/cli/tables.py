@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rcnet_rt.datasets.crowdpose import EASY, HARD
 from rcnet_rt.evaluation import Comparison, Evaluation, ScoreReport
 
 __all__ = ["LEGEND", "comparison_table", "evaluation_json", "wide_console"]
@@ -67,6 +68,12 @@ ROWS = (
     Row("ECE ↓", lambda report: report.calibration_error, less_is_better=True),
 )
 
+CROWDING = {  # CrowdPose's groups of images
+    "easy": f"crowd index < {EASY:g}",
+    "medium": f"crowd index < {HARD:g}",
+    "hard": f"crowd index ≥ {HARD:g}",
+}
+
 
 def wide_console() -> Console:
     """Return the console for tables: as wide as the terminal, 120 columns where there is none."""
@@ -110,12 +117,17 @@ def _part(comparison: Comparison, title: str) -> Iterator[Table | Text]:
     table.add_column("x100 but counts; ↓ less is better", no_wrap=True)
     for name in ("raw", *(name.replace("_", " ") for name, _ in peers), "refined", "change"):
         table.add_column(name, justify="right", vertical="bottom", max_width=14)
-    for row in ROWS:
+    for row in (*ROWS[:3], *map(_crowding_row, before.ap_by_crowding), *ROWS[3:]):
         reports = (before, *(report for _, report in peers), after)
         values = (row.text(row.value(report)) for report in reports)
         table.add_row(row.label, *values, row.change(before, after))
     yield table
     yield Text(_gain(comparison) + "\n")
+
+
+def _crowding_row(group: str) -> Row:
+    label = f"AP {group}, {CROWDING[group]}"
+    return Row(label, lambda report: _figure(report.ap_by_crowding[group]))
 
 
 def _gain(comparison: Comparison) -> str:

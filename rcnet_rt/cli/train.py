@@ -15,10 +15,10 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rcnet_rt import experiment, features, losses, predicting
-from rcnet_rt.cli.options import debug_option
+from rcnet_rt import experiment, features, losses, predicting, skeletons
+from rcnet_rt.cli.options import dataset_options, debug_option
 from rcnet_rt.cli.tables import comparison_table
-from rcnet_rt.datasets.coco import splits
+from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import Comparison, Evaluation
 from rcnet_rt.predicting import Job
@@ -32,12 +32,7 @@ Report = Callable[[experiment.Progress], None]
 
 
 @click.command()
-@click.option(
-    "--coco",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="COCO folder: annotations/person_keypoints_{split}.json[.gz], images/{split}/.",
-)
+@dataset_options
 @click.option(
     "--predictions",
     multiple=True,
@@ -66,6 +61,12 @@ Report = Callable[[experiment.Progress], None]
 @click.option("--epochs", type=click.IntRange(min=1))
 @click.option("--arch", type=click.Choice(["attention", "mlp", "linear"]))
 @click.option("--features", type=click.Choice(list(features.FEATURE_SETS)))
+@click.option(
+    "--skeleton",
+    type=click.Choice(skeletons.names()),
+    help="For CrowdPose crowdpose14-torso measures poses by the torso; crowdpose14, as DEKR's code "
+    "does, by the left leg.  [default: the data set's]",
+)
 @click.option("--base", help="Base formula; auto is the best on the training images.")
 @click.option("--target", type=click.Choice(["oks", "share"]))
 @click.option("--loss", type=click.Choice(list(losses.LOSSES)))
@@ -86,7 +87,7 @@ Report = Callable[[experiment.Progress], None]
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
 @debug_option
 def train(
-    coco: Path,
+    dataset: Dataset,
     predictions: tuple[Path, ...],
     copies: tuple[Path, ...],
     model: str,
@@ -94,6 +95,7 @@ def train(
     out: Path | None,
     name: str,
     preset: str,
+    skeleton: str | None,
     device: str,
     resume: bool,
     folds: int | None,
@@ -112,6 +114,8 @@ def train(
         raise click.UsageError("--folds, --val-fraction and --val-split exclude each other")
     if out is None and resume:
         raise click.UsageError("--resume needs --out, the folder of the run to go on with")
+    if skeleton is not None:
+        dataset = dataset.with_skeleton(skeletons.get(skeleton))
     folder = out or Path("runs") / time.strftime("%Y-%m-%d_%H-%M-%S")
     changes["architecture"] = changes.pop("arch")
     recipe = replace(
@@ -119,9 +123,10 @@ def train(
     )
     _check_options(recipe.loss, changes)
     console = Console(stderr=True)
-    results = list(predictions) or _predict(coco, model, split, folder, device, console)
-    data = load_data(coco, results, copies)
-    run = Run(folder, name, recipe, results, hold_out.splits(data, recipe.seed), copies)
+    results = list(predictions) or _predict(dataset, model, split, folder, device, console)
+    data = load_data(dataset, results, copies)
+    parts = hold_out.splits(data, recipe.seed)
+    run = Run(folder, name, recipe, results, parts, copies, dataset.skeleton.name)
     run.claim(resume)
     with _interruptible(run), _reporter(run, console) as report:
         evaluation, weights = train_run(run, data, device=device, progress=report)
@@ -140,30 +145,31 @@ def _check_options(loss: str, given: Mapping[str, Any]) -> None:
 
 
 def _predict(
-    coco: Path, model: str, split: str | None, folder: Path, device: str, console: Console
+    dataset: Dataset, model: str, split: str | None, folder: Path, device: str, console: Console
 ) -> list[Path]:
     """Run the estimator over the splits that have pictures; resumable like the rest."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for part in [split] if split else _with_pictures(coco):
+    for part in [split] if split else _with_pictures(dataset):
         path = folder / f"predictions_{part}.json.gz"
         if not path.exists():
             console.print(f"{model} predicts {part} …")
-            predicting.predict_split(coco, Job(model, part, candidates=True), path, device=device)
+            job = Job(model, part, candidates=True)
+            predicting.predict_split(dataset, job, path, device=device)
         paths.append(path)
     return paths
 
 
-def _with_pictures(coco: Path) -> list[str]:
+def _with_pictures(dataset: Dataset) -> list[str]:
     """Return the splits that have pictures here.
 
     Raises:
         DatasetError: none has.
     """
     found, faults = [], []
-    for part in splits(coco):
+    for part in dataset.splits():
         try:
-            predicting.find_pictures(coco, part)
+            predicting.find_pictures(dataset, part)
             found.append(part)
         except DatasetError as error:
             faults.append(error)

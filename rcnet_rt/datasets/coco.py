@@ -1,4 +1,4 @@
-"""COCO's ground truth: `person_keypoints_{split}.json`, plain or gzipped, as frozen arrays."""
+"""Ground truth in COCO's format, plain or gzipped, as frozen arrays."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from rcnet_rt.errors import DatasetError
 from rcnet_rt.oks import oks
 from rcnet_rt.skeletons import Skeleton
 
-__all__ = ["GroundTruth", "Image", "Persons", "image_path", "load_ground_truth", "splits"]
-
-_PREFIX = "person_keypoints_"
+__all__ = ["Dataset", "GroundTruth", "Image", "Persons", "load_ground_truth"]
 
 
 @dataclass(frozen=True)
 class Image:
-    """One picture of a dataset; width and height in pixels."""
+    """One picture of a dataset; width and height in pixels.
+
+    `crowd_index` is CrowdPose's: how much people cover each other, from 0; None elsewhere.
+    """
 
     id: int
     file_name: str
     width: int
     height: int
     split: str
+    crowd_index: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,8 @@ class GroundTruth:
 
     def subset(self, image_ids: Collection[int]) -> GroundTruth:
         """Return the ground truth of those of the images that it has."""
-        kept = [image_id for image_id in self.images if image_id in set(image_ids)]
+        wanted = set(image_ids)
+        kept = [image_id for image_id in self.images if image_id in wanted]
         return replace(
             self,
             images={image_id: self.images[image_id] for image_id in kept},
@@ -109,76 +112,118 @@ class GroundTruth:
         )
 
 
-def splits(root: Path) -> dict[str, Path]:
-    """Return the annotation files of a COCO folder by split, the smallest file first.
+@dataclass(frozen=True)
+class Dataset:
+    """A folder with annotations in COCO's format and their pictures; laid out as COCO by default.
 
-    Raises:
-        DatasetError: there is none.
+    Attributes:
+        root: the folder.
+        skeleton: of the annotated keypoints.
+        annotations: annotation files under the folder, without an ending .gz.
+        pictures: folders of pictures under the folder.
+        usual_split: what is judged if nothing else is asked for.
+        area_of_box: a person's area as a share of the box, where annotations have no `area`.
     """
-    folder = root / "annotations"
-    # Plain files come last here, so where both are present they win over their gzipped twins.
-    files = [*folder.glob(f"{_PREFIX}*.json.gz"), *folder.glob(f"{_PREFIX}*.json")]
-    if not files:
-        raise DatasetError(
-            f"no annotations in {root}: expected annotations/{_PREFIX}{{split}}.json or .json.gz; "
-            "give the folder that holds annotations/ and images/"
-        )
-    found = {path.name.removeprefix(_PREFIX).partition(".json")[0]: path for path in files}
-    return dict(sorted(found.items(), key=lambda item: (item[1].stat().st_size, item[0])))
+
+    root: Path
+    skeleton: Skeleton = skeletons.COCO17
+    annotations: tuple[str, ...] = ("annotations/person_keypoints_{split}.json",)
+    pictures: tuple[str, ...] = ("images/{split}", "{split}")
+    usual_split: str = "val2017"
+    area_of_box: float | None = None
+
+    def with_skeleton(self, skeleton: Skeleton) -> Dataset:
+        """Return the same annotations read as another skeleton of the same joints.
+
+        Raises:
+            DatasetError: it has other joints.
+        """
+        if skeleton.keypoints != self.skeleton.keypoints:
+            raise DatasetError(
+                f"{self.root} is annotated with the joints of {self.skeleton.name}, which are not "
+                f"those of {skeleton.name}; choose a skeleton of the same joints"
+            )
+        return replace(self, skeleton=skeleton)
+
+    def splits(self) -> dict[str, Path]:
+        """Return the annotation files by split, the smallest file first.
+
+        Raises:
+            DatasetError: there is none.
+        """
+        found: dict[str, Path] = {}
+        # The last one wins: the plain file over its gzipped twin, the first pattern over the next.
+        for pattern in reversed(self.annotations):
+            prefix, ending = Path(pattern).name.split("{split}")
+            for packed in (".gz", ""):
+                for path in sorted(self.root.glob(pattern.format(split="*") + packed)):
+                    found[path.name.removeprefix(prefix).partition(ending)[0]] = path
+        if not found:
+            raise DatasetError(
+                f"no annotations in {self.root}: expected {' or '.join(self.annotations)}, plain "
+                "or .gz; give the folder that holds the annotations and images/"
+            )
+        return dict(sorted(found.items(), key=lambda item: (item[1].stat().st_size, item[0])))
+
+    def ground_truth(
+        self, split: str | None = None, image_ids: Collection[int] | None = None
+    ) -> GroundTruth:
+        """Load the people of a split, of some images, or of everything that is annotated.
+
+        With `image_ids` only those images are kept, and without `split` they are looked for in all
+        splits, the smallest file first, until all are found.
+
+        A top-level `full_real_image_ids` names the `complete` images; without it, all are.
+
+        Raises:
+            DatasetError: no annotations, an unknown split, a damaged file, or none of the images.
+        """
+        files = self.splits()
+        if split is not None:
+            if split not in files:
+                raise DatasetError(
+                    f"{self.root} has no split {split!r}; its splits are {', '.join(sorted(files))}"
+                )
+            files = {split: files[split]}
+        missing = None if image_ids is None else set(image_ids)
+        parts = []
+        for name, path in files.items():
+            part = _load_file(self, path, name, missing)
+            parts.append(part)
+            if missing is not None:
+                missing -= part.images.keys()
+                if not missing:
+                    break
+        loaded = _join(parts)
+        if image_ids is not None and not loaded.images:
+            raise DatasetError(
+                f"none of the {len(set(image_ids))} images is annotated in {self.root} (splits "
+                f"{', '.join(sorted(files))}); give the dataset that the results were made on"
+            )
+        return loaded
+
+    def picture_folders(self, split: str) -> list[Path]:
+        """Return the folders in which the pictures of a split may be."""
+        return [self.root / folder.format(split=split) for folder in self.pictures]
+
+    def picture(self, image: Image) -> Path:
+        """Return the file of an image.
+
+        Raises:
+            DatasetError: it is not there.
+        """
+        candidates = [folder / image.file_name for folder in self.picture_folders(image.split)]
+        for path in candidates:
+            if path.is_file():
+                return path
+        raise DatasetError(f"image {image.id} is neither {' nor '.join(map(str, candidates))}")
 
 
 def load_ground_truth(
     root: Path, split: str | None = None, image_ids: Collection[int] | None = None
 ) -> GroundTruth:
-    """Load the people of a split, of some images, or of everything that a COCO folder annotates.
-
-    With `image_ids` only those images are kept, and without `split` they are looked for in all
-    splits, the smallest file first, until all are found.
-
-    A top-level `full_real_image_ids` names the `complete` images; without it, all are.
-
-    Raises:
-        DatasetError: no annotations, an unknown split, a damaged file, or none of the images.
-    """
-    files = splits(Path(root))
-    if split is not None:
-        if split not in files:
-            raise DatasetError(
-                f"{root} has no split {split!r}; its splits are {', '.join(sorted(files))}"
-            )
-        files = {split: files[split]}
-    missing = None if image_ids is None else set(image_ids)
-    parts = []
-    for name, path in files.items():
-        part = _load_file(path, name, missing)
-        parts.append(part)
-        if missing is not None:
-            missing -= part.images.keys()
-            if not missing:
-                break
-    loaded = _join(parts)
-    if image_ids is not None and not loaded.images:
-        raise DatasetError(
-            f"none of the {len(set(image_ids))} images is annotated in {root} "
-            f"(splits {', '.join(sorted(files))}); give the dataset that the results were made on"
-        )
-    return loaded
-
-
-def image_path(root: Path, image: Image) -> Path:
-    """Return the file of an image: `images/{split}/` or `{split}/` under the COCO folder.
-
-    Raises:
-        DatasetError: it is in neither.
-    """
-    candidates = [
-        Path(root) / "images" / image.split / image.file_name,
-        Path(root) / image.split / image.file_name,
-    ]
-    for path in candidates:
-        if path.is_file():
-            return path
-    raise DatasetError(f"image {image.id} is neither {candidates[0]} nor {candidates[1]}")
+    """Load the ground truth of a folder laid out as COCO, see `Dataset.ground_truth`."""
+    return Dataset(Path(root)).ground_truth(split, image_ids)
 
 
 def _join(parts: list[GroundTruth]) -> GroundTruth:
@@ -192,14 +237,13 @@ def _join(parts: list[GroundTruth]) -> GroundTruth:
     return joined
 
 
-def _load_file(path: Path, split: str, image_ids: Collection[int] | None) -> GroundTruth:
-    skeleton = skeletons.COCO17
+def _load_file(
+    dataset: Dataset, path: Path, split: str, image_ids: Collection[int] | None
+) -> GroundTruth:
     content = read_json(path)
     try:
         images = {
-            image["id"]: Image(
-                image["id"], image["file_name"], image["width"], image["height"], split
-            )
+            image["id"]: _image(image, split)
             for image in content["images"]
             if image_ids is None or image["id"] in image_ids
         }
@@ -210,15 +254,21 @@ def _load_file(path: Path, split: str, image_ids: Collection[int] | None) -> Gro
             if annotation["image_id"] in images and annotation["category_id"] == category_id
         ]
         complete = images.keys() & set(content.get("full_real_image_ids", images))
-        persons = dict(_by_image(annotations, images, skeleton))
+        persons = dict(_by_image(annotations, images, dataset))
     except (KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
             f"{path} is not COCO keypoint ground truth: {type(error).__name__} {error}; expected "
-            "images and annotations with keypoints, bbox and area"
+            "images and annotations with keypoints, bbox"
+            f"{' and area' if dataset.area_of_box is None else ''}"
         ) from error
     except ValueError as error:
         raise DatasetError(f"{path}: {error}") from error
-    return GroundTruth(skeleton, images, persons, frozenset(complete), category_id)
+    return GroundTruth(dataset.skeleton, images, persons, frozenset(complete), category_id)
+
+
+def _image(image: dict[str, Any], split: str) -> Image:
+    size = image["width"], image["height"]
+    return Image(image["id"], image["file_name"], *size, split, image.get("crowdIndex"))
 
 
 def _person_category(content: dict[str, Any]) -> int:
@@ -228,24 +278,24 @@ def _person_category(content: dict[str, Any]) -> int:
 
 
 def _by_image(
-    annotations: list[dict[str, Any]], images: Collection[int], skeleton: Skeleton
+    annotations: list[dict[str, Any]], images: Collection[int], dataset: Dataset
 ) -> Iterator[tuple[int, Persons]]:
     """Yield the people of each image: one conversion for all, then slices."""
     annotations = sorted(annotations, key=lambda annotation: int(annotation["image_id"]))
-    everybody = _persons(annotations, skeleton)
+    everybody = _persons(annotations, dataset)
     owners = np.array([annotation["image_id"] for annotation in annotations], dtype=np.int64)
     for image_id in images:
         first, last = np.searchsorted(owners, [image_id, image_id + 1])
         yield image_id, everybody[first:last]
 
 
-def _persons(annotations: list[dict[str, Any]], skeleton: Skeleton) -> Persons:
-    joints = len(skeleton.keypoints)
+def _persons(annotations: list[dict[str, Any]], dataset: Dataset) -> Persons:
+    joints = len(dataset.skeleton.keypoints)
     for annotation in annotations:
         if len(annotation["keypoints"]) != 3 * joints:
             raise ValueError(
                 f"annotation {annotation['id']} has {len(annotation['keypoints'])} values, "
-                f"expected {3 * joints} for the {joints} keypoints of {skeleton.name}"
+                f"expected {3 * joints} for the {joints} keypoints of {dataset.skeleton.name}"
             )
     values = np.array([a["keypoints"] for a in annotations], dtype=np.float64)
     values = values.reshape(-1, joints, 3)
@@ -256,9 +306,18 @@ def _persons(annotations: list[dict[str, Any]], skeleton: Skeleton) -> Persons:
     return Persons(
         keypoints=values[:, :, :2],
         visible=visible,
-        areas=np.array([a["area"] for a in annotations], dtype=np.float64),
+        areas=_areas(annotations, boxes, dataset.area_of_box),
         boxes=np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
         iscrowd=crowd,
         ignore=crowd | (np.array(counts, dtype=np.int64) == 0),
         annotation_ids=np.array([a["id"] for a in annotations], dtype=np.int64),
     )
+
+
+def _areas(
+    annotations: list[dict[str, Any]], boxes: npt.NDArray[np.float64], share: float | None
+) -> npt.NDArray[np.float64]:
+    """Return (G,) annotated areas, or that share of the (G, 4) boxes x, y, width, height."""
+    if share is not None:
+        return boxes[:, 2] * boxes[:, 3] * share
+    return np.array([annotation["area"] for annotation in annotations], dtype=np.float64)
