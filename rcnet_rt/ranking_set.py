@@ -121,7 +121,7 @@ def _add(
     most: int,
     unsure: float,
 ) -> None:
-    image = ground_truth.images[item.poses.image_id]
+    image = ground_truth.images[int(item.poses.image_id)]
     people = ground_truth.persons[image.id]
     kept = _best(item.poses.poses.scores, floor, most)
     here = item.poses.poses[kept]

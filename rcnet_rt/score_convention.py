@@ -9,7 +9,7 @@ another, so that both sides say theirs, in words, and are compared.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,8 @@ SAME = 1e-6  # joint scores that differ by less are constant
 class ScoreConvention:
     """The range of pose scores and the meaning of joint scores; None where it is not known.
 
+    `observed` ones were seen in numbers, and may be narrower than the truth.
+
     >>> str(ScoreConvention(UNIT, UNIT_JOINTS))
     'in [0, 1]; joint scores in [0, 1]'
     >>> ScoreConvention.parse("in [0, 1]")
@@ -55,6 +57,7 @@ class ScoreConvention:
 
     poses: str | None
     joints: str | None = None
+    observed: bool = field(default=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return "; ".join(part for part in (self.poses, self.joints) if part) or "unknown"
@@ -79,30 +82,21 @@ class ScoreConvention:
         raw = [p.scores if p.raw_scores is None else p.raw_scores for p in pictures]
         scores = _finite(raw)
         if len(scores) == 0:
-            return cls(None)
+            return cls(None, observed=True)
         poses = UNIT if _unit(scores) else ABOVE_0 if scores.min() >= 0 else ANY_SIGN
-        return cls(poses, _joints(pictures))
+        return cls(poses, _joints(pictures), observed=True)
 
 
-def check_convention(
-    weights: Weights, given: ScoreConvention, *, observed: bool, subject: str
-) -> None:
-    """Check that weights were made for scores such as these; a formula takes any.
-
-    Args:
-        weights: what would refine.
-        given: the convention of the scores.
-        observed: whether it was seen in the numbers, which may be narrower than the truth, and not
-            declared by the estimator.
-        subject: whose scores these are: "the results".
+def check_convention(weights: Weights, given: ScoreConvention, subject: str) -> None:
+    """Check that weights were made for scores such as these of a subject; a formula takes any.
 
     Raises:
         WeightsError: they were made for another convention.
     """
     made_for = ScoreConvention.parse(weights.score_convention)
     if weights.is_formula or (
-        _fits(POSES, made_for.poses, given.poses, observed)
-        and _fits(JOINTS[:2], made_for.joints, given.joints, observed)
+        _fits(POSES, made_for.poses, given.poses, given.observed)
+        and _fits(JOINTS[:2], made_for.joints, given.joints, given.observed)
     ):
         return
     raise WeightsError(

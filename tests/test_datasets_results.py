@@ -94,7 +94,7 @@ def test_missing_and_damaged_files(tmp_path: Path) -> None:
         ({"images": []}, "expected a list of entries, got dict"),
         ([entry(), 3], "entry 1 is not an object, got int"),
         ([entry(), {"image_id": 1, "score": 1.0}], "entry 1 lacks category_id, keypoints"),
-        ([entry(image_id="7")], "entry 0 has image_id '7'"),
+        ([entry(image_id=None)], "entry 0 has image_id None; expected a whole number or a file's"),
         ([entry(score="high")], "entry 0 has score 'high'"),
         ([entry(keypoints=None)], "entry 0 has keypoints that are not a list"),
         ([entry(bbox=[1, 2, 3])], r"entry 0 has bbox \[1, 2, 3\]; expected x, y, width, height"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,8 @@ from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators import ultralytics
 from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.skeletons import COCO17, CROWDPOSE14
+from rcnet_rt.video.frame import Frame
 from rcnet_rt.video.source import open_source
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)
@@ -45,6 +47,68 @@ def test_replay_on_other_pictures(recording: Path) -> None:
     estimator = estimators.load(f"replay:{recording}", floor=0.05)
     with pytest.raises(EstimatorError, match=r"recorded on pictures of \(640, 480\)"):
         estimator.estimate(IMAGE[:-1])
+
+
+def results_file(path: Path, ids: list[int | str], joints: int = 17) -> Path:
+    """COCO results with one pose an id, its score telling which."""
+    keypoints = np.column_stack([np.full((joints, 2), 50.0), np.linspace(0.1, 0.9, joints)])
+    entries = [
+        {
+            "image_id": image,
+            "category_id": 1,
+            "keypoints": keypoints.ravel().tolist(),
+            "score": (1 + number) / 10,
+        }
+        for number, image in enumerate(ids)
+    ]
+    path.write_text(json.dumps(entries))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("ids", "name"),
+    [
+        ([139, 785], "000000000785.jpg"),
+        (["0.jpg", "785.jpg"], "785.jpg"),
+        (["a.jpg", "b.jpg"], "b.jpg"),
+        (["a", "b"], "b.jpg"),
+    ],
+)
+def test_replay_of_results_finds_pictures_by_name(
+    tmp_path: Path, ids: list[int | str], name: str
+) -> None:
+    estimator = estimators.load(f"replay:{results_file(tmp_path / 'r.json', ids)}", floor=0.05)
+    assert estimator.skeleton is COCO17
+    poses = estimator.estimate_frame(Frame(0, IMAGE, name=name))
+    assert poses.scores.tolist() == [np.float32(0.2)]
+    assert poses.image_size == (640, 480)
+    assert len(estimator.estimate_frame(Frame(1, IMAGE, name="unknown.jpg"))) == 0
+
+
+@pytest.mark.parametrize("ids", [[0, 2], ["0.jpg", "2.jpg"], ["clip_000.jpg", "clip_002.jpg"]])
+def test_replay_of_results_counts_frames_from_0(tmp_path: Path, ids: list[int | str]) -> None:
+    estimator = estimators.load(f"replay:{results_file(tmp_path / 'r.json', ids)}", floor=0.05)
+    scores = [estimator.estimate(IMAGE).scores.tolist() for _ in range(4)]
+    assert scores == [[np.float32(0.1)], [], [np.float32(0.2)], []]
+
+
+def test_replay_of_an_openpose_folder(tmp_path: Path) -> None:
+    joints = np.column_stack([np.full((25, 2), 50.0), np.full(25, 0.5)]).ravel().tolist()
+    for number, people in enumerate([[{"pose_keypoints_2d": joints}], []]):
+        path = tmp_path / f"clip_{number + 7}_keypoints.json"
+        path.write_text(json.dumps({"people": people}))
+    estimator = estimators.load(f"replay:{tmp_path}", floor=0.05)
+    assert estimators.family(f"replay:{tmp_path}") == "generic"
+    assert [len(estimator.estimate(IMAGE)) for _ in range(2)] == [1, 0]
+    with pytest.raises(EstimatorError, match="has 2 recorded frames"):
+        estimator.estimate(IMAGE)
+    assert len(estimator.estimate_frame(Frame(0, IMAGE, name="clip_7.png"))) == 1
+
+
+def test_replay_of_crowdpose_results(tmp_path: Path) -> None:
+    estimator = estimators.load(f"replay:{results_file(tmp_path / 'r.json', [0], 14)}", floor=0.05)
+    assert estimator.skeleton is CROWDPOSE14
+    assert estimator.estimate(IMAGE).keypoints.shape == (1, 14, 2)
 
 
 def test_family(recording: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ def test_nobody_shows_nothing() -> None:
 def refused(made_for: str, given: ScoreConvention, observed: bool) -> bool:
     weights = random_weights(score_convention=made_for)
     try:
-        check_convention(weights, given, observed=observed, subject="the results")
+        check_convention(weights, replace(given, observed=observed), "the results")
     except WeightsError:
         return True
     return False
@@ -107,7 +108,7 @@ def test_refusals(made_for: str, given: tuple, refusals: tuple) -> None:
 
 def test_a_formula_takes_any_scores() -> None:
     given = ScoreConvention(ANY_SIGN, NO_JOINTS)
-    check_convention(weights_file.formula("score"), given, observed=False, subject="it")
+    check_convention(weights_file.formula("score"), given, "it")
 
 
 def test_shipped_weights_say_their_convention_in_words_that_are_understood() -> None:
@@ -131,9 +132,9 @@ def test_real_results_suit_their_own_weights_and_generic(
     entries = read_results(shared_data / "predictions" / f"{file}.json.gz")
     given = ScoreConvention.of([image.poses for image in poses_by_image(entries, COCO17).values()])
     for name in (own, "generic"):
-        check_convention(weights_file.find(name), given, observed=True, subject="the results")
+        check_convention(weights_file.find(name), given, "the results")
     with pytest.raises(WeightsError, match=f"'{other}' are made .* give --weights generic"):
-        check_convention(weights_file.find(other), given, observed=True, subject="the results")
+        check_convention(weights_file.find(other), given, "the results")
 
 
 class Estimator:

@@ -1,4 +1,4 @@
-"""`rcnet-rt refine`: a COCO results file in, the same file with better scores out."""
+"""`rcnet-rt refine`: a file of poses in, the same file with better scores out."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import numpy.typing as npt
 
 from rcnet_rt import skeletons
 from rcnet_rt.cli.options import debug_option, weights_option
+from rcnet_rt.datasets.pose_files import ResultsFile, read_pose_file
 from rcnet_rt.datasets.results import (
+    BODY_FIRST,
     Entry,
     keypoint_values,
     poses_by_image,
-    read_results,
     with_scores,
     write_results,
 )
 from rcnet_rt.errors import DatasetError, WeightsError
+from rcnet_rt.poses import Poses
 from rcnet_rt.refiner import OnError, Refiner
 from rcnet_rt.score_convention import ScoreConvention, check_convention
 from rcnet_rt.score_scale import ScoreScale
@@ -28,7 +30,7 @@ from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.sink import check_output_file
 from rcnet_rt.weights_file import Weights
 
-__all__ = ["load_refiner", "refine", "rescore"]
+__all__ = ["load_refiner", "refine", "refine_pictures", "rescore"]
 
 
 @click.command()
@@ -37,8 +39,8 @@ __all__ = ["load_refiner", "refine", "rescore"]
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="File to write, gzipped if its name ends in .gz. It may be RESULTS itself: it is written "
-    "whole or not at all.",
+    help="File to write, gzipped if its name ends in .gz. It may be RESULTS itself (not a folder): "
+    "it is written whole or not at all.",
 )
 @weights_option
 @click.option(
@@ -55,19 +57,25 @@ __all__ = ["load_refiner", "refine", "rescore"]
 def refine(
     results: Path, out: Path, weights: str, on_error: OnError, device: str, backend: str
 ) -> None:
-    """Re-score a COCO keypoint results file, plain or gzipped.
+    """Re-score a file of poses: COCO results of any tool, JSON Lines, or an OpenPose folder.
 
     The same entries in the same order with only `score` changed: fields that are not known stay,
     and numbers stay to the bit. Nothing else is needed, no images and no annotations. Weights for
-    any estimator compare its scores over the whole file.
+    any estimator compare its scores over the whole file. OpenPose has no score of a person: it is
+    added, to a new folder.
     """
-    check_output_file(out)
-    entries = read_results(results)
+    if not results.is_dir():
+        check_output_file(out)
+    file = read_pose_file(results)
     refiner = load_refiner(weights, device, backend)
-    write_results(out, with_scores(entries, rescore(entries, refiner, on_error)))
-    images = len({entry["image_id"] for entry in entries})
+    if isinstance(file, ResultsFile):
+        write_results(out, with_scores(file.entries, rescore(file.entries, refiner, on_error)))
+    else:
+        refined = refine_pictures(file.pictures, refiner, on_error)
+        file.write(out, refined, refiner.weights.threshold("auto"), refiner.weights.name)
+    poses = sum(map(len, file.pictures))
     click.echo(
-        f"{len(entries):,} poses of {images:,} images re-scored with {refiner.weights.name} "
+        f"{poses:,} poses of {len(file.pictures):,} images re-scored with {refiner.weights.name} "
         f"({refiner.backend_name}) -> {out}"
     )
 
@@ -101,20 +109,32 @@ def rescore(
         _check_finite(entries, skeleton)
     images = list(poses_by_image(entries, skeleton, finite_scores=False).values())
     scores = np.zeros(len(entries))
-    pictures = [image.poses for image in images]
-    given = ScoreConvention.of(pictures)
-    check_convention(refiner.weights, given, observed=True, subject="the results")
-    scale = ScoreScale.of(pictures) if refiner.weights.uses_scale else None
-    refined = refiner.batch(pictures, scale=scale, on_error=on_error)
+    refined = refine_pictures([image.poses for image in images], refiner, on_error)
     for image, poses in zip(images, refined, strict=True):
         scores[image.entries] = poses.scores
     return scores
+
+
+def refine_pictures(
+    pictures: Sequence[Poses], refiner: Refiner, on_error: OnError = "raise"
+) -> list[Poses]:
+    """Refine all poses that an estimator gave, their scores compared over all pictures if it helps.
+
+    Raises:
+        PosesError: poses of another number of joints, or with numbers that are not finite.
+        WeightsError: the weights are for another convention of scores.
+    """
+    check_convention(refiner.weights, ScoreConvention.of(pictures), "the results")
+    scale = ScoreScale.of(pictures) if refiner.weights.uses_scale else None
+    return refiner.batch(pictures, scale=scale, on_error=on_error)
 
 
 def _skeleton(entries: Sequence[Entry], weights: Weights) -> Skeleton:
     """Return what the results' keypoints are; formulas take any known skeleton."""
     expected = skeletons.get(weights.skeleton or skeletons.COCO17.name)
     count = len(entries[0]["keypoints"]) if entries else 3 * len(expected.keypoints)
+    if count / 3 in BODY_FIRST:
+        count = 3 * len(skeletons.COCO17.keypoints)
     fitting = [
         skeleton
         for skeleton in map(skeletons.get, skeletons.names())

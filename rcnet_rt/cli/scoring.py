@@ -60,7 +60,7 @@ class Scoring:
             )
         given = getattr(estimator, "score_convention", None)
         if given is not None:
-            check_convention(self.weights, given, observed=False, subject=estimator.name)
+            check_convention(self.weights, given, estimator.name)
 
 
 def load_scoring(

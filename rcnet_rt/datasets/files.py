@@ -12,7 +12,7 @@ from typing import Any
 
 from rcnet_rt.errors import DatasetError, OutputError
 
-__all__ = ["read_json", "write_json"]
+__all__ = ["read_json", "write_bytes", "write_json"]
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -39,12 +39,20 @@ def read_json(path: Path) -> Any:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON, gzipped where the name ends in .gz; the same value gives the same bytes.
 
-    The file appears whole or not at all: it is written beside its place and then moved there.
+    Raises:
+        OutputError: the folder is missing or cannot be written.
+    """
+    write_bytes(path, json.dumps(value, separators=(",", ":")).encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, gzipped where the name ends in .gz.
+
+    It appears whole or not at all: it is written beside its place and then moved there.
 
     Raises:
         OutputError: the folder is missing or cannot be written.
     """
-    content = json.dumps(value, separators=(",", ":")).encode()
     if path.suffix == ".gz":
         content = gzip.compress(content, mtime=0)
     try:

@@ -27,7 +27,7 @@ from rcnet_rt.datasets.pose_objects import parse_poses, pose_objects
 from rcnet_rt.errors import DatasetError, OutputError, SkeletonError
 from rcnet_rt.poses import Poses
 
-__all__ = ["Header", "JsonLinesWriter", "RecordedFrame", "read", "read_lines"]
+__all__ = ["Header", "JsonLinesWriter", "RecordedFrame", "read", "read_lines", "read_objects"]
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,15 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         DatasetError: a line is damaged.
     """
     return (line for _, line in _lines(path) if isinstance(line, dict) and "frame" in line)
+
+
+def read_objects(path: Path) -> list[dict[str, Any]]:
+    """Return every line as it is written: the header, frames and events.
+
+    Raises:
+        DatasetError: a line is damaged.
+    """
+    return [line for _, line in _lines(path) if isinstance(line, dict)]
 
 
 def _frames(

@@ -1,4 +1,7 @@
-"""COCO results files: a list of entries `{image_id, category_id, keypoints, score, ...}`."""
+"""COCO results files: a list of entries `{image_id, category_id, keypoints, score, ...}`.
+
+What the field's tools write into them, and where they differ, is in `rcnet_rt.datasets.formats`.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,12 @@ from rcnet_rt.datasets.files import read_json, write_json
 from rcnet_rt.datasets.pose_objects import parse_signals
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import Skeleton
+from rcnet_rt.skeletons import COCO17, Skeleton
 
 __all__ = [
+    "BODY_FIRST",
     "Entry",
+    "ImageId",
     "ImagePoses",
     "indices_by_image",
     "keypoint_values",
@@ -30,6 +35,10 @@ __all__ = [
 ]
 
 Entry = dict[str, Any]
+ImageId = int | str  # a file's name where a tool knows no numbers
+
+# Halpe (26, 136) and COCO-WholeBody (133) begin with COCO's 17 joints, which are what is read.
+BODY_FIRST = (26, 133, 136)
 
 _KEYS = ("image_id", "category_id", "keypoints", "score")
 
@@ -38,7 +47,7 @@ _KEYS = ("image_id", "category_id", "keypoints", "score")
 class ImagePoses:
     """The poses of one image, and the (N,) places of their entries in the results."""
 
-    image_id: int
+    image_id: ImageId
     poses: Poses
     entries: npt.NDArray[np.int64]
 
@@ -69,16 +78,21 @@ def _fault(entry: Any) -> str | None:
     missing = [key for key in _KEYS if key not in entry]
     if missing:
         return f"lacks {', '.join(missing)}; COCO results have {', '.join(_KEYS)}"
-    if not isinstance(entry["image_id"], int):
-        return f"has image_id {entry['image_id']!r}; expected a whole number"
+    if not isinstance(entry["image_id"], (int, str)):
+        return f"has image_id {entry['image_id']!r}; expected a whole number or a file's name"
     if not isinstance(entry["score"], (int, float)):
         return f"has score {entry['score']!r}; expected a number"
     if not isinstance(entry["keypoints"], list):
         return "has keypoints that are not a list; expected x, y, confidence for each joint"
-    box = entry.get("bbox")
+    box = _box(entry)
     if box and not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
         return f"has bbox {box!r}; expected x, y, width, height"
     return None
+
+
+def _box(entry: Entry) -> Any:
+    """Return an entry's x, y, width, height; AlphaPose calls it `box`."""
+    return entry.get("bbox") or entry.get("box")
 
 
 def _is_number(value: Any) -> bool:
@@ -132,28 +146,32 @@ def scores_of(entries: Sequence[Entry], finite: bool = True) -> npt.NDArray[np.f
 def keypoint_values(entries: Sequence[Entry], skeleton: Skeleton) -> npt.NDArray[np.float64]:
     """Return the (N, K, 3) keypoints of the entries as the file has them: x, y, third value.
 
+    Of whole bodies (see `BODY_FIRST`) the first 17 joints.
+
     Raises:
         DatasetError: an entry with another number of values, or with something else than numbers.
     """
     joints = len(skeleton.keypoints)
+    counts = [joints, *(BODY_FIRST if skeleton == COCO17 else ())]
     for index, entry in enumerate(entries):
         count = len(entry["keypoints"])
-        if count != 3 * joints:
+        if count / 3 not in counts:
             raise DatasetError(
                 f"entry {index} (image {entry['image_id']}) of the results has {count} keypoint "
                 f"values ({count / 3:g} joints), expected {3 * joints} for the {joints} of "
                 f"{skeleton.name}"
             )
     try:
-        values = np.array([entry["keypoints"] for entry in entries], dtype=np.float64)
+        body = [entry["keypoints"][: 3 * joints] for entry in entries]
+        values = np.array(body, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DatasetError(f"the results have keypoints that are not numbers: {error}") from error
     return values.reshape(-1, joints, 3)
 
 
-def indices_by_image(entries: Sequence[Entry]) -> dict[int, npt.NDArray[np.int64]]:
+def indices_by_image(entries: Sequence[Entry]) -> dict[ImageId, npt.NDArray[np.int64]]:
     """Return the places of each image's entries, images in order of first appearance."""
-    places: dict[int, list[int]] = {}
+    places: dict[ImageId, list[int]] = {}
     for index, entry in enumerate(entries):
         places.setdefault(entry["image_id"], []).append(index)
     return {image_id: np.array(indices, dtype=np.int64) for image_id, indices in places.items()}
@@ -162,9 +180,9 @@ def indices_by_image(entries: Sequence[Entry]) -> dict[int, npt.NDArray[np.int64
 def poses_by_image(
     entries: Sequence[Entry],
     skeleton: Skeleton,
-    image_sizes: Mapping[int, tuple[int, int]] | None = None,
+    image_sizes: Mapping[Any, tuple[int, int]] | None = None,
     finite_scores: bool = True,
-) -> dict[int, ImagePoses]:
+) -> dict[ImageId, ImagePoses]:
     """Return the poses of every image of a results file.
 
     A joint at exactly (0, 0) with third value 0 was not found: NaN. Third values are the joints'
@@ -215,7 +233,7 @@ def _signals(entries: Sequence[Entry]) -> dict[str, Any]:
 
 def _boxes(entries: Sequence[Entry]) -> npt.NDArray[np.float32] | None:
     """Return the (N, 4) x1, y1, x2, y2 of x, y, width, height, or None where one is absent."""
-    boxes = [entry.get("bbox") for entry in entries]
+    boxes = [_box(entry) for entry in entries]
     if any(not box for box in boxes):
         return None
     array = np.array(boxes, dtype=np.float64)

@@ -64,9 +64,9 @@ def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
         EstimatorError: it is unknown, missing, or no model of poses.
     """
     if model.startswith("replay:"):
-        from rcnet_rt.estimators.replay import ReplayEstimator
+        from rcnet_rt.estimators.replay import open_replay
 
-        return ReplayEstimator(_existing(model.removeprefix("replay:")))
+        return open_replay(_existing(model.removeprefix("replay:")))
     from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 
     return UltralyticsEstimator(_resolve(model), floor=floor, device=device)
@@ -116,8 +116,9 @@ def _is_pose_name(name: str) -> bool:
 
 
 def _existing(path: str) -> Path:
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise EstimatorError(
-            f"replay: no such file: {path}; give a JSON Lines file that `run --json` wrote"
+            f"replay: no such file: {path}; give JSON Lines that `run --json` wrote, COCO results, "
+            "or an OpenPose folder"
         )
     return Path(path)

@@ -1,0 +1,156 @@
+"""Any file of poses: told by its content, read, and written back with other scores."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from rcnet_rt import skeletons
+from rcnet_rt.datasets.openpose import read_openpose
+from rcnet_rt.datasets.recording import read_recording
+from rcnet_rt.datasets.results import (
+    BODY_FIRST,
+    Entry,
+    ImageId,
+    ImagePoses,
+    poses_by_image,
+    read_results,
+    with_scores,
+    write_results,
+)
+from rcnet_rt.errors import DatasetError
+from rcnet_rt.poses import Poses
+from rcnet_rt.skeletons import COCO17, Skeleton
+
+__all__ = ["PoseFile", "ResultsFile", "is_recording", "read_pose_file", "skeleton_of"]
+
+
+RECORDING = b'{"rcnet_rt"'  # how our JSON Lines begin
+
+
+class PoseFile(Protocol):
+    """A file, or a folder, of poses: as it stands, and as pictures of `Poses`."""
+
+    @property
+    def kind(self) -> str:
+        """What it is, in words: "COCO results"."""
+        ...
+
+    @property
+    def every_frame(self) -> bool:
+        """Whether it has a picture for each frame, those without people too."""
+        ...
+
+    @property
+    def names(self) -> Sequence[ImageId]:
+        """What each picture is called, or its number."""
+        ...
+
+    @property
+    def pictures(self) -> Sequence[Poses]:
+        """Poses of each picture."""
+        ...
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the keypoints are."""
+        ...
+
+    def write(self, path: Path, refined: Sequence[Poses], threshold: float, weights: str) -> None:
+        """Write it again with other scores, whole or not at all.
+
+        Args:
+            path: where.
+            refined: the same pictures with refined scores.
+            threshold: refined score from which a pose is kept, for formats that say so.
+            weights: name of what refined them, for formats that say so.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ResultsFile:
+    """COCO results of any tool in `rcnet_rt.datasets.formats`; only `score` changes."""
+
+    entries: list[Entry]
+    kind = "COCO results"
+    every_frame = False
+
+    @cached_property
+    def skeleton(self) -> Skeleton:
+        """What the keypoints are, by their number."""
+        return skeleton_of(self.entries)
+
+    @cached_property
+    def images(self) -> dict[ImageId, ImagePoses]:
+        """Poses by image id."""
+        return poses_by_image(self.entries, self.skeleton, finite_scores=False)
+
+    @property
+    def names(self) -> list[ImageId]:
+        """Image ids, in order of first appearance."""
+        return list(self.images)
+
+    @property
+    def pictures(self) -> list[Poses]:
+        """Poses of each image."""
+        return [image.poses for image in self.images.values()]
+
+    def write(self, path: Path, refined: Sequence[Poses], threshold: float, weights: str) -> None:
+        """Write the same entries in the same order."""
+        scores = [0.0] * len(self.entries)
+        for image, poses in zip(self.images.values(), refined, strict=True):
+            for index, score in zip(image.entries, poses.scores.tolist(), strict=True):
+                scores[index] = score
+        write_results(path, with_scores(self.entries, scores))
+
+
+def read_pose_file(path: Path) -> PoseFile:
+    """Read an OpenPose folder, our JSON Lines, or COCO results of any tool, plain or gzipped.
+
+    Raises:
+        DatasetError: it is missing, damaged, or of an unknown skeleton.
+    """
+    if path.is_dir():
+        return read_openpose(path)
+    if is_recording(path):
+        return read_recording(path)
+    return ResultsFile(read_results(path))
+
+
+def skeleton_of(entries: Sequence[Entry]) -> Skeleton:
+    """Return the known skeleton with as many keypoints as results have; COCO's for none.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    count = len(entries[0]["keypoints"]) / 3 if entries else len(COCO17.keypoints)
+    if count in BODY_FIRST:
+        return COCO17
+    for skeleton in map(skeletons.get, skeletons.names()):
+        if len(skeleton.keypoints) == count:
+            return skeleton
+    raise DatasetError(
+        f"the results have {count:g} keypoints a pose, for which no skeleton is known; "
+        "rcnet_rt.skeletons.register adds one"
+    )
+
+
+def is_recording(path: Path) -> bool:
+    """Return whether a file is JSON Lines of ours, by how it begins."""
+    if path.is_dir():
+        return False
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            return file.read(len(RECORDING)) == RECORDING
+    except (OSError, EOFError):
+        return False  # the reader says what is wrong

@@ -1,0 +1,69 @@
+"""Our JSON Lines as a whole file, to be written again with other scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rcnet_rt import skeletons
+from rcnet_rt.datasets import jsonl
+from rcnet_rt.datasets.files import write_bytes
+from rcnet_rt.poses import Poses
+from rcnet_rt.skeletons import Skeleton
+
+__all__ = ["Recording", "read_recording"]
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A recording as it stands, and its poses with their raw scores.
+
+    Attributes:
+        lines: every line: the header, frames and events.
+        pictures: poses of each frame.
+        names: file of each frame, or its number.
+        skeleton: what the keypoints are.
+    """
+
+    lines: list[dict[str, Any]]
+    pictures: list[Poses]
+    names: list[str | int]
+    skeleton: Skeleton
+    kind = "a recording"
+    every_frame = True
+
+    def write(self, path: Path, refined: Sequence[Poses], threshold: float, weights: str) -> None:
+        """Write the same lines with other `score` and `kept`, and the header that goes with them.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        scores = iter([poses.scores.tolist() for poses in refined])
+        lines = [{**self.lines[0], "weights": weights, "threshold": threshold}]
+        for line in self.lines[1:]:
+            if "frame" in line:
+                scored = zip(line["poses"], next(scores), strict=True)
+                poses = [{**pose, "score": s, "kept": s >= threshold} for pose, s in scored]
+                line = {**line, "poses": poses}
+            lines.append(line)
+        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        write_bytes(path, text.encode())
+
+
+def read_recording(path: Path) -> Recording:
+    """Read what `rcnet-rt run --json` wrote.
+
+    Raises:
+        DatasetError: it is damaged.
+    """
+    header, frames = jsonl.read(path)
+    read = list(frames)
+    return Recording(
+        lines=jsonl.read_objects(path),
+        pictures=[frame.poses for frame in read],
+        names=[frame.index if frame.file is None else frame.file for frame in read],
+        skeleton=skeletons.get(header.skeleton),
+    )
