@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from rcnet_rt import features as feature_sets
 from rcnet_rt import skeletons
+from rcnet_rt.dropout import Dropout, feed_forward
 from rcnet_rt.errors import BackendError, WeightsError
 from rcnet_rt.model_config import CLIP, NetworkConfig
 
@@ -35,9 +37,7 @@ class RCNet(nn.Module):
         self.config = config
         self.standardise = Standardise(config)
         self.phi = nn.Linear(config.feature_count, config.hidden)
-        self.encoder = nn.TransformerEncoderLayer(
-            config.hidden, 1, config.feedforward, config.dropout, batch_first=True
-        )
+        self.encoder = EncoderLayer(config)
         self.head = nn.Linear(config.hidden, 1)
         if config.shortcut:
             self.shortcut = nn.Linear(config.feature_count, 1, bias=False)
@@ -47,10 +47,8 @@ class RCNet(nn.Module):
         """Return (P,) scores before the sigmoid; every pose looks at the poses of its picture."""
         if len(features) == 0:
             return base
-        other = picture[:, None] != picture[None, :]
         standard = self.standardise(features)
-        attended = self.encoder(self.phi(standard)[None], src_mask=other)[0]
-        correction = self.head(attended)
+        correction = self.head(self.encoder(self.phi(standard), picture))
         if self.config.shortcut:
             correction = correction + self.shortcut(standard)
         return _with_base(correction, base, self.config)
@@ -70,6 +68,38 @@ class RCNet(nn.Module):
         return cls(_config(skeleton, features, options))
 
 
+class EncoderLayer(nn.Module):
+    """Torch's `TransformerEncoderLayer` with one head: its names and numbers in fewer calls.
+
+    Attention is masked so that a pose sees only the poses of its own picture.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.self_attn = nn.MultiheadAttention(config.hidden, 1)
+        self.linear1 = nn.Linear(config.hidden, config.feedforward)
+        self.linear2 = nn.Linear(config.feedforward, config.hidden)
+        self.norm1 = nn.LayerNorm(config.hidden)
+        self.norm2 = nn.LayerNorm(config.hidden)
+        self.drop = Dropout(config.dropout)
+
+    def forward(self, poses: Tensor, picture: Tensor) -> Tensor:
+        """(P, H) and (P,) picture numbers -> (P, H)."""
+        attention = self.self_attn
+        projected = F.linear(poses, attention.in_proj_weight, attention.in_proj_bias)
+        query, key, value = projected.chunk(3, dim=1)
+        apart = torch.where(picture[:, None] == picture, 0.0, -torch.inf)
+        likeness = torch.addmm(apart, query, key.T, alpha=poses.shape[1] ** -0.5)
+        seen = self.drop(likeness.softmax(dim=1)) @ value
+        poses = self.norm1(poses + self.drop(attention.out_proj(seen)))
+        if self.training:
+            wide = feed_forward(poses, self.linear1, self.linear2, self.drop.share)
+        else:
+            wide = self.linear2(self.linear1(poses).relu())
+        normal: Tensor = self.norm2(poses + self.drop(wide))
+        return normal
+
+
 class ScoreNet(nn.Module):
     """DEKR's per-pose network: D - 256 - 256 - 1 with ReLU.
 
@@ -81,7 +111,7 @@ class ScoreNet(nn.Module):
         super().__init__()
         self.config = config
         self.standardise = Standardise(config)
-        width, drop = config.hidden, nn.Dropout(config.dropout)
+        width, drop = config.hidden, Dropout(config.dropout)
         self.layers = nn.Sequential(
             nn.Linear(config.feature_count, width), nn.ReLU(), drop,
             nn.Linear(width, width), nn.ReLU(), drop,
@@ -139,13 +169,12 @@ class Standardise(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(config.feature_count))
         self.register_buffer("deviation", torch.ones(config.feature_count))
-        self.hide = nn.Dropout(config.input_dropout)
+        self.hide = Dropout(config.input_dropout)
 
     def forward(self, features: Tensor) -> Tensor:
         """(P, D) -> (P, D)."""
         scaled = (features - self.mean) / self.deviation
-        known = torch.where(torch.isnan(scaled), 0.0, scaled).clip(-CLIP, CLIP)
-        hidden: Tensor = self.hide(known)
+        hidden: Tensor = self.hide(scaled.nan_to_num(0.0).clip(-CLIP, CLIP))
         return hidden
 
 

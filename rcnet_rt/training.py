@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rcnet_rt import losses, model
 from rcnet_rt.errors import WeightsError
@@ -73,14 +74,12 @@ def train(
         raise WeightsError(f"training needs at least 2 poses, got {len(data)}")
     torch.manual_seed(recipe.seed)
     network = model.on_device(_network(recipe, data), device)
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))  # type: ignore[no-untyped-call]
-    optimizer = torch.optim.AdamW(_groups(recipe, network), weight_decay=recipe.weight_decay)
-    state = _State(network, averaged, optimizer)
+    state = _State(recipe, network)
     done = state.load(checkpoint) if checkpoint is not None and checkpoint.exists() else 0
-    columns = _Columns(data, device)
-    kept = cast(Network, averaged.module) if recipe.average > 0 else network
+    columns = _Columns(recipe, data, device)
+    kept = state.averaged if recipe.average > 0 else network
     for number in range(done + 1, recipe.epochs + 1):
-        loss = _epoch(recipe, data, columns, state, criterion, number)
+        loss = _epoch(recipe, columns, state, criterion, number)
         if checkpoint is not None:
             state.save(checkpoint, number)
         if on_epoch is not None:
@@ -141,39 +140,51 @@ def _groups(recipe: Recipe, network: Network) -> list[dict[str, Any]]:
 class _Columns:
     """The ranking set on the device, so that a batch is an index."""
 
-    def __init__(self, data: RankingSet, device: str) -> None:
+    def __init__(self, recipe: Recipe, data: RankingSet, device: str) -> None:
         def tensor(array: npt.NDArray[Any]) -> Tensor:
             return torch.tensor(array, device=device)
 
-        self.features = torch.stack([tensor(data.features), tensor(data.mirrored)])
-        self.base, self.targets = tensor(data.base), tensor(data.targets)
-        self.weights, self.image = tensor(data.weights), tensor(data.image)
+        self.starts = data.starts
+        self.image, self.base = tensor(data.image), tensor(data.base)
+        self.targets, self.weights = tensor(data.targets), tensor(data.weights)
+        self.features = tensor(data.features)
+        if recipe.flip:  # the mirrored poses follow
+            self.features = torch.cat([self.features, tensor(data.mirrored)])
+
+    def batches(
+        self, order: npt.NDArray[np.int64], sizes: list[int], flipped: npt.NDArray[np.int64]
+    ) -> Iterator[tuple[Tensor, ...]]:
+        """Yield features, base, image, targets and weights of each step.
+
+        Args:
+            order: (P,) rows as they come.
+            sizes: how many of them each step takes.
+            flipped: (I,) 1 for the images that are seen in the mirror.
+        """
+        rows = torch.from_numpy(order).to(self.image.device)
+        image = self.image[rows]
+        seen = rows + len(rows) * torch.from_numpy(flipped).to(image.device)[image]
+        # What is small is put in order at once; of the features only a step's are, at its turn.
+        others = (self.base[rows], image, self.targets[rows], self.weights[rows])
+        steps = (torch.split(column, sizes) for column in (seen, *others))
+        for place, *rest in zip(*steps, strict=True):
+            yield self.features.index_select(0, place), *rest
 
 
 def _epoch(
-    recipe: Recipe,
-    data: RankingSet,
-    columns: _Columns,
-    state: _State,
-    criterion: Criterion,
-    number: int,
+    recipe: Recipe, columns: _Columns, state: _State, criterion: Criterion, number: int
 ) -> float:
     """Go once over all images in a random order; return the mean loss of the steps."""
     seed = recipe.seed * 1_000_003 + number
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    mirrored = torch.tensor(
-        recipe.flip * random.integers(0, 2, len(data.starts) - 1)[data.image],
-        device=columns.image.device,
-    )
+    flipped = recipe.flip * random.integers(0, 2, len(columns.starts) - 1)
+    order, sizes = _batches(columns.starts, random, recipe.poses_a_step)
     network = state.network.train()
     values: list[Tensor] = []
-    for rows in _batches(data.starts, random, recipe.poses_a_step):
-        batch = torch.from_numpy(rows).to(columns.image.device)
-        features = columns.features[mirrored[batch], batch]
-        logits = network.logits(features, columns.base[batch], columns.image[batch])
-        loss = criterion(logits, columns.targets[batch], columns.weights[batch])
-        state.step(loss, recipe)
+    for features, base, image, targets, weights in columns.batches(order, sizes, flipped):
+        loss = criterion(network.logits(features, base, image), targets, weights)
+        state.step(loss)
         values.append(loss.detach())
     mean = float(torch.stack(values).mean())
     if not np.isfinite(mean):
@@ -186,33 +197,46 @@ def _epoch(
 
 def _batches(
     starts: npt.NDArray[np.int64], random: np.random.Generator, size: int
-) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield rows of whole images in a random order, packed until there are `size` poses."""
+) -> tuple[npt.NDArray[np.int64], list[int]]:
+    """Put whole images in a random order, packed until there are `size` poses.
+
+    Returns:
+        (P,) rows in that order, and how many of them each step takes.
+    """
     order = random.permutation(len(starts) - 1)
+    order = order[np.diff(starts)[order] > 0]  # what has no poses makes no step
     counts = np.diff(starts)[order]
-    step = (np.cumsum(counts) - 1) // size
-    for images in np.split(order, np.flatnonzero(np.diff(step)) + 1):
-        yield np.concatenate([np.arange(starts[image], starts[image + 1]) for image in images])
+    ends = np.cumsum(counts)
+    rows = np.arange(ends[-1]) + np.repeat(starts[order] - (ends - counts), counts)
+    last = np.append(np.flatnonzero(np.diff((ends - 1) // size)), len(ends) - 1)
+    return rows, np.diff(ends[last], prepend=0).tolist()
 
 
 class _State:
     """What an interrupted run needs to go on: weights, their running mean, the optimizer."""
 
-    def __init__(
-        self, network: Network, averaged: AveragedModel, optimizer: torch.optim.Optimizer
-    ) -> None:
-        self.network, self.averaged, self.optimizer = network, averaged, optimizer
+    def __init__(self, recipe: Recipe, network: Network) -> None:
+        self.recipe, self.network, self.averaged = recipe, network, deepcopy(network)
+        self.optimizer = torch.optim.AdamW(
+            _groups(recipe, network), weight_decay=recipe.weight_decay, fused=True
+        )
+        self.parameters = list(network.parameters())
+        self.mean_parameters = list(self.averaged.parameters())
         self.steps = 0
 
-    def step(self, loss: Tensor, recipe: Recipe) -> None:
+    def step(self, loss: Tensor) -> None:
         self.steps += 1
-        warmth = min(1.0, self.steps / max(recipe.warmup_steps, 1))
+        warmth = min(1.0, self.steps / max(self.recipe.warmup_steps, 1))
         for group in self.optimizer.param_groups:
             group["lr"] = warmth * group["peak"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        self.averaged.update_parameters(self.network)
+        if self.recipe.average > 0:
+            # The first step starts the running mean.
+            decay = self.recipe.average if self.steps > 1 else 0.0
+            average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+            average(self.mean_parameters, self.parameters, None)
 
     def tensors(self) -> dict[str, Tensor]:
         """Name every tensor; those of a fresh optimizer are not there yet."""

@@ -91,3 +91,19 @@ def test_bad_options_are_told():
         NetworkConfig(75, "tree")
     with pytest.raises(WeightsError, match="no such option"):
         RCNet.for_skeleton("coco17", depth=3)
+
+
+def test_a_training_step_learns_what_torchs_own_layer_would():
+    network = RCNet.for_skeleton("coco17", dropout=0.0, feedforward=32).train()
+    features, base = batch(7, 75)
+    layer = nn.TransformerEncoderLayer(16, 1, 32, dropout=0.0, batch_first=True)
+    layer.load_state_dict(network.encoder.state_dict())
+    picture = torch.tensor([0, 0, 0, 1, 1, 2, 2])
+    apart = picture[:, None] != picture[None, :]
+    expected = network.head(layer(network.phi(features)[None], src_mask=apart)[0]).squeeze(-1)
+    expected.sigmoid().square().sum().backward()
+    network.zero_grad()
+    network(features, base, picture).square().sum().backward()
+    for name, parameter in layer.named_parameters():
+        mine = network.encoder.get_parameter(name).grad
+        torch.testing.assert_close(mine, parameter.grad, rtol=1e-4, atol=1e-6)

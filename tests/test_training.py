@@ -66,11 +66,20 @@ def test_a_mirror_of_a_mirror_is_the_pose(random_poses):
 
 
 def test_batches_hold_every_image_once_and_whole(examples):
-    rows = list(_batches(examples.starts, np.random.default_rng(0), 64))
+    order, sizes = _batches(examples.starts, np.random.default_rng(0), 64)
+    rows = np.split(order, np.cumsum(sizes)[:-1])
     assert sorted(np.concatenate(rows)) == list(range(len(examples)))
     images = [set(examples.image[batch]) for batch in rows]
     assert sum(map(len, images)) == len(set().union(*images))
     assert all(len(batch) < 64 + 20 for batch in rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_images_without_poses_make_no_step(seed):
+    starts = np.array([0, 0, 3, 3, 5, 5])
+    order, sizes = _batches(starts, np.random.default_rng(seed), 2)
+    assert sorted(order) == list(range(5))
+    assert sorted(sizes) == [2, 3]
 
 
 def test_training_lowers_the_loss_and_the_seed_decides(examples):

@@ -35,9 +35,8 @@ def pair_loss(scores: Tensor, targets: Tensor, weights: Tensor, margin: float = 
 
     With c = 2 margin and t the score difference, positive where the order is right,
     g(t) = (t - margin)² + margin² for t ≥ 0 and -c t + c² / 2 below: continuous, with a continuous
-    slope, and convex.
+    slope, and convex. In one formula: g(t) = max(t, 0)² - c t + c² / 2.
     """
     difference = signed_margins(scores, targets)
-    ordered = (difference - margin) ** 2 + margin**2
-    misordered = 2 * margin * (margin - difference)
-    return pair_mean(torch.where(difference >= 0, ordered, misordered), targets, weights)
+    g = difference.relu().square() - 2 * margin * difference + 2 * margin**2
+    return pair_mean(g, targets, weights)

@@ -1,0 +1,69 @@
+"""Dropout that is cheap on a CPU too, and a feed-forward layer that has it inside.
+
+Torch draws one Bernoulli number after another on a CPU, which took half of RCNet's training step.
+Here every value has a random byte of its own, drawn eight at a time from torch's generator, so that
+the share is a multiple of 1/256: 26/256 for 0.1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Dropout", "feed_forward"]
+
+
+class Dropout(nn.Module):
+    """Sets a share of the values to 0 while training, scales the others so that the mean stays."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return values of the same shape."""
+        if not self.training or self.share == 0:
+            return values
+        mask, scale = _mask(values, self.share)
+        return values * mask.mul_(scale)
+
+
+def feed_forward(values: Tensor, first: nn.Linear, second: nn.Linear, share: float) -> Tensor:
+    """(P, H) -> (P, H): linear, ReLU, dropout of a share, linear; for training."""
+    weights = (first.weight, first.bias, second.weight, second.bias)
+    result: Tensor = _FeedForward.apply(values, *weights, share)
+    return result
+
+
+class _FeedForward(torch.autograd.Function):
+    """One pass over the wide hidden values where autograd takes three; they alone are kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, share: float
+    ) -> Tensor:
+        hidden = torch.addmm(b1, values, w1.T).relu_()
+        mask, ctx.scale = _mask(hidden, share)
+        hidden *= mask
+        ctx.save_for_backward(values, w1, w2, hidden)
+        return torch.addmm(b2, hidden, w2.T, alpha=ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
+        values, w1, w2, hidden = ctx.saved_tensors
+        scaled = slope * ctx.scale
+        # ReLU and dropout both leave a 0, and neither hands a slope on through it.
+        inner = torch.ops.aten.threshold_backward(scaled @ w2, hidden, 0)
+        by_first = (values.T @ inner).T  # in this order twice as fast as inner.T @ values
+        return inner @ w1, by_first, inner.sum(0), scaled.T @ hidden, slope.sum(0), None
+
+
+def _mask(values: Tensor, share: float) -> tuple[Tensor, float]:
+    """Return 1 where a value stays and 0 where not, and the scale that keeps the mean."""
+    dropped = round(256 * share)
+    words = torch.empty(values.numel() // 8 + 1, dtype=torch.int64, device=values.device)
+    noise = words.random_(-(2**63), None).view(torch.uint8)[: values.numel()].view(values.shape)
+    stays = torch.ge(noise, dropped, out=torch.empty_like(values))
+    return stays, 256 / (256 - dropped)
