@@ -18,7 +18,10 @@ from rcnet_rt.packing import PackedPoses
 __all__ = ["FORMULAS", "STANDING", "Formula", "base_logit", "get"]
 
 STANDING = "standing"
-USUAL_CANDIDATE_OKS, LEAST_CANDIDATE_OKS = 0.9, 0.3
+LEAST_OKS = 0.3  # below it candidates and second looks are of somebody else
+# Mean of YOLOv8n-pose at a score_times_confidence s, as a + b s.
+USUAL_CANDIDATE_OKS = (0.75, 0.23)
+USUAL_AGREEMENT = (0.35, 0.62)
 CONFIDENT = 0.2  # joints above this enter the mean (mmpose's keypoint_score_thr)
 
 
@@ -48,11 +51,29 @@ def _mean_confidence(poses: PackedPoses) -> Array:
     return total / xp.clip(confident.sum(axis=1), 1, None)
 
 
-def _candidate_oks(poses: PackedPoses) -> Array:
-    """Mean OKS of the candidates with the pose, in [0.3, 1]; a usual one where it is not known."""
-    xp = namespace(poses.scores)
-    oks = poses.consensus[:, CANDIDATE_OKS]
-    return xp.clip(xp.where(xp.isnan(oks), USUAL_CANDIDATE_OKS, oks), LEAST_CANDIDATE_OKS, 1)
+def _times_confidence(poses: PackedPoses) -> Array:
+    return poses.scores * _mean_confidence(poses)
+
+
+def _times_consensus(poses: PackedPoses) -> Array:
+    score = _times_confidence(poses)
+    return score * _known_or(poses.consensus[:, CANDIDATE_OKS], USUAL_CANDIDATE_OKS, score)
+
+
+def _times_agreement(poses: PackedPoses) -> Array:
+    usual = _known_or(poses.agreement, USUAL_AGREEMENT, _times_confidence(poses))
+    return _times_consensus(poses) * usual
+
+
+def _known_or(oks: Array, usual: tuple[float, float], score: Array) -> Array:
+    """An OKS in [0.3, 1], or what is usual at such a score where it is not known.
+
+    What is usual rises with the score, so that poses of which nothing is known keep their order,
+    and those of which it is known are above or below them by what they are better or worse.
+    """
+    xp = namespace(score)
+    least, rise = usual
+    return xp.clip(xp.where(xp.isnan(oks), least + rise * score, oks), LEAST_OKS, 1)
 
 
 def _joints(poses: PackedPoses) -> Array:
@@ -70,12 +91,14 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         "score": Formula(lambda poses: poses.scores, "the estimator's own score"),
         "mean_confidence": Formula(_mean_confidence, "mean of the joint scores above 0.2"),
         "score_times_confidence": Formula(
-            lambda poses: poses.scores * _mean_confidence(poses),
+            _times_confidence,
             "score × mean of the joint scores above 0.2",
         ),
         "score_times_consensus": Formula(
-            lambda poses: poses.scores * _mean_confidence(poses) * _candidate_oks(poses),
-            "score × mean of the joint scores above 0.2 × mean OKS of the candidates",
+            _times_consensus, "score_times_confidence × mean OKS of the candidates with the pose"
+        ),
+        "score_times_agreement": Formula(
+            _times_agreement, "score_times_consensus × OKS with a second look"
         ),
         "score_plus_confidence": Formula(
             _bbox_rle, "score + mean + maximum of the joint scores", bounded=False

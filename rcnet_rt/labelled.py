@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ __all__ = ["Data", "Split", "fold_splits", "fraction_split"]
 
 Floats = npt.NDArray[np.float64]
 
+SIGNALS = ("consensus", "agreement")  # from cheap to dear: who has the later has the earlier
+
 
 @dataclass(frozen=True, eq=False)
 class Data:
@@ -40,8 +43,20 @@ class Data:
 
     @cached_property
     def copies(self) -> dict[int, list[CopyPoses]]:
-        """Poses on altered copies of the images, by image id; for training only."""
-        return poses_by_copy(self.copy_entries, self.ground_truth.skeleton)
+        """More to learn from, by image id: poses on altered copies, and with fewer signals.
+
+        An image whose poses have signals is there without them too, and so is every third copy, so
+        that a network learns to do without.
+        """
+        copies = poses_by_copy(self.copy_entries, self.ground_truth.skeleton)
+        for items in copies.values():
+            items[2::3] = [
+                CopyPoses(item.copy, _without(item.poses, SIGNALS)) for item in items[2::3]
+            ]
+        for image, item in self.poses.items():
+            lesser = [CopyPoses(None, _without(item, names)) for names in _fewer_signals(item)]
+            copies.setdefault(image, []).extend(lesser)
+        return copies
 
     @cached_property
     def scores(self) -> Floats:
@@ -91,6 +106,17 @@ class Data:
             if (self.unit_scores or not formula.bounded) and name != formulas.STANDING
         ]
         return max(names, key=lambda n: self.average_precision.ap(self.formula_values(n), images))
+
+
+def _fewer_signals(item: ImagePoses) -> list[tuple[str, ...]]:
+    """Return what to leave out of an image's poses: a second look, then every signal."""
+    present = [name for name in SIGNALS if getattr(item.poses, name) is not None]
+    return [tuple(present[start:]) for start in range(len(present))]
+
+
+def _without(item: ImagePoses, signals: Sequence[str]) -> ImagePoses:
+    nothing: dict[str, Any] = dict.fromkeys(signals)
+    return replace(item, poses=replace(item.poses, **nothing))
 
 
 @dataclass(frozen=True)

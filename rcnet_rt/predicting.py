@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,8 @@ from rcnet_rt.datasets.results import Entry, write_results
 from rcnet_rt.errors import DatasetError, EstimatorError, OutputError
 from rcnet_rt.estimators import Estimator
 from rcnet_rt.poses import Poses
+from rcnet_rt.refiner import Refiner
+from rcnet_rt.second_look import SecondLook
 from rcnet_rt.video.pictures import read_picture
 
 __all__ = [
@@ -235,6 +238,14 @@ def predict(
         yield image
 
 
+def _estimator(job: Job, device: str) -> Estimator:
+    estimator = estimators.load(job.model, floor=job.floor, device=device)
+    if job.second_look == 0:
+        return estimator
+    refine = partial(Refiner(estimator.family), on_error="drop")
+    return SecondLook(estimator, refine, job.second_look)
+
+
 def _estimated(estimator: Estimator, picture: npt.NDArray[np.uint8], job: Job) -> Poses:
     poses = estimator.estimate(picture)
     return poses if job.candidates else replace(poses, consensus=None)
@@ -320,7 +331,7 @@ def predict_split(
         if on_start is not None:
             on_start(pictures, len(pictures.paths) - len(left))
         if left:
-            estimator = estimators.load(job.model, floor=job.floor, device=device)
+            estimator = _estimator(job, device)
             for image in predict(estimator, pictures, partial, left, job):
                 if on_picture is not None:
                     on_picture(image)

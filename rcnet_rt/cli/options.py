@@ -12,7 +12,16 @@ import click
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.crowdpose import crowdpose as crowdpose_dataset
 
-__all__ = ["Threshold", "dataset_options", "debug_option", "threshold_option", "weights_option"]
+__all__ = [
+    "Threshold",
+    "dataset_options",
+    "debug_option",
+    "second_look_option",
+    "threshold_option",
+    "weights_option",
+]
+
+DOUBTED = 3  # poses of a picture, for --second-look without a number
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -72,6 +81,20 @@ def debug_option(command: Command) -> Command:
     """Add --debug, which the entry point looks for."""
     return click.option(
         "--debug", is_flag=True, expose_value=False, help="On failure print the traceback too."
+    )(command)
+
+
+def second_look_option(command: Command) -> Command:
+    """Add --second-look."""
+    return click.option(
+        "--second-look",
+        type=click.IntRange(min=0),
+        is_flag=False,
+        flag_value=DOUBTED,
+        default=0,
+        metavar="[N]",
+        help="Look again, close up, at the N poses of a picture whose score says least "
+        f"[{DOUBTED} if no N is given]: better scores for an inference a pose.",
     )(command)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rcnet_rt import predicting
-from rcnet_rt.cli.options import dataset_options, debug_option
+from rcnet_rt.cli.options import dataset_options, debug_option, second_look_option
 from rcnet_rt.cli.progress import progress_bar
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.errors import RcnetError
@@ -55,6 +55,7 @@ __all__ = ["predict"]
     help="Add what the candidates that suppression threw away say of each pose (YOLO-Pose): costs "
     "no inference, makes better scores.",
 )
+@second_look_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @debug_option
 def predict(
@@ -66,6 +67,7 @@ def predict(
     limit: int | None,
     copies: int,
     candidates: bool,
+    second_look: int,
     device: str,
 ) -> None:
     """Run an estimator over a dataset's images and write COCO results with its own scores.
@@ -94,7 +96,7 @@ def predict(
         try:
             pictures = predicting.predict_split(
                 dataset,
-                Job(model, split, floor, copies, candidates),
+                Job(model, split, floor, copies, candidates, second_look),
                 out,
                 device=device,
                 limit=limit,

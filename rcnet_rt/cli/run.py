@@ -15,13 +15,19 @@ import numpy.typing as npt
 
 from rcnet_rt import backends, estimators
 from rcnet_rt.cli.interrupt import between_frames
-from rcnet_rt.cli.options import debug_option, threshold_option, weights_option
+from rcnet_rt.cli.options import (
+    debug_option,
+    second_look_option,
+    threshold_option,
+    weights_option,
+)
 from rcnet_rt.cli.outputs import JsonLinesSink, open_drawn, plan
 from rcnet_rt.cli.progress import progress_bar
 from rcnet_rt.cli.scoring import Scoring, load_scoring
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.estimators import Estimator
+from rcnet_rt.second_look import SecondLook
 from rcnet_rt.video import overlay, pipeline
 from rcnet_rt.video.frame import Gap, Image, Source
 from rcnet_rt.video.pipeline import Result, Sink, Stage
@@ -45,18 +51,24 @@ class RunOptions:
     compare: bool = False
     device: str = "auto"
     backend: str = "auto"
+    second_look: int = 0
     max_frames: int | None = None
     telemetry: Path | None = None
 
 
 @dataclass
 class Tally:
-    """Counts for the summary; as the last sink it counts what the others have written."""
+    """Counts for the summary; as the last sink it counts what the others have written.
+
+    `looks` are close-ups of a second look, which took `looking` seconds.
+    """
 
     frames: int = 0
     poses: int = 0
     kept: int = 0
     moved: int = 0
+    looks: int = 0
+    looking: float = 0.0
     outputs: list[Path] = field(default_factory=list)
     telemetry: Telemetry = field(default_factory=Telemetry)
 
@@ -98,6 +110,7 @@ class Tally:
 @click.option(
     "--json", type=click.Path(path_type=Path), help="Write all poses, kept or not, as JSON Lines."
 )
+@second_look_option
 @click.option("--compare", is_flag=True, help="Raw score left, refined right, twice as wide.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option(
@@ -178,6 +191,8 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
                         report.advance()
             if _left(options, tally) == 0:
                 break
+        if isinstance(estimator, SecondLook):
+            tally.looks, tally.looking = estimator.looks, estimator.seconds
     return scoring
 
 
@@ -191,6 +206,8 @@ def _load(options: RunOptions) -> tuple[Scoring, Estimator]:
     )
     estimator = estimators.load(options.model, floor=scoring.floor, device=options.device)
     scoring.check(estimator)
+    if options.second_look:
+        estimator = SecondLook(estimator, scoring.refine, options.second_look)
     return scoring, estimator
 
 
@@ -271,6 +288,11 @@ def summarise(tally: Tally, scoring: Scoring) -> None:
         f"refining: {1000 * refining.percentile(0.5):.2f} ms a frame (median), "
         f"{100 * tally.telemetry.share('refine'):.1f} % of the time"
     )
+    if tally.looks:
+        click.echo(
+            f"second look: {tally.looks / tally.frames:.1f} close-ups a frame, "
+            f"{1000 * tally.looking / tally.frames:.0f} ms a frame"
+        )
     note = ": no trained weights, a hand-made formula" if scoring.is_formula else ""
     click.echo(f"weights: {scoring.name}{note} ({scoring.backend})")
     if tally.outputs:

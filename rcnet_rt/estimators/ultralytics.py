@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,19 @@ class UltralyticsEstimator:
         consensus = self._raw.consensus(result, self.skeleton.sigmas)
         return poses if consensus is None else replace(poses, consensus=_array(consensus))
 
+    def estimate_batch(self, images_bgr: Sequence[Image]) -> list[Poses]:
+        """Return the poses of several pictures at once, without consensus.
+
+        Raises:
+            EstimatorError: the model fails.
+        """
+        return [
+            poses_from_result(result)
+            for result in _predict(self._model, list(images_bgr), self._options)
+        ]
+
     def _result(self, image_bgr: Image) -> Any:
-        return _predict(self._model, image_bgr, self._options)
+        return _predict(self._model, image_bgr, self._options)[0]
 
     def _check(self, result: Any) -> Skeleton:
         if result.keypoints is None:
@@ -156,9 +168,9 @@ def _load(model: str) -> Any:
         raise EstimatorError(_sentence(f"{model} cannot be loaded", error)) from error
 
 
-def _predict(model: Any, image: Image, options: dict[str, Any]) -> Any:
+def _predict(model: Any, images: Image | list[Image], options: dict[str, Any]) -> Any:
     try:
-        return model.predict(image, **options)[0]
+        return model.predict(images, **options)
     except Exception as error:
         raise EstimatorError(_sentence("the pose model failed", error)) from error
 

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rcnet_rt import estimators
+from rcnet_rt.errors import EstimatorError
+from rcnet_rt.poses import Poses
+from rcnet_rt.refiner import Refiner
+from rcnet_rt.second_look import MARGIN, SecondLook, agreement_with, close_up, in_doubt
+from rcnet_rt.skeletons import COCO17
+from rcnet_rt.video.frame import Image
+from rcnet_rt.video.pictures import read_picture
+
+PICTURE = np.zeros((480, 640, 3), np.uint8)
+
+
+class Twice:
+    """Finds the given poses in a picture, and in a close-up always the same one, if any."""
+
+    name, family, skeleton = "twice", "yolo-pose", COCO17
+
+    def __init__(self, poses: Poses, again: Poses | None = None) -> None:
+        self.poses, self.again = poses, Poses.empty(17) if again is None else again
+        self.views: list[Image] = []
+
+    def estimate(self, image_bgr: Image) -> Poses:
+        if image_bgr is PICTURE:
+            return self.poses
+        self.views.append(image_bgr)
+        return self.again
+
+
+class Batches(Twice):
+    def estimate_batch(self, images_bgr: Sequence[Image]) -> list[Poses]:
+        self.views.extend(images_bgr)
+        return [self.again] * len(images_bgr)
+
+
+def unchanged(poses: Poses) -> Poses:
+    return poses.with_scores(poses.scores)
+
+
+def test_only_the_doubtful_are_looked_at_and_nothing_else_changes(random_poses: Poses) -> None:
+    scores = np.array([0.95, 0.5, 0.6, 0.0005, 0.02], np.float32)
+    poses = replace(random_poses, scores=scores)
+    estimator = Twice(poses)
+    looked = SecondLook(estimator, unchanged, 2)
+    got = looked.estimate(PICTURE)
+    assert got.agreement is not None
+    assert np.isnan(got.agreement).tolist() == [True, False, False, True, True]
+    assert got.agreement[1] == 0  # nobody was found again
+    assert looked.looks == len(estimator.views) == 2
+    for name in ("keypoints", "scores", "keypoint_scores", "boxes"):
+        np.testing.assert_array_equal(getattr(got, name), getattr(poses, name))
+    assert got.raw_scores is None
+    assert looked.seconds > 0
+
+
+def test_who_is_found_again_agrees_with_himself(random_poses: Poses) -> None:
+    pose = random_poses[2]
+    assert pose.boxes is not None
+    _, corner = close_up(PICTURE, pose.boxes[0])
+    again = replace(random_poses[[1, 2]], keypoints=random_poses.keypoints[[1, 2]] - corner)
+    assert agreement_with(pose, again, corner, COCO17) == pytest.approx(1, abs=1e-4)
+    shifted = replace(again, keypoints=again.keypoints + 10)
+    assert 0.3 < agreement_with(pose, shifted, corner, COCO17) < 0.95
+    assert agreement_with(pose, again[:0], corner, COCO17) == 0
+
+
+@pytest.mark.parametrize("kind", [Twice, Batches])
+def test_one_by_one_and_all_at_once(random_poses: Poses, kind: type[Twice]) -> None:
+    looked = SecondLook(kind(random_poses, random_poses[:1]), unchanged, 20)
+    agreement = looked.estimate(PICTURE).agreement
+    assert agreement is not None
+    assert np.isfinite(agreement).all()
+    assert looked.looks == 5
+
+
+def test_nobody_there(random_poses: Poses) -> None:
+    looked = SecondLook(Twice(random_poses[:0]), unchanged, 3)
+    assert len(looked.estimate(PICTURE)) == 0
+
+
+def test_an_estimator_without_boxes_is_told(random_poses: Poses) -> None:
+    looked = SecondLook(Twice(replace(random_poses, boxes=None)), unchanged, 3)
+    with pytest.raises(EstimatorError, match="no boxes"):
+        looked.estimate(PICTURE)
+
+
+def test_the_scores_most_in_doubt_come_first() -> None:
+    scores = np.array([0.1, 0.49, 0.9, 0.7, 0.0001])
+    assert in_doubt(scores, 10).tolist() == [1, 3, 0, 2]
+    assert in_doubt(scores, 1).tolist() == [1]
+    assert in_doubt(scores[:0], 1).tolist() == []
+
+
+@pytest.mark.parametrize("box", [(100, 50, 140, 150), (-30, -20, 10, 60), (600, 400, 700, 500)])
+def test_a_close_up_shows_the_picture_in_its_place(box: tuple[float, ...]) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (480, 640, 3)).astype(np.uint8)
+    view, (left, top) = close_up(picture, np.array(box, np.float32))
+    side = round(MARGIN * max(box[2] - box[0], box[3] - box[1]))
+    assert view.shape == (side, side, 3)
+    for row, column in np.ndindex(side, side):
+        y, x = int(top) + row, int(left) + column
+        inside = 0 <= y < 480 and 0 <= x < 640
+        assert (view[row, column] == (picture[y, x] if inside else 114)).all()
+
+
+def test_a_box_that_is_not_in_the_picture_shows_grey() -> None:
+    view, _ = close_up(PICTURE, np.array([2000, 2000, 2010, 2030], np.float32))
+    assert (view == 114).all()
+    assert close_up(PICTURE, np.array([5, 5, 5, 5], np.float32))[0].shape == (16, 16, 3)
+
+
+def test_the_real_model_agrees_with_itself_about_real_people(shared_data: Path) -> None:
+    model = shared_data / "models" / "yolov8n-pose_int8_openvino_model"
+    picture = read_picture(shared_data / "coco" / "images" / "val2017" / "000000000885.jpg")
+    estimator = estimators.load(str(model), floor=0.05)
+    once = estimator.estimate(picture)
+    twice = SecondLook(estimator, Refiner("yolo-pose"), 20).estimate(picture)
+    np.testing.assert_array_equal(twice.keypoints, once.keypoints)
+    np.testing.assert_array_equal(twice.scores, once.scores)
+    assert twice.agreement is not None
+    assert twice.agreement[twice.scores.argmax()] > 0.85
