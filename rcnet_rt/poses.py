@@ -27,7 +27,7 @@ class Poses:
         keypoint_scores: (N, K) float32, confidence of each joint, or None.
         boxes: (N, 4) float32, x1, y1, x2, y2 in image pixels, or None.
         raw_scores: (N,) float32, what the estimator said; present after refinement.
-        track_ids: (N,) int64, or None.
+        track_ids: (N,) int64, -1 for a pose that belongs to no track; or None.
         consensus: (N, C) what the estimator's other candidates say of each pose, the statistics of
             `rcnet_rt.consensus.CONSENSUS`; NaN where not known.
         agreement: (N,) OKS with the pose of a second look, NaN where there was none.

@@ -31,6 +31,7 @@ PACKAGES = {
     "faster-coco-eval": ("pip install faster-coco-eval", ""),
     "openvino": ("pip install openvino", "OpenVINO models"),
     "torch-tensorrt": ("pip install 'rcnet-rt[tensorrt]'", "TensorRT"),
+    "trackers": ("pip install 'rcnet-rt[track]'", "--track"),
 }
 
 
