@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from rcnet_rt.datasets.results import read_results, write_results
 from rcnet_rt.poses import Poses
 
 # The same cases at every run; `--hypothesis-profile=explore` looks for new ones.
@@ -26,6 +27,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real data not here: set RCNET_RT_DATA to the folder that holds it")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real data, cut down to the first images of each estimator."""
+    small = tmp_path_factory.mktemp("data")
+    (small / "predictions").mkdir()
+    (small / "coco" / "annotations").mkdir(parents=True)
+    name = "person_keypoints_val2017.json.gz"
+    source = shared_data / "coco" / "annotations" / name
+    (small / "coco" / "annotations" / name).symlink_to(source.resolve())
+    for file in ("lightweight-openpose_val2017", "yolov8n-pose_val2017"):
+        entries = read_results(shared_data / "predictions" / f"{file}.json.gz")
+        few = [entry for entry in entries if entry["image_id"] < 60_000]
+        write_results(small / "predictions" / f"{file}.json.gz", few)
+    write_results(small / "predictions" / "yolov8n-pose_train2017.json.gz", few[:1])
+    return small
 
 
 @pytest.fixture

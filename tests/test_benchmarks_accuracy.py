@@ -10,7 +10,7 @@ import pytest
 from benchmarks.accuracy import generic, parts, protocol, report, scorers
 from benchmarks.accuracy.parts import Subject
 from benchmarks.accuracy.study import Options, run_rows
-from rcnet_rt.datasets.results import read_results, write_results
+from rcnet_rt.datasets.results import write_results
 from rcnet_rt.recipes import PRESETS
 
 LWOP = "lightweight-openpose"
@@ -18,25 +18,8 @@ QUICK = replace(PRESETS["residual"], epochs=2, average=0.9)
 
 
 @pytest.fixture(scope="module")
-def folder(shared_data, tmp_path_factory):
-    """The real data, cut down to the first images of each estimator."""
-    small = tmp_path_factory.mktemp("data")
-    (small / "predictions").mkdir()
-    (small / "coco" / "annotations").mkdir(parents=True)
-    name = "person_keypoints_val2017.json.gz"
-    source = shared_data / "coco" / "annotations" / name
-    (small / "coco" / "annotations" / name).symlink_to(source.resolve())
-    for file in ("lightweight-openpose_val2017", "yolov8n-pose_val2017"):
-        entries = read_results(shared_data / "predictions" / f"{file}.json.gz")
-        few = [entry for entry in entries if entry["image_id"] < 60_000]
-        write_results(small / "predictions" / f"{file}.json.gz", few)
-    write_results(small / "predictions" / "yolov8n-pose_train2017.json.gz", few[:1])
-    return small
-
-
-@pytest.fixture(scope="module")
-def data(folder):
-    return protocol.load(folder, LWOP)
+def data(small_data):
+    return protocol.load(small_data, LWOP)
 
 
 def test_no_scorer_sees_what_is_held_out(data):
@@ -53,23 +36,25 @@ def test_no_scorer_sees_what_is_held_out(data):
     assert sorted(seen) == sorted(data.poses)
 
 
-def test_an_estimator_left_out_is_judged_on_images_that_no_other_was_trained_on(folder):
+def test_an_estimator_left_out_is_judged_on_images_that_no_other_was_trained_on(small_data):
     def spy(training, test, seed):
         assert len(training) == len(protocol.ESTIMATORS) - 1
         assert not any(set(part.poses) & set(test.poses) for part in training)
         return test.scores
 
-    assert set(protocol.load(folder, LWOP).poses) & set(protocol.load(folder, "yolo-pose").poses)
+    assert set(protocol.load(small_data, LWOP).poses) & set(
+        protocol.load(small_data, "yolo-pose").poses
+    )
     for name in protocol.ESTIMATORS:
-        scores = protocol.left_out(folder, name, spy, 0)
-        np.testing.assert_array_equal(scores, protocol.load(folder, name).scores)
+        scores = protocol.left_out(small_data, name, spy, 0)
+        np.testing.assert_array_equal(scores, protocol.load(small_data, name).scores)
 
 
-def test_rows_are_judged_as_the_library_judges(folder, data):
+def test_rows_are_judged_as_the_library_judges(small_data, data):
     fixed = parts.Part(
         "fixed", lambda subject: [row for row in parts.tables(subject) if row.how == "fixed"]
     )
-    table = run_rows(Options(folder, resamples=40), Subject(LWOP), fixed, lambda line: None)
+    table = run_rows(Options(small_data, resamples=40), Subject(LWOP), fixed, lambda line: None)
     judge = data.average_precision
     values = data.formula_values("score_times_joints")
     views = {"all": judge.images, "complete": sorted(judge.complete)}
@@ -141,8 +126,8 @@ def test_copies_of_held_out_images_are_not_learned_from(data, tmp_path, monkeypa
     assert len(seen) == 5
 
 
-def test_quantiles_keep_the_order_and_leave_junk_below(folder):
-    data = protocol.load(folder, "yolo-pose")
+def test_quantiles_keep_the_order_and_leave_junk_below(small_data):
+    data = protocol.load(small_data, "yolo-pose")
     ranked = generic.quantiles(data, data.scores)
     above = data.scores >= 0.05
     np.testing.assert_array_equal(
@@ -154,10 +139,10 @@ def test_quantiles_keep_the_order_and_leave_junk_below(folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", parts.PARTS)
-def test_every_part_runs_and_is_reported(folder, tmp_path, part):
+def test_every_part_runs_and_is_reported(small_data, tmp_path, part):
     tables = {
         name: run_rows(
-            Options(folder, fold_seeds=1, resamples=5),
+            Options(small_data, fold_seeds=1, resamples=5),
             Subject(name, quick=True),
             parts.PARTS[part],
             lambda line: None,

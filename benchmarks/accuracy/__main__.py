@@ -16,13 +16,14 @@ from benchmarks.accuracy.study import Options, run_rows
 HERE = Path(__file__).resolve().parent
 
 
-def _default_data() -> Path:
+def default_data() -> Path:
+    """Return where the data is: what RCNET_RT_DATA says, or beside the checkout."""
     beside = HERE.parents[2] / "shared" / "data"
     return Path(os.environ.get("RCNET_RT_DATA", beside))
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=_default_data)
+@click.option("--data", type=click.Path(path_type=Path, exists=True), default=default_data)
 @click.option("--out", type=click.Path(path_type=Path), default=HERE, help="Folder of results.")
 @click.option("--part", type=click.Choice([*PARTS, "all"]), default="all", show_default=True)
 @click.option(

@@ -15,7 +15,7 @@ from benchmarks.accuracy.protocol import ESTIMATORS
 from rcnet_rt import formulas
 from rcnet_rt.recipes import PRESETS, Recipe
 
-__all__ = ["FORMULA", "PARTS", "RAW", "Part", "Row", "Subject"]
+__all__ = ["FORMULA", "PARTS", "RAW", "Part", "Row", "Subject", "references"]
 
 RAW, FORMULA, LINEAR, DEFAULT = "raw score", "formula", "linear residual", "default recipe"
 
@@ -84,7 +84,8 @@ def _fold(name: str, scorer: Callable[..., Any], **options: Any) -> Row:
     return Row(name, "folds", partial(scorer, **options))
 
 
-def _references(subject: Subject) -> list[Row]:
+def references(subject: Subject) -> list[Row]:
+    """Return the raw score and the formula, which need no training."""
     formula = ESTIMATORS[subject.estimator].formula
     return [
         Row(RAW, "fixed", partial(scorers.formula, name="unbounded_score")),
@@ -117,7 +118,7 @@ def tables(subject: Subject) -> list[Row]:
     if importlib.util.find_spec("lightgbm") is None:
         boosting = Row(f"{boosting.name}: not installed", "folds", None)
     return [
-        *_references(subject),
+        *references(subject),
         *_formula_rows(),
         _fold("DEKR's ScoreNet × score", dekr.dekr, recipe=recipe),
         _fold("DEKR's ScoreNet × score, matched target", dekr.dekr, recipe=recipe, matched=True),
@@ -158,7 +159,7 @@ def groups(subject: Subject) -> list[Row]:
     present = feature_groups.present(recipe.features)
     without = partial(_fold, scorer=scorers.masked, recipe=recipe)
     return [
-        *_references(subject),
+        *references(subject),
         _fold(DEFAULT, scorers.ours, recipe=recipe),
         *(without(f"without {g}", seen=partial(feature_groups.is_not, group=g)) for g in present),
         without("score alone", seen=partial(feature_groups.is_score_or, group="score")),
@@ -193,7 +194,7 @@ def choices(subject: Subject) -> list[Row]:
         "no mirrors": _recipe(subject.quick, flip=False),
     }
     return [
-        *_references(subject),
+        *references(subject),
         _fold(DEFAULT, scorers.ours, recipe=default),
         *(
             _fold(name, scorers.ours, recipe=recipe)
@@ -206,7 +207,7 @@ def choices(subject: Subject) -> list[Row]:
 def curve(subject: Subject) -> list[Row]:
     """Return the default recipe and a linear one, on more and more training images."""
     methods = {"RCNet residual": _recipe(subject.quick), "linear residual": _linear(subject.quick)}
-    rows = _references(subject)
+    rows = references(subject)
     for method, recipe in methods.items():
         learn = partial(scorers.ours, recipe=recipe)
         for count in SUBSETS[subject.estimator]:
@@ -220,7 +221,7 @@ def left_out(subject: Subject) -> list[Row]:
     """Return scorers that were trained on the other estimators alone."""
     kinds = {"linear residual": _linear(subject.quick), "RCNet residual": _recipe(subject.quick)}
     return [
-        *_references(subject),
+        *references(subject),
         Row("universal formula", "fixed", generic.universal_formula),
         *(
             Row(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
@@ -15,7 +16,7 @@ from benchmarks.accuracy.parts import PARTS
 from benchmarks.accuracy.study import CHANGE
 from rcnet_rt.recipes import PRESETS
 
-__all__ = ["keep", "provenance"]
+__all__ = ["gain_text", "keep", "provenance", "provenance_text", "store"]
 
 INTRODUCTION = f"""# Accuracy on real predictions
 
@@ -37,14 +38,20 @@ VIEWS = {"all": "All images", "complete": "Fully annotated images"}
 
 def keep(folder: Path, part: str, result: dict[str, Any]) -> None:
     """Put a part into results.json, beside the parts that are there, and write RESULTS.md."""
+    known = store(folder, PARTS, part, result)
+    pages = [_part(name, part) for name, part in known.items()]
+    (folder / "RESULTS.md").write_text("\n".join([INTRODUCTION, *pages]))
+
+
+def store(folder: Path, order: Iterable[str], part: str, result: dict[str, Any]) -> dict[str, Any]:
+    """Put a part into results.json, beside the parts that are there; return all, in order."""
     path = folder / "results.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     known[part] = result
-    ordered = {name: known[name] for name in PARTS if name in known}
+    ordered = {name: known[name] for name in order if name in known}
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
-    pages = [_part(name, part) for name, part in ordered.items()]
-    (folder / "RESULTS.md").write_text("\n".join([INTRODUCTION, *pages]))
+    return ordered
 
 
 def provenance(command: str, seconds: float) -> dict[str, Any]:
@@ -59,6 +66,15 @@ def provenance(command: str, seconds: float) -> dict[str, Any]:
         "default_recipe": asdict(PRESETS["residual"]),
         "versions": {"python": platform.python_version(), **versions},
     }
+
+
+def provenance_text(made: dict[str, Any]) -> str:
+    """Return that as a sentence."""
+    versions = ", ".join(f"{package} {version}" for package, version in made["versions"].items())
+    return (
+        f"`{made['command']}`, {made['date']}, {made['seconds'] / 60:.0f} minutes on "
+        f"{made['machine']}; {versions}."
+    )
 
 
 def _version(package: str) -> str:
@@ -77,14 +93,7 @@ def _machine() -> str:
 
 def _part(name: str, result: dict[str, Any]) -> str:
     made = result["made"]
-    versions = ", ".join(f"{package} {version}" for package, version in made["versions"].items())
-    lines = [
-        f"## {PARTS[name].title}",
-        "",
-        f"`{made['command']}`, {made['date']}, {made['seconds'] / 60:.0f} minutes on "
-        f"{made['machine']}; {versions}.",
-        "",
-    ]
+    lines = [f"## {PARTS[name].title}", "", provenance_text(made), ""]
     for estimator, table in result["estimators"].items():
         for view, title in VIEWS.items():
             figures, over = table[view], table[view]["over"]
@@ -104,7 +113,7 @@ def _row(row: dict[str, Any], over: list[str]) -> str:
     if "ap" not in row:
         return f"| {row['name']} |{' |' * (len(over) + 2)}"
     spread = "" if row["spread"] is None else f" ± {row['spread']:.2f}"
-    gains = " | ".join(_gain(row["gains"].get(name)) for name in over)
+    gains = " | ".join(gain_text(row["gains"].get(name)) for name in over)
     changed = row["images"]
     return (
         f"| {row['name']} | {row['ap']:.2f}{spread} | {gains} | "
@@ -112,7 +121,8 @@ def _row(row: dict[str, Any], over: list[str]) -> str:
     )
 
 
-def _gain(gain: dict[str, float] | None) -> str:
+def gain_text(gain: dict[str, float] | None) -> str:
+    """Return a difference with its interval; nothing where there is none."""
     if gain is None or gain["low"] == gain["high"] == 0:
         return ""
     noise = " ≈" if gain["low"] <= 0 <= gain["high"] else ""

@@ -19,7 +19,7 @@ from benchmarks.accuracy.parts import RAW, Part, Row, Subject
 from benchmarks.accuracy.protocol import Verdict
 from rcnet_rt.labelled import Data
 
-__all__ = ["Options", "Table", "run_rows", "views"]
+__all__ = ["Options", "Table", "gain", "mapping", "run_rows", "views"]
 
 CHANGE = 0.1  # an image whose own AP changes by more has changed
 
@@ -63,7 +63,7 @@ def run_rows(options: Options, subject: Subject, part: Part, tell: Callable[[str
         if seed == 0 or row.how != "fixed"
     ]
     verdicts: dict[str, list[Verdicts]] = {row.name: [] for row in present}
-    with _mapping(options.workers) as mapped:
+    with mapping(options.workers) as mapped:
         for number, (task, result) in enumerate(zip(tasks, mapped(_work, tasks), strict=True), 1):
             verdicts[task.row.name].append(result)
             tell(f"{estimator} {number}/{len(tasks)} {task.row.name}, seed {task.seed}")
@@ -83,7 +83,8 @@ def run_rows(options: Options, subject: Subject, part: Part, tell: Callable[[str
 
 
 @contextmanager
-def _mapping(workers: int) -> Iterator[Callable[..., Iterable[Verdicts]]]:
+def mapping(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """Yield a `map` over so many processes, each on one thread."""
     if workers == 1:
         torch.set_num_threads(1)
         yield map
@@ -123,12 +124,12 @@ def _figures(name: str, verdicts: dict[str, list[Verdict]], over: Sequence[str])
     return {
         "ap": float(np.mean(aps)),
         "spread": float(np.std(aps, ddof=1)) if len(aps) > 1 else None,
-        "gains": {other: _gain(seeds, verdicts[other]) for other in over if other != name},
+        "gains": {other: gain(seeds, verdicts[other]) for other in over if other != name},
         "images": _changes(seeds, verdicts[RAW][0]),
     }
 
 
-def _gain(after: list[Verdict], before: list[Verdict]) -> dict[str, float]:
+def gain(after: list[Verdict], before: list[Verdict]) -> dict[str, float]:
     """Return the difference of the means over seeds; resamples draw images, not seeds."""
     resampled = np.mean([v.resampled for v in after], axis=0) - np.mean(
         [v.resampled for v in before], axis=0
