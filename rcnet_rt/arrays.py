@@ -10,10 +10,11 @@ import sys
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-__all__ = ["Array", "is_torch", "logit", "namespace", "sigmoid"]
+__all__ = ["Array", "Constant", "is_torch", "logit", "namespace", "numbers", "sigmoid"]
 
-Array = Any  # numpy.ndarray or torch.Tensor
+Array = Any  # numpy.ndarray, torch.Tensor, or another that says which functions take it
 EPSILON = 1e-4  # scores are kept this far from 0 and 1 before their logit is taken
 
 
@@ -24,8 +25,39 @@ def is_torch(array: object) -> bool:
 
 
 def namespace(array: Array) -> Any:
-    """Return the module whose functions take this array: numpy or torch."""
-    return sys.modules["torch"] if is_torch(array) else np
+    """Return what holds the functions that take this array: numpy, torch, or what itself says."""
+    if is_torch(array):
+        return sys.modules["torch"]
+    own = getattr(array, "__array_namespace__", None)
+    return np if own is None else own()
+
+
+def numbers(mask: Array, like: Array) -> Array:
+    """Return booleans as 0 and 1 of the type that `like` has."""
+    return mask.to(like.dtype) if is_torch(mask) else mask.astype(like.dtype)
+
+
+class Constant:
+    """Numbers that meet arrays of any kind; copied to a GPU only once.
+
+    >>> Constant([1, 2]).like(np.zeros(3)).tolist()
+    [1.0, 2.0]
+    """
+
+    def __init__(self, values: Any) -> None:
+        self._values: npt.NDArray[np.float64] = np.asarray(values, dtype=np.float64)
+        self._tensors: dict[Any, Any] = {}
+
+    def like(self, array: Array) -> Array:
+        """Return them as a tensor of the array's type beside it, if it is one; else as NumPy."""
+        if not is_torch(array):
+            return self._values
+        kind = array.dtype, array.device
+        if kind not in self._tensors:
+            torch = namespace(array)
+            with torch.inference_mode(False):
+                self._tensors[kind] = torch.tensor(self._values, dtype=kind[0], device=kind[1])
+        return self._tensors[kind]
 
 
 def logit(score: Array) -> Array:

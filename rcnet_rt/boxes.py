@@ -17,8 +17,8 @@ def box_areas(boxes: Array) -> Array:
     [6, 0]
     """
     xp = namespace(boxes)
-    sides = xp.clip(boxes[:, 2:] - boxes[:, :2], 0, None)
-    return sides[:, 0] * sides[:, 1]
+    width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    return xp.clip(width, 0, None) * xp.clip(height, 0, None)
 
 
 def box_iou(first: Array, second: Array) -> Array:
@@ -29,9 +29,14 @@ def box_iou(first: Array, second: Array) -> Array:
     [[1.0, 0.5]]
     """
     xp = namespace(first)
-    low = xp.maximum(first[:, None, :2], second[None, :, :2])
-    high = xp.minimum(first[:, None, 2:], second[None, :, 2:])
-    sides = xp.clip(high - low, 0, None)
-    shared = sides[:, :, 0] * sides[:, :, 1]
-    union = box_areas(first)[:, None] + box_areas(second)[None, :] - shared
+    shared = _shared(first, second, 0) * _shared(first, second, 1)
+    union = box_areas(first)[:, None] + box_areas(second) - shared
     return shared / xp.clip(union, LEAST_AREA, None)
+
+
+def _shared(first: Array, second: Array, axis: int) -> Array:
+    """(N, M) length that two boxes share along x (0) or y (1)."""
+    xp = namespace(first)
+    low = xp.maximum(first[:, axis][:, None], second[:, axis])
+    high = xp.minimum(first[:, axis + 2][:, None], second[:, axis + 2])
+    return xp.clip(high - low, 0, None)

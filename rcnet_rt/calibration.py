@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.arrays import Array, namespace
+from rcnet_rt.arrays import Array, Constant, namespace
 from rcnet_rt.errors import WeightsError
 
 __all__ = ["Calibration", "fit"]
@@ -50,14 +51,16 @@ class Calibration:
     def __call__(self, scores: Array) -> Array:
         """Map scores (P,) in [0, 1]; NumPy or torch."""
         xp = namespace(scores)
-        if xp is np:
-            inputs, outputs = self.inputs, self.outputs
-        else:
-            inputs = xp.as_tensor(self.inputs, dtype=scores.dtype, device=scores.device)
-            outputs = xp.as_tensor(self.outputs, dtype=scores.dtype, device=scores.device)
-        step = xp.clip(xp.searchsorted(inputs, scores) - 1, 0, len(self.inputs) - 2)
-        share = (scores - inputs[step]) / (inputs[step + 1] - inputs[step])
-        return xp.clip(outputs[step] + share * (outputs[step + 1] - outputs[step]), 0.0, 1.0)
+        start, width, rise = (part.like(scores) for part in self._steps)
+        share = xp.clip((scores[:, None] - start) / width, 0, 1)
+        return xp.clip((share * rise).sum(axis=1), 0, 1)
+
+    @cached_property
+    def _steps(self) -> tuple[Constant, Constant, Constant]:
+        """Start, width and rise of the steps between knots, (M - 1,) each."""
+        parts = self.inputs[:-1], np.diff(self.inputs), np.diff(self.outputs)
+        start, width, rise = map(Constant, parts)
+        return start, width, rise
 
 
 def fit(

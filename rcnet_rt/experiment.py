@@ -25,8 +25,9 @@ from rcnet_rt.metrics import (
 from rcnet_rt.packing import concatenate
 from rcnet_rt.ranking_set import PoseTable, RankingSet, ranking_set, table
 from rcnet_rt.recipes import Recipe
-from rcnet_rt.refiner import BELOW_FLOOR, Refiner
+from rcnet_rt.refiner import Refiner
 from rcnet_rt.score_convention import ScoreConvention
+from rcnet_rt.step import BELOW_FLOOR
 from rcnet_rt.training import Epoch, score, train
 from rcnet_rt.weights_file import DEFAULT_FLOOR, DEFAULT_THRESHOLD, Weights
 

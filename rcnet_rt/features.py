@@ -17,9 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
-from rcnet_rt.arrays import Array, namespace
+import numpy as np
+
+from rcnet_rt.arrays import Array, Constant, namespace, numbers
 from rcnet_rt.boxes import box_iou
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.errors import WeightsError
@@ -58,28 +61,46 @@ def _box_size(poses: PackedPoses) -> tuple[Array, Array]:
 
 
 def _links(poses: PackedPoses, skeleton: Skeleton) -> tuple[Array, Array, Array]:
-    """Vectors (P, L, 2) and lengths (P, L) of the links, and the unit length (P,) of each pose."""
+    """Vectors (P, 2L) and lengths (P, L) of the links, and the unit length (P,) of each pose.
+
+    A link with a joint that was not found is 0.
+    """
     xp = namespace(poses.scores)
-    first = [a for a, _ in skeleton.links]
-    second = [b for _, b in skeleton.links]
-    known = poses.found[:, first] & poses.found[:, second]
-    vectors = poses.keypoints[:, first] - poses.keypoints[:, second]
-    vectors = xp.where(known[:, :, None], vectors, 0.0)
-    lengths = xp.sqrt((vectors * vectors).sum(axis=2))
+    difference, ends, squares = (part.like(poses.scores) for part in _link_matrices(skeleton))
+    known = xp.clip(numbers(poses.found, poses.scores) @ ends - 1, 0, None)
+    vectors = (poses.keypoints.reshape(-1, len(difference)) @ difference) * known
+    lengths = xp.sqrt((vectors * vectors) @ squares)
     return vectors, lengths, _unit(poses, skeleton, lengths, known)
+
+
+@lru_cache(maxsize=8)
+def _link_matrices(skeleton: Skeleton) -> tuple[Constant, Constant, Constant]:
+    """(2K, 2L) joints to link vectors, (K, 2L) joints to ends, (2L, L) coordinates to links."""
+    joints, links = len(skeleton.keypoints), len(skeleton.links)
+    ends, difference = np.zeros((2, joints, links))
+    for link, (first, second) in enumerate(skeleton.links):
+        ends[[first, second], link] += 1
+        difference[first, link] += 1
+        difference[second, link] -= 1
+    pair = np.ones((1, 2))
+    return (
+        Constant(np.kron(difference, np.eye(2))),
+        Constant(np.kron(ends, pair)),
+        Constant(np.kron(np.eye(links), pair.T)),
+    )
 
 
 def _unit(poses: PackedPoses, skeleton: Skeleton, lengths: Array, known: Array) -> Array:
     """(P,) mean length of the skeleton's unit links, by rule where they were not found."""
     xp = namespace(poses.scores)
-    links = list(skeleton.unit)
-    count = known[:, links].sum(axis=1)
-    mean = lengths[:, links].sum(axis=1) / xp.clip(count, 1, None)
+    first, second = skeleton.unit
+    count = known[:, 2 * first] + known[:, 2 * second]
+    mean = (lengths[:, first] + lengths[:, second]) / xp.clip(count, 1, None)
     width, height = _box_size(poses)
     area = xp.clip(width, 0, None) * xp.clip(height, 0, None)
     unit = xp.where(count > 0, mean, TORSO_OF_SIZE * xp.sqrt(area))
     unit = xp.maximum(unit, SMALLEST_UNIT * xp.sqrt(width * width + height * height))
-    return xp.where(unit > 0, unit, xp.ones_like(unit))
+    return xp.where(unit > 0, unit, 1.0)
 
 
 def dekr(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
@@ -92,10 +113,8 @@ def dekr(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
 
 
 def _dekr(poses: PackedPoses, vectors: Array, lengths: Array, unit: Array) -> Array:
-    xp = namespace(poses.scores)
-    flat = vectors.reshape(len(poses), 2 * lengths.shape[1])
-    scaled = [flat / unit[:, None], lengths / unit[:, None]]
-    return xp.concatenate([*scaled, poses.keypoint_scores], 1)
+    links = namespace(unit).concatenate([vectors, lengths], 1) / unit[:, None]
+    return namespace(unit).concatenate([links, poses.keypoint_scores], 1)
 
 
 def _dekr_names(skeleton: Skeleton) -> tuple[str, ...]:
@@ -158,19 +177,20 @@ def _joint_statistics(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:
     """Return columns (P,) of `EXTRAS`, from "joints" to "mean log confidence"."""
     xp = namespace(poses.scores)
     joints = len(skeleton.keypoints)
-    one = xp.ones_like(poses.scores)
-    found = xp.clip(poses.found.sum(axis=1), 1, None)
+    found = numbers(poses.found, poses.scores).sum(axis=1)
+    confident = numbers(poses.keypoint_scores > CONFIDENT, poses.scores).sum(axis=1)
+    most = xp.clip(found, 1, None)
     scores = poses.keypoint_scores
-    mean = scores.sum(axis=1) / found
+    mean = scores.sum(axis=1) / most
     deviation = xp.where(poses.found, scores - mean[:, None], 0.0)
     logs = xp.where(poses.found, xp.log(xp.clip(scores, 1e-3, None)), 0.0)
     return [
-        poses.found.sum(axis=1) * one / joints,
-        (scores > CONFIDENT).sum(axis=1) * one / joints,
+        found / joints,
+        confident / joints,
         mean,
         xp.amin(xp.where(poses.found, scores, 1.0), 1),
-        xp.sqrt((deviation * deviation).sum(axis=1) / found),
-        logs.sum(axis=1) / found,
+        xp.sqrt((deviation * deviation).sum(axis=1) / most),
+        logs.sum(axis=1) / most,
     ]
 
 
@@ -181,16 +201,15 @@ def _extras(poses: PackedPoses, skeleton: Skeleton, base: Array, unit: Array) ->
     log_size = 0.5 * xp.log(width * height)
     log_unit = xp.log(unit) - log_size
 
-    same = poses.picture[:, None] == poses.picture[None, :]
-    higher = same & (base[None, :] > base[:, None])
+    same = poses.picture[:, None] == poses.picture
+    higher = same & (base > base[:, None])
     overlap = _amax(xp.where(higher, box_iou(poses.boxes, poses.boxes), 0.0))
-    top = _amax(xp.where(same, base[None, :], float("-inf")))
-    one = xp.ones_like(base)
+    top = _amax(xp.where(same, base, float("-inf")))
     shape = [base, log_size, xp.log(height / width), log_unit]
     company = [
         overlap,
-        xp.log(1 + higher.sum(axis=1) * one),
-        xp.log(same.sum(axis=1) * one),
+        xp.log(1 + numbers(higher, base).sum(axis=1)),
+        xp.log(numbers(same, base).sum(axis=1)),
         base - top,
     ]
     return xp.stack([*shape, *_joint_statistics(poses, skeleton), *company], 1)
@@ -198,7 +217,8 @@ def _extras(poses: PackedPoses, skeleton: Skeleton, base: Array, unit: Array) ->
 
 def _amax(matrix: Array) -> Array:
     """Return the largest value of each row of (P, P); no rows give no values."""
-    return namespace(matrix).amax(matrix, 1) if len(matrix) else matrix.sum(axis=1)
+    none = matrix.shape[0] == 0
+    return matrix.sum(axis=1) if none else namespace(matrix).amax(matrix, 1)
 
 
 def full(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
@@ -230,9 +250,9 @@ def signals(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     xp = namespace(poses.scores)
     shown = ~xp.isnan(poses.consensus).any(axis=1)
     looked = ~xp.isnan(poses.agreement)
-    one = xp.ones_like(poses.scores)
     log_agreement = xp.log(xp.clip(poses.agreement, LEAST_AGREEMENT, None))
-    more = [shown * one, poses.agreement, log_agreement, looked * one]
+    flags = [numbers(flag, poses.scores) for flag in (shown, looked)]
+    more = [flags[0], poses.agreement, log_agreement, flags[1]]
     columns = [full(poses, skeleton, base), poses.consensus, xp.stack(more, 1)]
     return xp.concatenate(columns, 1)
 

@@ -6,19 +6,16 @@ that a GPU needs no word from the host.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
-import numpy as np
-
-from rcnet_rt.arrays import Array, is_torch, namespace
+from rcnet_rt.arrays import Array, namespace, numbers
 from rcnet_rt.consensus import CONSENSUS
-from rcnet_rt.errors import PosesError
+from rcnet_rt.given import GivenPoses, check
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_scale import UNKNOWN_ECHO, ScoreScale, standing_alone
 
-__all__ = ["PackedPoses", "concatenate", "pack", "pack_poses", "set_apart"]
+__all__ = ["PackedPoses", "concatenate", "extent", "fill", "pack", "pack_poses", "set_apart"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +23,7 @@ class PackedPoses:
     """P poses, K joints each, of any number of pictures.
 
     Attributes:
-        keypoints: (P, K, 2) pixels; 0 where a joint was not found: read `found` first.
+        keypoints: (P, K, 2) pixels; anything finite where a joint was not found: read `found`.
         found: (P, K) whether the joint was found.
         scores: (P,) what the estimator said; 0 for a pose with a fault.
         keypoint_scores: (P, K), 0 where not found; 1 where found if the estimator gives none.
@@ -86,50 +83,52 @@ def pack(
     Raises:
         PosesError: a shape that does not fit.
     """
-    keypoints, scores, keypoint_scores, boxes, consensus, agreement, embeddings = _same_kind(
-        keypoints, scores, keypoint_scores, boxes, consensus, agreement, embeddings
+    return fill(
+        check(
+            keypoints,
+            scores,
+            keypoint_scores,
+            boxes,
+            image_size,
+            scale,
+            consensus=consensus,
+            agreement=agreement,
+            embeddings=embeddings,
+        )
     )
-    keypoints, keypoint_scores = _split_third_column(keypoints, keypoint_scores)
-    count, joints = keypoints.shape[:2]
-    given = {
-        "scores": (scores, (count,)),
-        "keypoint_scores": (keypoint_scores, (count, joints)),
-        "boxes": (boxes, (count, 4)),
-        "consensus": (consensus, (count, len(CONSENSUS))),
-        "agreement": (agreement, (count,)),
-        "embeddings": (embeddings, (count, *getattr(embeddings, "shape", ())[1:2])),
-    }
-    _check_shapes(given, joints)
-    xp = namespace(keypoints)
 
-    found = ~xp.isnan(keypoints).any(axis=2)
-    faulty = ~xp.isfinite(scores) | xp.isinf(keypoints).any(axis=2).any(axis=1)
-    if keypoint_scores is None:
-        keypoint_scores = xp.ones_like(keypoints[:, :, 0])
-    else:
-        faulty = faulty | (~xp.isfinite(keypoint_scores) & found).any(axis=1)
-    if boxes is not None:
-        faulty = faulty | ~xp.isfinite(boxes).all(axis=1)
 
-    usable = found & ~faulty[:, None]
-    keypoints = xp.where(usable[:, :, None], keypoints, 0.0)
-    if boxes is None:
-        boxes = _extent(keypoints, usable)
-    size = (float("nan"), float("nan")) if image_size is None else _checked_size(image_size)
-    scores = xp.where(faulty, 0.0, scores)
+def fill(given: GivenPoses) -> PackedPoses:
+    """Pack poses that were checked: fill what is absent by its rule, find the faulty."""
+    xp = namespace(given.keypoints)
+    joints = given.keypoints.shape[1]
+    missing = xp.isnan(given.keypoints)
+    found = ~missing.any(axis=2)
+    keypoints = xp.where(missing, 0.0, given.keypoints)
+    joint_scores = (
+        numbers(found, keypoints)
+        if given.keypoint_scores is None
+        else xp.where(found, given.keypoint_scores, 0.0)
+    )
+    boxes = extent(keypoints, found) if given.boxes is None else given.boxes
+    blocks = [given.scores[:, None], boxes, joint_scores, keypoints.reshape(-1, 2 * joints)]
+    columns = xp.concatenate(blocks, 1)
+    wrong = ~xp.isfinite(columns)
+    columns = xp.where(wrong, 0.0, columns)
+    scores = columns[:, 0]
     return PackedPoses(
-        keypoints=keypoints,
-        found=usable,
+        keypoints=columns[:, 5 + joints :].reshape(-1, joints, 2),
+        found=found,
         scores=scores,
-        keypoint_scores=xp.where(usable, keypoint_scores, 0.0),
-        boxes=xp.where(faulty[:, None], 0.0, boxes),
-        image_sizes=xp.stack([xp.zeros_like(scores) + side for side in size], 1),
-        consensus=_unknown(scores, len(CONSENSUS)) if consensus is None else consensus,
-        agreement=_unknown(scores, 1)[:, 0] if agreement is None else agreement,
-        embeddings=_unknown(scores, 0) if embeddings is None else embeddings,
-        picture=xp.zeros_like(scores),
-        faulty=faulty,
-        scale=scale,
+        keypoint_scores=columns[:, 5 : 5 + joints],
+        boxes=columns[:, 1:5],
+        image_sizes=_sizes(scores, given.image_size),
+        consensus=_or_unknown(given.consensus, scores, len(CONSENSUS)),
+        agreement=scores * float("nan") if given.agreement is None else given.agreement,
+        embeddings=_or_unknown(given.embeddings, scores, 0),
+        picture=xp.zeros_like(scores) if given.picture is None else given.picture,
+        faulty=wrong.any(axis=1),
+        scale=given.scale,
     )
 
 
@@ -161,7 +160,9 @@ def concatenate(packs: Sequence[PackedPoses]) -> PackedPoses:
     width = max(pack.embeddings.shape[1] for pack in packs)
     columns["embeddings"] = xp.concatenate(
         [
-            pack.embeddings if pack.embeddings.shape[1] == width else _unknown(pack.scores, width)
+            pack.embeddings
+            if pack.embeddings.shape[1] == width
+            else _or_unknown(None, pack.scores, width)
             for pack in packs
         ]
     )
@@ -176,69 +177,23 @@ def set_apart(poses: PackedPoses, chosen: Array) -> PackedPoses:
     return replace(poses, picture=xp.where(chosen, -row, poses.picture))
 
 
-def _same_kind(*arrays: Any) -> list[Any]:
-    """Bring all to torch on one device if the first is torch, else to NumPy float64; None stays."""
-    first = arrays[0]
-    if is_torch(first):
-        torch = namespace(first)
-        dtype = first.dtype if first.is_floating_point() else torch.float32
-        return [
-            None
-            if array is None
-            else torch.as_tensor(array, dtype=dtype, device=first.device).detach()
-            for array in arrays
-        ]
-    try:
-        return [None if array is None else np.asarray(array, dtype=np.float64) for array in arrays]
-    except (TypeError, ValueError) as error:
-        raise PosesError(
-            f"keypoints, scores and all that comes with them must be arrays of numbers: {error}"
-        ) from error
+def _sizes(scores: Array, size: tuple[float, float] | Array | None) -> Array:
+    """Return (P, 2) image sizes, NaN if not known."""
+    if not (size is None or isinstance(size, tuple)):
+        return size
+    sides = (float("nan"), float("nan")) if size is None else size
+    return namespace(scores).stack([scores * 0 + side for side in sides], 1)
 
 
-def _split_third_column(keypoints: Array, keypoint_scores: Array | None) -> tuple[Array, Any]:
-    if keypoints.ndim != 3 or keypoints.shape[2] not in (2, 3):
-        raise PosesError(
-            f"keypoints: expected shape (N, K, 2) or (N, K, 3), got {tuple(keypoints.shape)}"
-        )
-    if keypoints.shape[2] == 2:
-        return keypoints, keypoint_scores
-    if keypoint_scores is not None:
-        raise PosesError(
-            "joint scores came twice: as the third column of keypoints and as keypoint_scores; "
-            "give one of them"
-        )
-    return keypoints[:, :, :2], keypoints[:, :, 2]
+def _or_unknown(given: Array | None, scores: Array, count: int) -> Array:
+    """Return what was given, or (P, count) NaN."""
+    if given is not None:
+        return given
+    column = (scores * float("nan"))[:, None]
+    return namespace(scores).concatenate([column] * count, 1) if count else column[:, :0]
 
 
-def _check_shapes(given: Mapping[str, tuple[Array | None, tuple[int, ...]]], joints: int) -> None:
-    for name, (array, shape) in given.items():
-        if array is not None and tuple(array.shape) != shape:
-            raise PosesError(
-                f"{name}: expected shape {shape} for {shape[0]} poses of {joints} keypoints, "
-                f"got {tuple(array.shape)}"
-            )
-
-
-def _unknown(scores: Array, count: int) -> Array:
-    """Return (P, count) NaN."""
-    place = {"device": scores.device} if is_torch(scores) else {}
-    return namespace(scores).full((len(scores), count), float("nan"), dtype=scores.dtype, **place)
-
-
-def _checked_size(image_size: tuple[float, float]) -> tuple[float, float]:
-    try:
-        width, height = (float(side) for side in image_size)
-    except (TypeError, ValueError) as error:
-        raise PosesError(
-            f"image_size: expected (width, height) in pixels, got {image_size!r}"
-        ) from error
-    if not (0 < width < float("inf") and 0 < height < float("inf")):
-        raise PosesError(f"image_size: width and height must be above 0, got {image_size!r}")
-    return width, height
-
-
-def _extent(keypoints: Array, found: Array) -> Array:
+def extent(keypoints: Array, found: Array) -> Array:
     """Return the (P, 4) box around the found joints; zeros for a pose without any."""
     xp = namespace(keypoints)
     if keypoints.shape[1] == 0:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from rcnet_rt import features as feature_sets
-from rcnet_rt import formulas, skeletons, weights_file
-from rcnet_rt.arrays import Array, is_torch, namespace, sigmoid
+from rcnet_rt import skeletons, weights_file
+from rcnet_rt.arrays import Array, is_torch, namespace
 from rcnet_rt.backends import Backend, open_backend
 from rcnet_rt.errors import BackendError, PosesError
-from rcnet_rt.packing import PackedPoses, concatenate, pack, pack_poses, set_apart
+from rcnet_rt.given import OPTIONAL, check, join
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_scale import ScoreScale
 from rcnet_rt.weights_file import Weights
@@ -24,7 +22,6 @@ __all__ = ["OnError", "Refiner", "refine"]
 
 OnError = Literal["raise", "raw", "drop"]
 
-BELOW_FLOOR = 1e-3  # refined scores of poses below the floor lie under this, in their old order
 POSES_AT_ONCE = 512  # offline, pictures are packed up to about this many poses
 
 
@@ -53,18 +50,17 @@ class Refiner:
         self, weights: str | Weights = "auto", *, device: str = "auto", backend: str = "auto"
     ) -> None:
         self.weights = find_weights(weights) if isinstance(weights, str) else weights
-        self._device, self._choice = device, backend
+        self._choice = backend
         self._lock = threading.Lock()
-        self._backends: dict[str, Backend] = {}
-        if not self.weights.is_formula:
-            self._backends[device] = open_backend(self.weights, backend, device)
+        self._default = open_backend(self.weights, backend, device)
+        self._on_gpu: dict[str, Backend] = {}
+        skeleton = self.weights.skeleton
+        self._joints = None if skeleton is None else len(skeletons.get(skeleton).keypoints)
 
     @property
     def backend_name(self) -> str:
         """Name of the backend that runs the network, "numpy" for a formula."""
-        if self.weights.is_formula:
-            return "numpy"
-        return self._backends[self._device].name
+        return self._default.name
 
     def refine(
         self,
@@ -114,7 +110,7 @@ class Refiner:
             )
         if on_error not in get_args(OnError):
             raise PosesError(f"on_error: expected raise, raw or drop, got {on_error!r}")
-        packed = pack(
+        given = check(
             keypoints,
             scores,
             keypoint_scores,
@@ -125,20 +121,19 @@ class Refiner:
             agreement=agreement,
             embeddings=embeddings,
         )
-        self._check_skeleton(packed)
-        on_gpu = is_torch(packed.scores) and packed.scores.is_cuda
-        if validate or (validate is None and not on_gpu):
-            if on_error == "raise":
-                _raise_faults(packed)
-        elif on_gpu:
+        self._check_skeleton(given.keypoints.shape[1])
+        on_gpu = is_torch(given.scores) and given.scores.is_cuda
+        looks = not on_gpu if validate is None else validate
+        if not looks and (on_gpu or on_error == "raise"):
             on_error = "drop"
-        return _same_kind_as(scores, self._score(packed, scores, on_error))
+        backend = self._backend_for(given.scores)
+        return _same_kind_as(scores, _ruled(*backend(given), on_error))
 
     def __call__(
         self, poses: Poses, *, scale: ScoreScale | None = None, on_error: OnError = "raise"
     ) -> Poses:
         """Return the same poses with refined scores; the estimator's stay as `raw_scores`."""
-        return next(self._refined([poses], scale, on_error))
+        return self._refined([poses], scale, on_error)[0]
 
     def batch(
         self,
@@ -154,82 +149,41 @@ class Refiner:
 
     def _refined(
         self, pictures: Sequence[Poses], scale: ScoreScale | None, on_error: OnError
-    ) -> Iterator[Poses]:
-        raw = [p.scores if p.raw_scores is None else p.raw_scores for p in pictures]
-        packs = [
-            pack_poses(poses, scores, scale) for poses, scores in zip(pictures, raw, strict=True)
-        ]
-        for packed in packs:
-            self._check_skeleton(packed)
-            if on_error == "raise":
-                _raise_faults(packed)
-        refined = self._score(concatenate(packs), np.concatenate(raw), on_error)
-        ends = np.cumsum([len(packed) for packed in packs])[:-1]
-        for poses, scores in zip(pictures, np.split(refined, ends), strict=True):
-            yield poses.with_scores(scores)
+    ) -> list[Poses]:
+        for poses in pictures:
+            self._check_skeleton(poses.keypoints.shape[1])
+        given = join(pictures, scale)
+        refined = _same_kind_as(
+            given.scores, _ruled(*self._default(given), on_error, given.picture)
+        )
+        ends = np.cumsum([len(poses) for poses in pictures])[:-1]
+        parts = np.split(refined, ends)
+        return [poses.with_scores(part) for poses, part in zip(pictures, parts, strict=True)]
 
-    def _check_skeleton(self, packed: PackedPoses) -> None:
-        if self.weights.skeleton is None:
-            return
-        expected = len(skeletons.get(self.weights.skeleton).keypoints)
-        joints = packed.keypoints.shape[1]
-        if joints != expected:
+    def _check_skeleton(self, joints: int) -> None:
+        if self._joints not in (None, joints):
             raise PosesError(
-                f"weights {self.weights.name!r} are for {self.weights.skeleton} with {expected} "
-                f"keypoints, got poses of {joints}; use weights made for your skeleton"
+                f"weights {self.weights.name!r} are for {self.weights.skeleton} with "
+                f"{self._joints} keypoints, got poses of {joints}; use weights made for your "
+                "skeleton"
             )
-
-    def _score(self, packed: PackedPoses, raw: Array, on_error: OnError) -> Array:
-        """Return refined scores; poses that are faulty or below the floor are seen by no other."""
-        weights = self.weights
-        backend = None if weights.is_formula else self._backend_for(packed.scores)
-        packed = packed if backend is None else _moved(packed, backend)
-        xp = namespace(packed.scores)
-        below = packed.scores < weights.floor
-        poses = set_apart(packed, packed.faulty | below)
-        base = formulas.base_logit(weights.base, poses, weights.base_scale)
-        if backend is None or len(poses) == 0:
-            refined = self._formula_score(poses, base)
-        else:
-            refined = self._network_score(poses, base, backend)
-        if weights.calibration is not None:
-            refined = weights.calibration(refined)
-        if weights.floor > 0:
-            low = xp.clip(packed.scores, 0, None) / weights.floor * BELOW_FLOOR
-            refined = xp.where(below, low, BELOW_FLOOR + (1 - BELOW_FLOOR) * refined)
-        instead = _unit_raw(raw, packed.scores) if on_error == "raw" else xp.zeros_like(refined)
-        return xp.where(packed.faulty, instead, refined)
-
-    def _formula_score(self, poses: PackedPoses, base: Array) -> Array:
-        """The formula's own value where it is bounded, free of the logit's clipping."""
-        xp = namespace(base)
-        formula = formulas.get(self.weights.base)
-        return xp.clip(formula.compute(poses), 0, 1) if formula.bounded else sigmoid(base)
-
-    def _network_score(self, poses: PackedPoses, base: Array, backend: Backend) -> Array:
-        assert self.weights.skeleton is not None
-        skeleton = skeletons.get(self.weights.skeleton)
-        features = feature_sets.get(self.weights.features).compute(poses, skeleton, base)
-        refined = backend(features, base, poses.picture)
-        return refined.astype(np.float64) if backend.arrays == "numpy" else refined.to(base.dtype)
 
     def _backend_for(self, scores: Array) -> Backend:
         """Tensors on a GPU stay there, whatever device was chosen for arrays of the host."""
-        default = self._backends[self._device]
         if not (is_torch(scores) and scores.is_cuda):
-            return default
+            return self._default
         device = str(scores.device)
-        if default.device in (device, scores.device.type):
-            return default
+        if self._default.device in ("any", device, scores.device.type):
+            return self._default
         if self._choice not in ("auto", "torch"):
             raise BackendError(
                 f"backend {self._choice} takes arrays of the host, got a tensor on {device}; "
                 "use backend='auto' or move the tensor"
             )
         with self._lock:
-            if device not in self._backends:
-                self._backends[device] = open_backend(self.weights, "torch", device)
-        return self._backends[device]
+            if device not in self._on_gpu:
+                self._on_gpu[device] = open_backend(self.weights, "torch", device)
+        return self._on_gpu[device]
 
 
 def refine(
@@ -288,24 +242,22 @@ def _loaded(weights: str, device: str, backend: str) -> Refiner:
     return Refiner(weights, device=device, backend=backend)
 
 
-def _raise_faults(packed: PackedPoses) -> None:
-    if bool(packed.faulty.any()):
-        first = int(packed.faulty.tolist().index(True))
+def _ruled(refined: Array, faulty: Array, on_error: OnError, picture: Array | None = None) -> Array:
+    """Apply the rule for faulty poses, which come with their raw score."""
+    if on_error == "drop":
+        return namespace(refined).where(faulty, 0.0, refined)
+    if on_error == "raise" and faulty.any():
+        first = faulty.tolist().index(True)
+        where = f"pose {first}"
+        if picture is not None:
+            number = int(picture[first])
+            where = f"pose {first - int((picture < number).sum())} of picture {number} in its pack"
         raise PosesError(
-            f"pose {first}: its score, a joint, a joint score or its box is infinite or NaN (NaN "
+            f"{where}: its score, a joint, a joint score or its box is infinite or NaN (NaN "
             "is allowed for both coordinates of a joint that was not found); mend it, or say "
             "on_error='raw' or 'drop'"
         )
-
-
-def _unit_raw(raw: Array, like: Array) -> Array:
-    """Raw scores brought into [0, 1], NaN to 0, as the kind of array that `like` is."""
-    xp = namespace(like)
-    if is_torch(like):
-        raw = xp.as_tensor(raw, dtype=like.dtype, device=like.device).detach()
-    elif is_torch(raw):
-        raw = raw.detach().numpy()
-    return xp.clip(xp.where(xp.isnan(raw), xp.zeros_like(like), raw), 0, 1)
+    return refined
 
 
 def _same_kind_as(given: Any, refined: Array) -> Array:
@@ -320,26 +272,20 @@ def _same_kind_as(given: Any, refined: Array) -> Array:
     return refined.astype(dtype if dtype.kind == "f" else np.float32)
 
 
-def _moved(poses: PackedPoses, backend: Backend) -> PackedPoses:
-    """Bring poses to the kind of array and the device of the backend."""
-    if backend.arrays == "numpy":
-        return poses if not is_torch(poses.scores) else _each(poses, lambda array: array.numpy())
-    import torch
-
-    return _each(poses, lambda array: torch.as_tensor(array, device=backend.device))
-
-
-def _each(poses: PackedPoses, change: Callable[[Array], Array]) -> PackedPoses:
-    columns = {name: value for name, value in vars(poses).items() if name != "scale"}
-    return replace(poses, **{name: change(array) for name, array in columns.items()})
-
-
 def _chunks(pictures: Sequence[Poses]) -> Iterator[list[Poses]]:
+    """Split into runs of pictures that know the same of their poses, none with too many poses."""
     chunk: list[Poses] = []
     for poses in pictures:
-        if chunk and sum(map(len, chunk)) + len(poses) > POSES_AT_ONCE:
+        full = sum(map(len, chunk)) + len(poses) > POSES_AT_ONCE
+        if chunk and (full or _known(poses) != _known(chunk[0])):
             yield chunk
             chunk = []
         chunk.append(poses)
     if chunk:
         yield chunk
+
+
+def _known(poses: Poses) -> list[tuple[int, ...] | None]:
+    """Which optional arrays there are, and how wide a row of each is."""
+    arrays = [getattr(poses, name) for name in ("keypoints", *OPTIONAL)]
+    return [None if array is None else array.shape[1:] for array in arrays]

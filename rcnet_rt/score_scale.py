@@ -107,7 +107,7 @@ class ScoreScale:
         """
         xp = namespace(scores)
         known, logs = _knots(self, None if xp is np else scores.device)
-        values = scores.astype(np.float64) if xp is np else scores.double()
+        values = scores.astype(np.float64) if xp is np else scores.double().contiguous()
         after = xp.searchsorted(known, values)
         left = xp.clip(after - 1, 0, len(self.scores) - 1)
         right = xp.clip(after, 0, len(self.scores) - 1)

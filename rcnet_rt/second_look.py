@@ -20,8 +20,8 @@ from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators import Estimator
 from rcnet_rt.oks import oks
 from rcnet_rt.poses import Poses
-from rcnet_rt.refiner import BELOW_FLOOR
 from rcnet_rt.skeletons import Skeleton
+from rcnet_rt.step import BELOW_FLOOR
 from rcnet_rt.video.frame import Image
 
 __all__ = ["BatchEstimator", "SecondLook", "agreement_with", "close_up", "in_doubt"]

@@ -1,11 +1,15 @@
-"""Backends: what runs a network's arithmetic. `auto` is onnx on a CPU, torch on anything else."""
+"""Backends: what runs the whole step, from poses as they were given to refined scores.
+
+`auto` is onnx on a CPU, torch on anything else.
+"""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 from rcnet_rt.arrays import Array
 from rcnet_rt.errors import BackendError
+from rcnet_rt.given import GivenPoses
 from rcnet_rt.weights_file import Weights
 
 __all__ = ["NAMES", "Backend", "open_backend"]
@@ -14,23 +18,23 @@ NAMES = ("auto", "onnx", "torch")
 
 
 class Backend(Protocol):
-    """Runs the network of one weights file. Safe to call from several threads.
+    """Refines with one weights file. Safe to call from several threads.
 
     Attributes:
         name: what the user calls it.
         device: where it runs, as torch spells it.
-        arrays: the kind of array that it takes and gives.
     """
 
     @property
     def name(self) -> str: ...  # noqa: D102
     @property
     def device(self) -> str: ...  # noqa: D102
-    @property
-    def arrays(self) -> Literal["numpy", "torch"]: ...  # noqa: D102
 
-    def __call__(self, features: Array, base: Array, picture: Array) -> Array:
-        """(P, D) features, (P,) base logits, (P,) picture numbers -> (P,) scores in (0, 1)."""
+    def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
+        """Return refined scores (P,) and faults (P,) as `rcnet_rt.step.refined_scores` does.
+
+        It takes any kind of array and gives its own.
+        """
         ...
 
 
@@ -42,6 +46,10 @@ def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> 
     """
     if name not in NAMES:
         raise BackendError(f"unknown backend {name!r}; known are {', '.join(NAMES)}")
+    if weights.is_formula:
+        from rcnet_rt.backends.reference import FormulaBackend
+
+        return FormulaBackend(weights)
     on_cpu = device in ("auto", "cpu")
     if name == "onnx" and not on_cpu:
         raise BackendError(f"backend onnx runs on the CPU, got device {device!r}; use torch there")

@@ -2,38 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import threading
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from rcnet_rt.arrays import Array
-from rcnet_rt.backends.onnx_graph import build_graph
+from rcnet_rt.backends.onnx_graph import network_graph, step_graph
+from rcnet_rt.given import ARRAYS, GivenPoses
+from rcnet_rt.step import refined_scores
 from rcnet_rt.weights_file import Weights
 
 __all__ = ["OnnxBackend"]
 
 
 class OnnxBackend:
-    """Runs the network in onnxruntime; takes and gives NumPy arrays."""
+    """Runs the whole step as one graph in onnxruntime; gives NumPy arrays.
+
+    Each choice of optional inputs has a graph of its own, built when it first turns up.
+    """
 
     name = "onnx"
     device = "cpu"
-    arrays: Literal["numpy"] = "numpy"
 
     def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+        self._lock = threading.Lock()
+        self._steps: dict[tuple[bool, ...], _Session] = {}
+        self._network = _Session(network_graph(weights)) if weights.uses_scale else None
+
+    def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
+        """Refine the poses; see `Backend`."""
+        if given.scale is not None and self._network is not None:
+            return refined_scores(given.map(_doubles), self._weights, self._scores)
+        arrays = given[: len(ARRAYS)]
+        present = tuple([array is not None for array in arrays])
+        step = self._steps.get(present) or self._prepare(present)
+        refined, faulty = step(dict(zip(ARRAYS, arrays, strict=True)))
+        return refined, faulty
+
+    def _prepare(self, present: tuple[bool, ...]) -> _Session:
+        with self._lock:
+            if present not in self._steps:
+                names = [name for name, there in zip(ARRAYS, present, strict=True) if there]
+                self._steps[present] = _Session(step_graph(self._weights, names))
+        return self._steps[present]
+
+    def _scores(self, features: Array, base: Array, picture: Array) -> Array:
+        """The network alone: what a scale tells is not worth a graph of its own."""
+        assert self._network is not None
+        return self._network({"features": features, "base": base, "picture": picture})[0]
+
+
+class _Session:
+    """A graph in onnxruntime; called with its inputs, and others that it does not read."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
         options = onnxruntime.SessionOptions()
         # One frame is too little work for a second thread, and spinning threads cost the estimator.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
-            build_graph(weights).SerializeToString(), options, ["CPUExecutionProvider"]
+            model.SerializeToString(), options, ["CPUExecutionProvider"]
         )
         self._inputs = [item.name for item in self._session.get_inputs()]
+        self._outputs = [item.name for item in self._session.get_outputs()]
 
-    def __call__(self, features: Array, base: Array, picture: Array) -> Array:
-        """Score the poses; see `Backend`."""
-        given = {"features": features, "base": base, "picture": picture}
-        feed = {name: np.ascontiguousarray(given[name], np.float32) for name in self._inputs}
-        return self._session.run(None, feed)[0]
+    def __call__(self, given: Mapping[str, Any]) -> list[Any]:
+        feed = {name: _doubles(given[name]) for name in self._inputs}
+        results: list[Any] = self._session.run(self._outputs, feed)
+        return results
+
+
+def _doubles(array: Any) -> Any:
+    return np.asarray(array, dtype=np.float64)

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
+from torch import Tensor
 
 from rcnet_rt import model
 from rcnet_rt.arrays import Array
+from rcnet_rt.given import GivenPoses
+from rcnet_rt.step import refined_scores
 from rcnet_rt.weights_file import Weights
 
 __all__ = ["TorchBackend"]
 
 
 class TorchBackend:
-    """Runs the network in torch; takes and gives tensors on its device."""
+    """Runs the step in torch; gives tensors on its device."""
 
     name = "torch"
-    arrays: Literal["torch"] = "torch"
 
     def __init__(self, weights: Weights, device: str = "cpu") -> None:
         self._network = model.on_device(model.from_weights(weights), device)
+        self._weights = weights
         self.device = device
 
-    def __call__(self, features: Array, base: Array, picture: Array) -> Array:
-        """Score the poses; see `Backend`."""
+    def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
+        """Refine the poses; see `Backend`."""
         with torch.inference_mode():
-            return self._network(features.float(), base.float(), picture)
+            moved = given.map(lambda array: torch.as_tensor(array, device=self.device))
+            return refined_scores(moved, self._weights, self._scores)
+
+    def _scores(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+        scores: Tensor = self._network(features.float(), base.float(), picture)
+        return scores.to(base.dtype)

@@ -1,0 +1,24 @@
+"""The reference itself, for weights that are a formula: no network, no framework."""
+
+from __future__ import annotations
+
+from rcnet_rt.arrays import Array
+from rcnet_rt.given import GivenPoses
+from rcnet_rt.step import refined_scores
+from rcnet_rt.weights_file import Weights
+
+__all__ = ["FormulaBackend"]
+
+
+class FormulaBackend:
+    """Computes the formula where the arrays are: NumPy for NumPy, torch for torch."""
+
+    name = "numpy"
+    device = "any"
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+
+    def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
+        """Refine the poses; see `Backend`."""
+        return refined_scores(given, self._weights, None)

@@ -1,0 +1,139 @@
+"""Every backend against the reference in torch, on the same input."""
+
+import numpy as np
+import pytest
+import torch
+
+from rcnet_rt import features, formulas, model, weights_file
+from rcnet_rt.backends import open_backend
+from rcnet_rt.consensus import CONSENSUS
+from rcnet_rt.given import GivenPoses, check
+from rcnet_rt.score_scale import ScoreScale
+from rcnet_rt.step import refined_scores
+from tests.networks import random_weights
+
+OPTIONAL = ("keypoint_scores", "boxes", "consensus", "agreement")
+COUNTS = (0, 1, 20, 300)
+SHIPPED = sorted(weights_file.available())
+RANDOM = {
+    f"{architecture} {feature_set} {skeleton}": (architecture, feature_set, skeleton)
+    for architecture, feature_set, skeleton in [
+        *(("attention", name, "coco17") for name in features.FEATURE_SETS),
+        ("attention", "signals", "crowdpose14"),
+        ("mlp", "dekr", "crowdpose14"),
+        ("mlp", "full", "coco17"),
+        ("linear", "full", "crowdpose14"),
+    ]
+}
+
+
+def weights_of(name):
+    if name in RANDOM:
+        architecture, feature_set, skeleton = RANDOM[name]
+        return random_weights(architecture, feature_set, skeleton=skeleton)
+    return weights_file.find(name)
+
+
+def given_poses(weights, count, optional=OPTIONAL, seed=0):
+    """Poses with joints that were not found, faults of every kind and scores below any floor."""
+    rng = np.random.default_rng(seed)
+    joints = 14 if weights.skeleton == "crowdpose14" else 17
+    corner = rng.uniform(0, 600, (count, 1, 2))
+    keypoints = corner + rng.uniform(0, 200, (count, joints, 2))
+    keypoints[rng.random((count, joints)) < 0.2] = np.nan
+    keypoints[rng.random(count) < 0.05] = np.nan
+    keypoints[rng.random((count, joints)) < 0.02, 0] = np.nan  # half a joint is none
+    scores = rng.choice([0.0, 0.01, 0.3, 0.6, 0.9], count) + rng.uniform(0, 0.09, count)
+    columns = {
+        "keypoint_scores": rng.random((count, joints)),
+        "boxes": np.concatenate(
+            [corner[:, 0] - 5, corner[:, 0] + rng.uniform(0, 250, (count, 2))], 1
+        ),
+        "consensus": rng.uniform(0, 1, (count, len(CONSENSUS))),
+        "agreement": rng.uniform(0, 1, count),
+    }
+    columns["consensus"][rng.random(count) < 0.3] = np.nan
+    columns["agreement"][rng.random(count) < 0.3] = np.nan
+    for column in (keypoints, scores, columns["keypoint_scores"], columns["boxes"]):
+        flat = column.reshape(-1)
+        wrong = rng.random(len(flat)) < 0.3 / max(len(flat) / max(count, 1), 1) / 4
+        flat[wrong] = rng.choice(
+            [np.inf, -np.inf, *([np.nan] * (column is not keypoints))], wrong.sum()
+        )
+    return check(keypoints, scores, **{name: columns[name] for name in optional})
+
+
+def reference(weights, given):
+    """The step in torch, in double precision except for the network."""
+    network = model.from_weights(weights)
+
+    def scores(features, base, picture):
+        return network(features.float(), base.float(), picture).double()
+
+    with torch.inference_mode():
+        return [a.numpy() for a in refined_scores(given.map(torch.tensor), weights, scores)]
+
+
+def assert_equal(backend, weights, given, tolerance):
+    refined, faulty = (np.asarray(array) for array in backend(given))
+    expected, faults = reference(weights, given)
+    np.testing.assert_array_equal(faulty, faults)
+    np.testing.assert_allclose(refined, expected, rtol=0, atol=tolerance)
+    assert len(refined) < 20 or np.ptp(refined) > 0.1, "poses that all score the same prove nothing"
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, *RANDOM])
+def test_onnx_gives_the_numbers_of_the_reference(name):
+    weights = weights_of(name)
+    backend = open_backend(weights, "onnx")
+    for seed, count in enumerate(COUNTS):
+        given = given_poses(weights, count, seed=seed)
+        assert_equal(backend, weights, given, 2e-6)
+        pictures = np.sort(np.random.default_rng(seed).integers(0, 9, count)).astype(float)
+        assert_equal(backend, weights, given._replace(picture=pictures), 2e-6)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("optional", [(), ("keypoint_scores",), ("boxes",), ("agreement", "boxes")])
+def test_onnx_fills_what_is_absent_as_the_reference_does(name, optional):
+    weights = weights_of(name)
+    given = given_poses(weights, 20, optional)
+    assert_equal(open_backend(weights, "onnx"), weights, given, 2e-6)
+
+
+@pytest.mark.parametrize("base", formulas.FORMULAS)
+def test_onnx_knows_every_formula(base):
+    weights = random_weights("linear", "full", base=base, base_scale=2.0)
+    assert_equal(open_backend(weights, "onnx"), weights, given_poses(weights, 20), 2e-6)
+
+
+def test_onnx_takes_a_scale():
+    weights = random_weights("linear", "confidence", base=formulas.STANDING)
+    scale = ScoreScale(np.array([0.1, 0.5, 0.9]), np.array([9.0, 2.0, 0.5]), 0.4)
+    given = given_poses(weights, 20)._replace(scale=scale)
+    assert_equal(open_backend(weights, "onnx"), weights, given, 2e-6)
+
+
+def test_the_poses_of_the_test_hold_every_kind_of_fault():
+    weights = weights_of(SHIPPED[0])
+    given = given_poses(weights, 300)
+    _, faulty = reference(weights, given)
+    assert 30 < faulty.sum() < 200
+    for array in given[:4]:
+        assert not np.isfinite(array).all()
+
+
+def test_torch_takes_numpy_and_tensors():
+    weights = random_weights()
+    given = given_poses(weights, 20)
+    backend = open_backend(weights, "torch")
+    assert_equal(backend, weights, given, 1e-12)
+    single = given.map(lambda array: torch.tensor(array, dtype=torch.float32))
+    refined, _ = backend(single)
+    assert refined.dtype == torch.float32
+    np.testing.assert_allclose(refined.numpy(), reference(weights, given)[0], atol=1e-4)
+
+
+def test_fields_of_the_value_are_in_their_order():
+    given = GivenPoses(*range(8), image_size=(3, 4))
+    assert given.map(lambda number: number + 1)[:8] == tuple(range(1, 9))
