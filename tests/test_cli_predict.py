@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 
 from rcnet_rt import estimators
 from rcnet_rt.cli import main
+from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.datasets.crowdpose import crowdpose
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.poses import Poses
@@ -86,6 +88,38 @@ def test_the_floor_reaches_the_estimator(
     assert run(*common, "--out", tmp_path / "b.json", "--floor", 0.2, "--device", "cpu") == 0
     assert asked == [{"floor": 0.001, "device": "auto"}, {"floor": 0.2, "device": "cpu"}]
     assert len(read_results(tmp_path / "a.json")) == 1
+
+
+class WithCandidates(OnePerson):
+    def estimate(self, image_bgr: Image) -> Poses:
+        poses = super().estimate(image_bgr)
+        return replace(
+            poses, boxes=[[0, 0, 30, 40]], consensus=np.full((len(poses), len(CONSENSUS)), 0.5)
+        )
+
+
+def test_signals_are_kept_where_they_are_asked_for(
+    coco: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(estimators, "load", lambda *_, **__: WithCandidates())
+    common = ("--coco", coco, "--model", "any", "--limit", 1)
+
+    def entry(name: str, *more: object) -> dict:
+        assert run(*common, "--out", tmp_path / name, *more) == 0
+        return read_results(tmp_path / name)[0]
+
+    plain = entry("a.json")
+    both = entry("b.json", "--candidates", "--second-look", 2)
+    assert both.pop("consensus") == [0.5] * len(CONSENSUS)
+    assert 0 <= both.pop("agreement") <= 1
+    assert both == plain
+    capsys.readouterr()
+    monkeypatch.setattr(estimators, "load", lambda *_, **__: OnePerson())
+    assert "consensus" not in entry("c.json", "--candidates")
+    assert "shows no candidates" in capsys.readouterr().err
 
 
 def test_faults_are_one_sentence(

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from rcnet_rt import DatasetError
+from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.copies import Copy, alter, poses_by_copy, seen_through
 from rcnet_rt.datasets.coco import GroundTruth, Image, Persons
+from rcnet_rt.labelled import Data
 from rcnet_rt.predicting import entries_of
 from rcnet_rt.ranking_set import table
 from rcnet_rt.skeletons import COCO17
@@ -101,6 +103,26 @@ def test_copies_join_the_images_that_they_are_copies_of(random_poses):
     halves = learned.pictures[1].boxes[:, 2:] - learned.pictures[1].boxes[:, :2]
     whole = learned.pictures[0].boxes[:, 2:] - learned.pictures[0].boxes[:, :2]
     np.testing.assert_allclose(halves, whole / 2, rtol=1e-4)
+
+
+def test_a_network_sees_some_pictures_without_their_signals(random_poses):
+    consensus = np.full((5, len(CONSENSUS)), 0.5)
+    poses = replace(random_poses, consensus=consensus, agreement=np.full(5, 0.7))
+    copies = [Copy(number, (1.0, 1.0), (5.0, 0.0)) for number in range(4)]
+    of_copies = [
+        {**entry, "copy": copy.written()} for copy in copies for entry in entries_of(poses, 1)
+    ]
+    image = Image(1, "1.jpg", 640, 480, "val2017")
+    truth = GroundTruth(COCO17, {1: image}, {1: people_of(random_poses)}, frozenset({1}))
+    views = Data(truth, entries_of(poses, 1), of_copies).copies[1]
+    known = [
+        (view.copy is None, item.consensus is not None, item.agreement is not None)
+        for view in views
+        for item in [view.poses.poses]
+    ]
+    assert known[:4] == [(False, True, True)] * 2 + [(False, False, False), (False, True, True)]
+    assert known[4:] == [(True, False, False), (True, True, False)]  # of the picture itself
+    assert Data(truth, entries_of(random_poses, 1)).copies == {1: []}
 
 
 def test_results_without_copies_are_told(random_poses):

@@ -10,6 +10,7 @@ from rcnet_rt import predicting
 from rcnet_rt.cli.options import dataset_options, debug_option, second_look_option
 from rcnet_rt.cli.progress import progress_bar
 from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.predicting import FLOOR, Job, Pictures, partial_path
 from rcnet_rt.video.sink import check_output_file
@@ -111,4 +112,10 @@ def predict(
                     err=True,
                 )
             raise
+    if candidates and not any("consensus" in entry for entry in read_results(out)):
+        click.echo(
+            f"{model} shows no candidates (it suppresses none, or inside the network): the results "
+            "have no consensus.",
+            err=True,
+        )
     click.echo(f"{len(pictures.paths):,} images predicted with {model} -> {out}")
