@@ -16,9 +16,13 @@ import cv2
 import numpy as np
 import pytest
 
+from rcnet_rt import estimators
 from rcnet_rt.cli import main
+from rcnet_rt.cli.options import DOUBTED
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines
 from rcnet_rt.poses import Poses
+from rcnet_rt.skeletons import COCO17
+from rcnet_rt.video.frame import Image
 from rcnet_rt.video.sink import VideoSink
 
 FRAMES = 6
@@ -87,6 +91,24 @@ def test_telemetry(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "refining: " in out
     assert "written: times.json, clip_rcnet.mp4" in out
+
+
+def test_a_second_look_says_what_it_costs(
+    place: Path, random_poses: Poses, capsys: pytest.CaptureFixture[str], monkeypatch
+) -> None:
+    class Always:
+        name, family, skeleton = "always", "yolo-pose", COCO17
+
+        def estimate(self, image_bgr: Image) -> Poses:
+            return random_poses
+
+    monkeypatch.setattr(estimators, "family", lambda _: "yolo-pose")
+    monkeypatch.setattr(estimators, "load", lambda *_, **__: Always())
+    common = ("clip.mp4", "--no-video", "--model", "any", "--json", "a.jsonl")
+    assert run(*common, "--second-look") == 0
+    assert f"second look: {DOUBTED}.0 close-ups a frame, " in capsys.readouterr().out
+    for line in read_lines(place / "a.jsonl"):
+        assert sum("agreement" in pose for pose in line["poses"]) == DOUBTED
 
 
 def test_formulas_say_that_they_are_formulas(
@@ -184,6 +206,7 @@ def test_out_may_be_a_folder(place: Path) -> None:
         (("clip.mp4", *REPLAY, "--conf", "high"), 2, "a number from 0 to 1"),
         (("clip.mp4", *REPLAY, "--max-frames", "0"), 2, "max-frames"),
         (("clip.mp4", *REPLAY, "--backend", "abacus"), 2, "abacus"),
+        (("clip.mp4", *REPLAY, "--second-look", "2"), 2, "which replay cannot"),
         (("clip.mp4", *REPLAY, "--nothing"), 2, "--nothing"),
         (("run",), 2, "SOURCE"),
     ],

@@ -132,6 +132,11 @@ def run(**options: Any) -> None:
     are drawn, each with its raw and its refined score.
     """
     chosen = RunOptions(**options)
+    if chosen.second_look and chosen.model.startswith("replay:"):
+        raise click.UsageError(
+            "--second-look estimates parts of the pictures again, which replay cannot; "
+            "a recording has the second look that was taken"
+        )
     tally = Tally()
     try:
         scoring = execute(chosen, tally)
