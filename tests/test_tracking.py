@@ -24,7 +24,8 @@ def walkers(time: float, scores: npt.ArrayLike = (0.9, 0.8, 0.7)) -> Poses:
     """Three people, 150 pixels apart, who walk 60 pixels a second."""
     rng = np.random.default_rng(0)
     keypoints = rng.uniform(0, 100, (3, 17, 2)) + np.arange(3)[:, None, None] * 150
-    keypoints = keypoints + (60 * time, 0) + np.random.default_rng(int(time * 1e6)).normal(0, 1, 2)
+    noise = np.random.default_rng(int(time * 1e6)).normal(0, 1, 2)
+    keypoints = keypoints + np.array([60 * time, 0.0]) + noise
     boxes = np.concatenate([keypoints.min(1), keypoints.max(1)], axis=1)
     return Poses(keypoints, scores, boxes=boxes)
 
