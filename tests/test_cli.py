@@ -85,7 +85,7 @@ def test_telemetry(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("clip.mp4", *REPLAY, "--weights", "none", "--telemetry", "times.json") == 0
     figures = json.loads((place / "times.json").read_text())
     assert figures["frames"] == {"in": FRAMES, "out": FRAMES, "dropped": 0}
-    assert list(figures["stages"]) == ["estimate", "refine", "draw", "write", "decode"]
+    assert list(figures["stages"]) == ["decode", "estimate", "refine", "draw", "write"]
     assert all(stage["count"] == FRAMES for stage in figures["stages"].values())
     assert 0 < figures["refine_share"] < 1
     out = capsys.readouterr().out

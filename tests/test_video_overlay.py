@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import supervision as sv
 
 from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import COCO17
@@ -34,6 +35,26 @@ def test_kept_poses_have_the_colour_of_their_refined_score(refined: Poses) -> No
 def test_the_picture_given_stays_as_it_was(refined: Poses) -> None:
     draw(CANVAS, refined, np.ones(5, bool), COCO17)
     assert not CANVAS.any()
+
+
+def test_skeletons_are_those_of_supervision(refined: Poses) -> None:
+    keypoints = refined.keypoints.copy()
+    keypoints[0, 3:5] = np.nan
+    keypoints[0, 9] = 1e6
+    corner = np.array([[600, 20, 620, 40]])  # the label stands there, out of the way
+    pose = replace(refined[:1], keypoints=keypoints[:1], boxes=corner)
+    assert pose.keypoint_scores is not None
+    key_points = sv.KeyPoints(
+        xy=np.clip(pose.keypoints, -30_000, 30_000),
+        visible=np.isfinite(pose.keypoints[..., 0]) & (pose.keypoint_scores >= 0.3),
+    )
+    expected, color = CANVAS.copy(), sv.Color(*score_color(0.9))
+    edges = [(first + 1, second + 1) for first, second in COCO17.links]
+    sv.EdgeAnnotator(color, 2, edges).annotate(expected, key_points)
+    sv.VertexAnnotator(color, 3).annotate(expected, key_points)
+    drawn = draw(CANVAS, pose, np.ones(1, bool), COCO17)
+    np.testing.assert_array_equal(drawn[:, :500], expected[:, :500])
+    assert has_color(drawn[:, :500], 0.9)
 
 
 def test_nothing_kept_nothing_drawn(refined: Poses) -> None:
