@@ -18,7 +18,7 @@ from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import match_entries
 from rcnet_rt.oks import Match
-from rcnet_rt.packing import pack_poses
+from rcnet_rt.packing import PackedPoses, concatenate, pack_poses
 
 __all__ = ["Data", "Split", "fold_splits", "fraction_split"]
 
@@ -91,11 +91,18 @@ class Data:
         """Whether all raw scores are in [0, 1]."""
         return bool(((self.scores >= 0) & (self.scores <= 1)).all())
 
+    @cached_property
+    def _packed(self) -> tuple[npt.NDArray[np.int64], PackedPoses]:
+        """The (P,) places of `poses` in the entries, and all of them packed together."""
+        items = self.poses.values()
+        packed = concatenate([pack_poses(item.poses) for item in items])
+        return np.concatenate([item.entries for item in items]), packed
+
     def formula_values(self, name: str) -> Floats:
         """Return (E,) values of a formula, increasing with its score; -1 without ground truth."""
+        rows, packed = self._packed
         values = np.full(len(self.entries), -1.0)
-        for item in self.poses.values():
-            values[item.entries] = formulas.get(name).compute(pack_poses(item.poses))
+        values[rows] = formulas.get(name).compute(packed)
         return values
 
     def best_formula(self, images: Collection[int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,39 @@ class Metrics:
 
 
 @dataclass(frozen=True, eq=False)
+class _Level:
+    """Where the right poses of one threshold are, and what stands before each.
+
+    Attributes:
+        right: (R,) places of the right poses.
+        others: (S,) places of poses that count at this threshold, but not at all of them.
+        before: (R,) how many of `others` stand before each right pose or at its place.
+    """
+
+    right: Integers
+    others: Integers
+    before: Integers
+
+    @classmethod
+    def of(cls, right: Booleans, others: Booleans) -> _Level:
+        """Return the level of (D,) right poses and poses that do not count at all thresholds."""
+        places, sparse = np.flatnonzero(right), np.flatnonzero(others)
+        return cls(places, sparse, np.searchsorted(sparse, places, side="right"))
+
+    def curve(self, counted: Floats, always: Floats) -> tuple[Floats, Floats]:
+        """Return (R,) interpolated precision and how many are right, at each right pose.
+
+        Args:
+            counted: (D,) how often each pose counts.
+            always: (D,) the sum of those that count at all thresholds, up to each.
+        """
+        right = np.cumsum(counted[self.right])
+        others = np.cumsum(np.append(0.0, counted[self.others]))
+        precise = right / (always[self.right] + others[self.before] + np.spacing(1.0))
+        return np.maximum.accumulate(precise[::-1])[::-1], right
+
+
+@dataclass(frozen=True, eq=False)
 class Ranking:
     """D poses by descending score, judged in A area ranges at T thresholds, over I images."""
 
@@ -41,29 +75,42 @@ class Ranking:
     image: Integers  # (D,) index
     people: Integers  # (A, I) how many count
 
+    @cached_property
+    def _always(self) -> Booleans:
+        """(A, D) whether a pose counts at all thresholds, as most do."""
+        return np.asarray((self.right | self.wrong).all(axis=1))
+
+    @cached_property
+    def _levels(self) -> list[list[_Level]]:
+        """The T levels of each area range: found once, for any number of resamples."""
+        others = (self.right | self.wrong) & ~self._always[:, None]
+        return [
+            [_Level.of(*level) for level in zip(*area, strict=True)]
+            for area in zip(self.right, others, strict=True)
+        ]
+
     def curves(self, weights: Floats) -> tuple[Floats, Floats]:
         """Return (A, T, 101) precision and (A, T) recall, each image counting `weights` times.
 
         A pose that counts n times is n equal scores in a row; its right copies raise precision and
-        its wrong ones lower it, so only the end of the row shows in the interpolated curve.
+        its wrong ones lower it, so only the end of the row shows in the interpolated curve. Nor
+        does a wrong pose show, but in the precision of the right ones after it.
         """
         people = self.people @ weights
         shape = self.right.shape[:2]
         precision, recall = np.zeros((*shape, len(RECALLS))), np.zeros(shape)
         counted = weights[self.image]
-        right = np.cumsum(self.right * counted, axis=2)
-        wrong = np.cumsum(self.wrong * counted, axis=2)
-        precise = right / (right + wrong + np.spacing(1.0))
-        best = np.maximum.accumulate(precise[..., ::-1], axis=2)[..., ::-1]
-        for area, threshold in np.ndindex(shape):
-            if people[area] == 0:
-                precision[area], recall[area] = -1, -1
-            elif len(counted):
-                recalled = right[area, threshold] / people[area]
-                places = np.searchsorted(recalled, RECALLS, side="left")
-                reached = places < len(recalled)
-                precision[area, threshold, reached] = best[area, threshold, places[reached]]
-                recall[area, threshold] = recalled[-1]
+        for area, levels in enumerate(self._levels):
+            always = np.cumsum(counted * self._always[area])
+            for threshold, level in enumerate(levels):
+                if people[area] == 0:
+                    precision[area, threshold], recall[area, threshold] = -1, -1
+                elif len(level.right):
+                    best, right = level.curve(counted, always)
+                    places = np.searchsorted(right / people[area], RECALLS, side="left")
+                    reached = places < len(right)
+                    precision[area, threshold, reached] = best[places[reached]]
+                    recall[area, threshold] = right[-1] / people[area]
         return precision, recall
 
     def ap(self, weights: Floats) -> float:

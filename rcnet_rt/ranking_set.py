@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -16,15 +16,17 @@ from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.results import ImagePoses
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.oks import match, share_of_thresholds
-from rcnet_rt.packing import PackedPoses, pack_poses
+from rcnet_rt.packing import PackedPoses, concatenate, pack_poses
 from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import Skeleton
 
 __all__ = ["PoseTable", "RankingSet", "Target", "mirror", "ranking_set", "table"]
 
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 Target = Literal["oks", "share"]
 
+POSES_AT_ONCE = 64  # more at once cost more: some features compare all with all
 NEAR = 0.1  # a matched OKS below it is no match worth the name
 
 
@@ -63,11 +65,11 @@ class RankingSet:
         starts: (I + 1,) where each image's poses begin; the last is P.
     """
 
-    features: npt.NDArray[np.float32]
-    mirrored: npt.NDArray[np.float32]
-    base: npt.NDArray[np.float32]
-    targets: npt.NDArray[np.float32]
-    weights: npt.NDArray[np.float32]
+    features: Singles
+    mirrored: Singles
+    base: Singles
+    targets: Singles
+    weights: Singles
     image: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
 
@@ -169,22 +171,35 @@ def ranking_set(
 ) -> RankingSet:
     """Compute features, base logits and targets, of all images or of those with these numbers."""
     numbers = range(len(poses.pictures)) if images is None else sorted(images)
+    counts = np.array([len(poses.oks[number]) for number in numbers])
     compute = feature_sets.get(features).compute
 
-    def matrix(packed: PackedPoses) -> tuple[Floats, Floats]:
-        logits = formulas.base_logit(base, packed, base_scale)
-        return compute(packed, skeleton, logits), logits
+    def matrix(pictures: Sequence[PackedPoses]) -> tuple[Singles, Singles]:
+        parts = []
+        for some in _parts(numbers, counts):
+            packed = concatenate([pictures[number] for number in some])
+            logits = formulas.base_logit(base, packed, base_scale)
+            matrix = compute(packed, skeleton, logits)
+            parts.append((matrix.astype(np.float32), logits.astype(np.float32)))
+        matrices, logits = zip(*parts, strict=True)
+        return np.concatenate(matrices), np.concatenate(logits)
 
-    seen = [matrix(poses.pictures[number]) for number in numbers]
-    mirrored = [matrix(poses.mirrored[number])[0] for number in numbers]
-    counts = [len(logits) for _, logits in seen]
+    seen, logits = matrix(poses.pictures)
+    mirrored, _ = matrix(poses.mirrored)
     oks = np.concatenate([poses.oks[number] for number in numbers])
     return RankingSet(
-        features=np.concatenate([matrix for matrix, _ in seen]).astype(np.float32),
-        mirrored=np.concatenate(mirrored).astype(np.float32),
-        base=np.concatenate([logits for _, logits in seen]).astype(np.float32),
+        features=seen,
+        mirrored=mirrored,
+        base=logits,
         targets=(share_of_thresholds(oks) if target == "share" else oks).astype(np.float32),
         weights=np.concatenate([poses.weights[number] for number in numbers]).astype(np.float32),
         image=np.repeat(np.arange(len(counts)), counts),
         starts=np.concatenate([[0], np.cumsum(counts)]),
     )
+
+
+def _parts(numbers: Sequence[int], counts: npt.NDArray[np.int64]) -> Iterator[list[int]]:
+    """Yield the numbers of images in a row that have about `POSES_AT_ONCE` poses together."""
+    step = (np.cumsum(counts) - 1) // POSES_AT_ONCE
+    for part in np.split(np.asarray(numbers), np.flatnonzero(np.diff(step)) + 1):
+        yield part.tolist()
