@@ -6,10 +6,12 @@ the four members of `Estimator`.
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
 from rcnet_rt.errors import EstimatorError
+from rcnet_rt.estimators.imported import imported, imported_family, is_import_path
 from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.frame import Image
@@ -18,9 +20,19 @@ __all__ = ["Estimator", "family", "load"]
 
 ALIASES = {"yolo-pose": "yolov8n-pose.pt"}  # the model that the family's weights were measured on
 FILE_SUFFIXES = (".pt", ".onnx", ".engine")
+# Names of other libraries' estimators, and the module here with a function of that name. What
+# follows a colon says which of its models: rtmo:lightweight, mmpose:human.
+ADAPTERS = {
+    "rtmpose": "rtmlib",
+    "rtmo": "rtmlib",
+    "vitpose": "transformers",
+    "keypointrcnn": "torchvision",
+    "mmpose": "mmpose",
+}
 UNDERSTOOD = (
     "a YOLO-Pose name such as yolo-pose, yolov8n-pose or yolo11m-pose, the path of a .pt, .onnx or "
-    ".engine file or of an OpenVINO folder, or replay:FILE"
+    f".engine file or of an OpenVINO folder, {', '.join(ADAPTERS)} (NAME:MODEL for another of its "
+    "models), module:name of your own, or replay:FILE"
 )
 
 
@@ -55,8 +67,8 @@ def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
     """Load the estimator that `model` names.
 
     Args:
-        model: a name, a path, or replay:FILE. A `.pt` file is a pickle, that is, a program: load
-            only those that you trust.
+        model: a name, a path, an import path (module:name), or replay:FILE. A `.pt` file is a
+            pickle, that is, a program: load only those that you trust.
         floor: poses with a lower raw score are not returned.
         device: "auto", "cpu", "cuda", "cuda:1", …
 
@@ -67,6 +79,13 @@ def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
         from rcnet_rt.estimators.replay import open_replay
 
         return open_replay(_existing(model.removeprefix("replay:")))
+    adapter, _, which = model.partition(":")
+    if adapter in ADAPTERS:
+        module = import_module(f"rcnet_rt.estimators.{ADAPTERS[adapter]}")
+        estimator: Estimator = getattr(module, adapter)(which, floor=floor, device=device)
+        return estimator
+    if is_import_path(model):
+        return imported(model)
     from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 
     return UltralyticsEstimator(_resolve(model), floor=floor, device=device)
@@ -85,6 +104,11 @@ def family(model: str) -> str:
         from rcnet_rt.estimators.replay import recorded_family
 
         return recorded_family(_existing(model.removeprefix("replay:")))
+    adapter = model.partition(":")[0]
+    if adapter in ADAPTERS:
+        return adapter
+    if is_import_path(model):
+        return imported_family(model)
     _resolve(model)
     return "yolo-pose"
 
