@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
 from rcnet_rt import estimators
+from rcnet_rt.cli import main
+from rcnet_rt.datasets import jsonl
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators import ultralytics
@@ -208,3 +211,17 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(EstimatorError, match=r"broken.pt cannot be loaded") as caught:
         estimators.load(str(tmp_path / "broken.pt"), floor=0.05)
     assert "\n" not in str(caught.value)
+
+
+def test_the_pipeline_asks_a_recording_by_the_pictures_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("000000000139.png", "000000000785.png"):
+        cv2.imwrite(str(tmp_path / name), IMAGE)
+    recorded = results_file(tmp_path / "results.json", [785])
+    out = tmp_path / "out.jsonl"
+    pictures, model = str(tmp_path / "*.png"), f"replay:{recorded}"
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", pictures, "--model", model, "--no-video", "--json", str(out)])
+    assert stopped.value.code == 0, capsys.readouterr().err
+    assert [len(line["poses"]) for line in jsonl.read_lines(out)] == [0, 1]

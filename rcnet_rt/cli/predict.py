@@ -25,8 +25,9 @@ __all__ = ["predict"]
     "--model",
     default="yolo-pose",
     show_default=True,
-    help="The estimator: a YOLO-Pose name, a .pt, .onnx or .engine file, or an OpenVINO folder. A "
-    ".pt file is a program: load only those you trust.",
+    help="The estimator, as `run` takes it, but no replay: a YOLO-Pose name, a .pt, .onnx, .engine "
+    "file, an OpenVINO folder, rtmpose, rtmo, vitpose, … A .pt file is a program: load only those "
+    "you trust.",
 )
 @click.option(
     "--out",

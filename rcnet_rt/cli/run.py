@@ -96,8 +96,9 @@ class Tally:
     "--model",
     default="yolo-pose",
     show_default=True,
-    help="The estimator: a YOLO-Pose name, a .pt, .onnx or .engine file, an OpenVINO folder, or "
-    "replay:FILE. A .pt file is a program: load only those you trust.",
+    help="The estimator: a YOLO-Pose name, a .pt, .onnx or .engine file, an OpenVINO folder; "
+    "rtmpose, rtmo, vitpose, keypointrcnn, mmpose (rtmo:lightweight, mmpose:human, …); your own by "
+    "module:name; or replay:FILE of any tool. A .pt file is a program: load only those you trust.",
 )
 @weights_option
 @threshold_option

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.imported import imported, imported_family, is_import_path
 from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import Skeleton
-from rcnet_rt.video.frame import Image
+from rcnet_rt.video.frame import Frame, Image
 
-__all__ = ["Estimator", "family", "load"]
+__all__ = ["Estimator", "FrameEstimator", "family", "load"]
 
 ALIASES = {"yolo-pose": "yolov8n-pose.pt"}  # the model that the family's weights were measured on
 FILE_SUFFIXES = (".pt", ".onnx", ".engine")
@@ -60,6 +60,15 @@ class Estimator(Protocol):
 
     def estimate(self, image_bgr: Image) -> Poses:
         """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV."""
+        ...
+
+
+@runtime_checkable
+class FrameEstimator(Protocol):
+    """An estimator that goes by a picture's name and number, as a recording does."""
+
+    def estimate_frame(self, frame: Frame) -> Poses:
+        """Return the poses of a frame."""
         ...
 
 

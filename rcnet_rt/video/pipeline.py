@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.estimators import Estimator
+from rcnet_rt.estimators import Estimator, FrameEstimator
 from rcnet_rt.poses import Poses
 from rcnet_rt.video.frame import Frame, Gap, Image, Source
 from rcnet_rt.video.stages import DEPTH, Newest, run
@@ -81,7 +81,10 @@ def estimate(estimator: Estimator) -> Stage:
     """Return the stage that finds the poses of a frame, with the estimator's own scores."""
 
     def function(frame: Frame) -> Result:
-        poses = estimator.estimate(frame.image_bgr)
+        if isinstance(estimator, FrameEstimator):
+            poses = estimator.estimate_frame(frame)
+        else:
+            poses = estimator.estimate(frame.image_bgr)
         return Result(frame, poses, np.ones(len(poses), np.bool_))
 
     return Stage("estimate", function)
