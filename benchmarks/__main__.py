@@ -10,6 +10,7 @@ from importlib import import_module, util
 from typing import Any
 
 from benchmarks.common import Results, machine, parser, show, write
+from rcnet_rt.errors import RcnetError
 
 __all__ = ["PARTS", "main"]
 
@@ -33,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> Results:
     results: dict[str, Any] = {"machine": machine()}
     show("machine", results["machine"])
     for name in chosen.parts or there:
-        results[name] = import_module(f"benchmarks.{name}").measure()
+        try:
+            results[name] = import_module(f"benchmarks.{name}").measure()
+        except (RcnetError, ImportError) as error:  # data or a package that is not here
+            results[name] = {"not measured": str(error)}
         show(PARTS[name], results[name])
     if chosen.json is not None:
         write(results, chosen.json)

@@ -137,6 +137,19 @@ def _groups(recipe: Recipe, network: Network) -> list[dict[str, Any]]:
     return [{"params": some, "lr": rate, "peak": rate} for some, rate in groups if some]
 
 
+def _vector(parameters: list[nn.Parameter]) -> nn.Parameter:
+    """Make parameters, and their gradients, parts of one vector: one call steps all of them."""
+    vector = nn.Parameter(torch.cat([parameter.detach().ravel() for parameter in parameters]))
+    vector.grad = torch.zeros_like(vector)
+    start = 0
+    for parameter in parameters:
+        place = slice(start, start + parameter.numel())
+        parameter.data = vector.detach()[place].view_as(parameter)
+        parameter.grad = vector.grad[place].view_as(parameter)
+        start = place.stop
+    return vector
+
+
 class _Columns:
     """The ranking set on the device, so that a batch is an index."""
 
@@ -217,11 +230,12 @@ class _State:
 
     def __init__(self, recipe: Recipe, network: Network) -> None:
         self.recipe, self.network, self.averaged = recipe, network, deepcopy(network)
-        self.optimizer = torch.optim.AdamW(
-            _groups(recipe, network), weight_decay=recipe.weight_decay, fused=True
-        )
-        self.parameters = list(network.parameters())
-        self.mean_parameters = list(self.averaged.parameters())
+        groups = _groups(recipe, network)
+        self.vectors = [_vector(group["params"]) for group in groups]
+        for group, vector in zip(groups, self.vectors, strict=True):
+            group["params"] = [vector]
+        self.means = [_vector(group["params"]) for group in _groups(recipe, self.averaged)]
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
         self.steps = 0
 
     def step(self, loss: Tensor) -> None:
@@ -229,14 +243,14 @@ class _State:
         warmth = min(1.0, self.steps / max(self.recipe.warmup_steps, 1))
         for group in self.optimizer.param_groups:
             group["lr"] = warmth * group["peak"]
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=False)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         if self.recipe.average > 0:
             # The first step starts the running mean.
             decay = self.recipe.average if self.steps > 1 else 0.0
             average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-            average(self.mean_parameters, self.parameters, None)
+            average(self.means, self.vectors, None)
 
     def tensors(self) -> dict[str, Tensor]:
         """Name every tensor; those of a fresh optimizer are not there yet."""

@@ -4,6 +4,7 @@ import json
 import platform
 import sys
 import types
+from importlib import import_module
 
 import pytest
 
@@ -50,5 +51,7 @@ def test_all_parts_that_are_there_are_measured(tmp_path, monkeypatch, capsys):
     assert list(results) == ["machine", "invented"]
     assert "a part" in capsys.readouterr().out
     assert json.loads((tmp_path / "all.json").read_text("utf-8"))["invented"] == {"seconds": 2.5}
+    part.measure = lambda: import_module("no_such_package")
+    assert "no_such_package" in everything.main([])["invented"]["not measured"]
     with pytest.raises(SystemExit):
         everything.main(["absent"])
