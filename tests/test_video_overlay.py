@@ -94,3 +94,12 @@ def test_colours_run_from_dark_red_to_green() -> None:
     assert score_color(7) == score_color(1)
     assert score_color(float("nan")) == score_color(0)
     assert len({score_color(i / 10) for i in range(11)}) == 11
+
+
+def test_tracks_are_named(refined: Poses) -> None:
+    kept = np.array([True, False, False, False, False])
+    plain = draw(CANVAS, refined, kept, COCO17)
+    named = draw(CANVAS, replace(refined, track_ids=[12, 0, 1, 2, 3]), kept, COCO17)
+    nobody = draw(CANVAS, replace(refined, track_ids=[-1, 0, 1, 2, 3]), kept, COCO17)
+    assert (named != plain).any()
+    np.testing.assert_array_equal(nobody, plain)

@@ -25,13 +25,16 @@ from rcnet_rt.cli.outputs import JsonLinesSink, open_drawn, plan
 from rcnet_rt.cli.progress import progress_bar
 from rcnet_rt.cli.scoring import Scoring, load_scoring
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
-from rcnet_rt.errors import RcnetError
+from rcnet_rt.errors import RcnetError, SourceError
 from rcnet_rt.estimators import Estimator
+from rcnet_rt.hysteresis import Hysteresis, half_the_odds
+from rcnet_rt.over_time import ScoresOverTime
 from rcnet_rt.second_look import SecondLook
+from rcnet_rt.tracking import ByteTrack, followed
 from rcnet_rt.video import overlay, pipeline
 from rcnet_rt.video.frame import Gap, Image, Source
 from rcnet_rt.video.pipeline import Result, Sink, Stage
-from rcnet_rt.video.source import open_source, split
+from rcnet_rt.video.source import is_video, open_source, split
 from rcnet_rt.video.telemetry import Telemetry, write_telemetry
 
 __all__ = ["RunOptions", "Tally", "execute", "run", "summarise"]
@@ -52,6 +55,7 @@ class RunOptions:
     device: str = "auto"
     backend: str = "auto"
     second_look: int = 0
+    track: bool = False
     max_frames: int | None = None
     telemetry: Path | None = None
 
@@ -60,7 +64,8 @@ class RunOptions:
 class Tally:
     """Counts for the summary; as the last sink it counts what the others have written.
 
-    `looks` are close-ups of a second look, which took `looking` seconds.
+    `looks` are close-ups of a second look, which took `looking` seconds; `followed` are poses that
+    belong to a track.
     """
 
     frames: int = 0
@@ -69,6 +74,7 @@ class Tally:
     moved: int = 0
     looks: int = 0
     looking: float = 0.0
+    followed: int = 0
     outputs: list[Path] = field(default_factory=list)
     telemetry: Telemetry = field(default_factory=Telemetry)
 
@@ -77,6 +83,7 @@ class Tally:
         self.frames += 1
         self.poses += len(result.poses)
         self.kept += int(result.kept.sum())
+        self.followed += len(followed(result.poses))
         raw = result.poses.raw_scores
         if raw is not None:
             self.moved += int((_ranks(raw) != _ranks(result.poses.scores)).sum())
@@ -112,6 +119,12 @@ class Tally:
     "--json", type=click.Path(path_type=Path), help="Write all poses, kept or not, as JSON Lines."
 )
 @second_look_option
+@click.option(
+    "--track",
+    is_flag=True,
+    help="Follow people, so that nobody blinks: scores weigh earlier frames, and who is kept stays "
+    "until the score is clearly below --conf. For videos and cameras; adds no delay.",
+)
 @click.option("--compare", is_flag=True, help="Raw score left, refined right, twice as wide.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option(
@@ -155,6 +168,11 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
         RcnetError: whatever failed. Outputs hold what was done until then.
     """
     parts = split(options.source)
+    if options.track and not all(map(is_video, parts)):
+        raise SourceError(
+            f"--track follows people through time, and {options.source} has pictures, which have "
+            "none; give a video or a camera, or leave --track out"
+        )
     plans = plan(
         options.source,
         parts,
@@ -214,6 +232,7 @@ def _load(options: RunOptions) -> tuple[Scoring, Estimator]:
     scoring.check(estimator)
     if options.second_look:
         estimator = SecondLook(estimator, scoring.refine, options.second_look)
+    _stages(options, scoring, estimator)  # what is not installed fails before anything is written
     return scoring, estimator
 
 
@@ -243,7 +262,13 @@ def _recorder(
 
 def _stages(options: RunOptions, scoring: Scoring, estimator: Estimator) -> list[Stage]:
     """Return what happens to a frame before it is drawn and written."""
-    return [pipeline.estimate(estimator), pipeline.refine(scoring.refine, scoring.threshold)]
+    stages = [pipeline.estimate(estimator), pipeline.refine(scoring.refine, scoring.threshold)]
+    if options.track:
+        keep = Hysteresis(scoring.threshold)
+        # Whoever could not even stay is not worth following.
+        follow = ByteTrack(least=keep.leave)
+        stages.append(pipeline.track(follow, ScoresOverTime(estimator.skeleton), keep))
+    return stages
 
 
 def _drawing(
@@ -289,6 +314,11 @@ def summarise(tally: Tally, scoring: Scoring) -> None:
         f"{tally.frames} frames ({rate:.1f} fps), {tally.poses} poses, {tally.kept} kept "
         f"(score >= {scoring.threshold:.3g}), {tally.moved} changed rank in their frame"
     )
+    if tally.followed:
+        click.echo(
+            f"tracks: {tally.followed} poses followed; once kept, people stay kept while their "
+            f"score is >= {half_the_odds(scoring.threshold):.3g}"
+        )
     refining = tally.telemetry.stages["refine"]
     click.echo(
         f"refining: {1000 * refining.percentile(0.5):.2f} ms a frame (median), "

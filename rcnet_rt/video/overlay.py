@@ -22,7 +22,7 @@ FAR = 30_000  # pixels
 
 
 def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: Skeleton) -> Image:
-    """Return a new picture with the kept poses, each labelled raw -> refined score.
+    """Return a new picture with the kept poses, each labelled #track raw -> refined score.
 
     Args:
         image_bgr: (H, W, 3) uint8.
@@ -31,8 +31,10 @@ def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: 
         skeleton: what joins the keypoints.
     """
     raw = poses.scores if poses.raw_scores is None else poses.raw_scores
+    tracks = np.full(len(poses), -1) if poses.track_ids is None else poses.track_ids
     labels = [
-        f"{before:.2f} -> {after:.2f}" for before, after in zip(raw, poses.scores, strict=True)
+        (f"#{track} " if track >= 0 else "") + f"{before:.2f} -> {after:.2f}"
+        for track, before, after in zip(tracks, raw, poses.scores, strict=True)
     ]
     return _draw(image_bgr, poses, poses.scores, labels, kept, skeleton)
 

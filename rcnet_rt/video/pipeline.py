@@ -20,12 +20,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.estimators import Estimator, FrameEstimator
+from rcnet_rt.hysteresis import Hysteresis
+from rcnet_rt.over_time import ScoresOverTime
 from rcnet_rt.poses import Poses
+from rcnet_rt.tracking import Tracker
 from rcnet_rt.video.frame import Frame, Gap, Image, Source
 from rcnet_rt.video.stages import DEPTH, Newest, run
 from rcnet_rt.video.telemetry import Telemetry
 
-__all__ = ["Result", "Sink", "Stage", "draw", "estimate", "process", "refine", "write"]
+__all__ = ["Result", "Sink", "Stage", "draw", "estimate", "process", "refine", "track", "write"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +38,8 @@ class Result:
     Attributes:
         frame: the picture and its time.
         poses: N poses; once refined, kept or not, the estimator's scores are their `raw_scores`.
-        kept: (N,) whether each refined score is at least the threshold; before that all are.
+        kept: (N,) whether each refined score is at least the threshold, or as the tracks decide;
+            before that all are.
         drawn: (H, W', 3) uint8, blue first, what is shown; None if nothing is drawn.
     """
 
@@ -99,6 +103,21 @@ def refine(refiner: Callable[[Poses], Poses], threshold: float) -> Stage:
         return replace(result, poses=poses, kept=poses.scores.astype(np.float64) >= threshold)
 
     return Stage("refine", function)
+
+
+def track(follow: Tracker, score: ScoresOverTime, keep: Hysteresis) -> Stage:
+    """Return the stage that follows people, weighs their scores over time and says who is kept.
+
+    For frames that have a time, of one source; poses that come with track ids keep them.
+    """
+
+    def function(result: Result) -> Result:
+        time, poses = result.frame.time_seconds, result.poses
+        assert time is not None
+        poses = score(follow(poses, time) if poses.track_ids is None else poses, time)
+        return replace(result, poses=poses, kept=keep(poses, time))
+
+    return Stage("track", function)
 
 
 def draw(drawing: Callable[[Result], Image]) -> Stage:
