@@ -23,7 +23,7 @@ from rcnet_rt.datasets.results import ImagePoses, with_scores
 from rcnet_rt.features import CAUTION, RELATED
 from rcnet_rt.formulas import STANDING
 from rcnet_rt.labelled import Data
-from rcnet_rt.metrics import best_f1_threshold, precision_threshold
+from rcnet_rt.operating_points import best_f1_threshold, precision_threshold
 from rcnet_rt.packing import PackedPoses, pack
 from rcnet_rt.ranking_set import RankingSet, ranking_set, table
 from rcnet_rt.recipes import Recipe

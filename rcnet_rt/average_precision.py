@@ -8,12 +8,13 @@ a training and for a thousand bootstrap resamples.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt.bootstrap import Interval, draws, interval
 from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.results import Entry, indices_by_image, keypoint_values
 from rcnet_rt.errors import DatasetError
@@ -28,15 +29,6 @@ Booleans = npt.NDArray[np.bool_]
 
 MAX_POSES = 20  # COCO counts an image's 20 highest scores
 AREA_RANGES = np.array([[0, 1e5**2], [32**2, 96**2], [96**2, 1e5**2]])  # all, medium, large
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A difference with its bootstrap interval."""
-
-    difference: float
-    low: float
-    high: float
 
 
 class AveragePrecision:
@@ -156,14 +148,48 @@ class AveragePrecision:
             return after.ap(weights) - before.ap(weights)
 
         once = self._weights(images)
-        chosen = np.flatnonzero(once)
-        generator = np.random.default_rng(seed)
-        draws = np.zeros((resamples, len(once)))
-        share = np.full(len(chosen), 1 / len(chosen))
-        draws[:, chosen] = generator.multinomial(len(chosen), share, size=resamples)
-        tail = (1 - confidence) / 2
-        low, high = np.quantile([gain(draw) for draw in draws], [tail, 1 - tail])
-        return Interval(gain(once), float(low), float(high))
+        gains = [gain(draw) for draw in draws(once > 0, resamples, seed)]
+        return interval(gain(once), gains, confidence)
+
+    def bootstrap_metrics(
+        self,
+        scores_before: npt.ArrayLike,
+        scores_after: npt.ArrayLike,
+        resamples: int = 1000,
+        seed: int = 0,
+        images: Collection[int] | None = None,
+        confidence: float = 0.95,
+    ) -> dict[str, Interval]:
+        """Return the gain in each of COCO's figures by its name in `Metrics`, on the same draws.
+
+        Figures that do not exist, for lack of people of that size, are left out.
+        """
+        areas = len(AREA_RANGES)
+        before, after = self.ranking(scores_before, areas), self.ranking(scores_after, areas)
+
+        def gains(weights: Floats) -> Floats:
+            pair = np.array([astuple(ranking.metrics(weights)) for ranking in (before, after)])
+            return np.where((pair < 0).any(axis=0), np.nan, pair[1] - pair[0])
+
+        once = self._weights(images)
+        found = gains(once)
+        drawn = np.array([gains(draw) for draw in draws(once > 0, resamples, seed)])
+        return {
+            field.name: interval(float(found[place]), drawn[:, place], confidence)
+            for place, field in enumerate(fields(Metrics))
+            if np.isfinite(found[place])
+        }
+
+    def by_image(self, scores: npt.ArrayLike) -> Floats:
+        """Return (I,) the AP of each image alone; -1 where nobody counts."""
+        ranking = self.ranking(scores, 1)
+        return np.array([ranking.ap(row) for row in np.eye(len(self.images))])
+
+    def curves(self, scores: npt.ArrayLike, images: Collection[int] | None = None) -> Floats:
+        """Return (T, 101) precision at COCO's thresholds and recalls."""
+        precision, _ = self.ranking(scores, 1).curves(self._weights(images))
+        everybody: Floats = precision[0]
+        return everybody
 
     def _weights(self, images: Collection[int] | None) -> Floats:
         """Return (I,) how often each image counts: 1, or 0 outside of `images`."""

@@ -16,12 +16,8 @@ import numpy.typing as npt
 from rcnet_rt import calibration, formulas
 from rcnet_rt.copies import CopyPoses
 from rcnet_rt.labelled import Data, Split
-from rcnet_rt.metrics import (
-    TRUE_POSITIVE,
-    best_f1_threshold,
-    precision_threshold,
-    ranking_accuracy,
-)
+from rcnet_rt.metrics import TRUE_POSITIVE, ranking_accuracy
+from rcnet_rt.operating_points import best_f1_threshold, precision_threshold
 from rcnet_rt.packing import concatenate
 from rcnet_rt.ranking_set import PoseTable, RankingSet, ranking_set, table
 from rcnet_rt.recipes import Recipe

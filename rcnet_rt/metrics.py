@@ -10,16 +10,16 @@ import numpy.typing as npt
 
 __all__ = [
     "Misranked",
-    "OperatingPoint",
     "Reliability",
+    "Sparsification",
     "ause_oks",
-    "best_f1_threshold",
     "expected_calibration_error",
+    "is_misranked",
     "misranked_false_positives",
     "pearson",
-    "precision_threshold",
     "ranking_accuracy",
     "reliability",
+    "sparsification",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -56,23 +56,43 @@ def pearson(scores: npt.ArrayLike, oks: npt.ArrayLike) -> float:
     return float(np.corrcoef(score, similarity)[0, 1])
 
 
+@dataclass(frozen=True, eq=False)
+class Sparsification:
+    """What is left of the error when the lowest of N scores are removed.
+
+    Attributes:
+        error: (N,) mean of 1 - OKS over the rest after removing k = 0 … N - 1 poses.
+        best: (N,) the same under the best order.
+    """
+
+    error: Floats
+    best: Floats
+
+
+def sparsification(scores: npt.ArrayLike, oks: npt.ArrayLike) -> Sparsification:
+    """Return the sparsification curves of 1 - OKS (Ilg et al., ECCV 2018, not normalised).
+
+    Equal scores are removed in random order: the expected value is returned.
+    """
+    error, score = 1 - _floats(oks), _codes(scores)
+    tied = (np.bincount(score, error) / np.bincount(score))[score]
+    rest = np.arange(1, len(error) + 1)
+    kept = np.cumsum(tied[np.argsort(-score, kind="stable")]) / rest
+    return Sparsification(kept[::-1], (np.cumsum(np.sort(error)) / rest)[::-1])
+
+
 def ause_oks(scores: npt.ArrayLike, oks: npt.ArrayLike) -> float:
     """Return the area under the sparsification error of 1 - OKS; 0 is a perfect order.
 
     As in Ilg et al. (ECCV 2018), but not normalised: remove the k lowest scores, k = 0 … N - 1;
     the mean of 1 - OKS over the rest, minus the same under the best order, averaged over k. In
-    units of OKS. Equal scores are removed in random order: the expected value is returned.
+    units of OKS. NaN without poses.
 
     >>> ause_oks([0.1, 0.7, 0.9], [0.2, 0.5, 0.9])
     0.0
     """
-    error, score = 1 - _floats(oks), _codes(scores)
-    if not len(error):
-        return float("nan")
-    tied = (np.bincount(score, error) / np.bincount(score))[score]
-    rest = np.arange(1, len(error) + 1)
-    curve = np.cumsum(tied[np.argsort(-score, kind="stable")]) / rest
-    return float((curve - np.cumsum(np.sort(error)) / rest).mean())
+    curve = sparsification(scores, oks)
+    return float((curve.error - curve.best).mean()) if len(curve.error) else float("nan")
 
 
 @dataclass(frozen=True)
@@ -96,12 +116,21 @@ def misranked_false_positives(
     >>> misranked_false_positives([0.9, 0.8, 0.7, 0.1], [0.9, 0.0, 0.8, 0.0])
     Misranked(count=1, per_true_positive=0.5)
     """
+    count = int(is_misranked(scores, oks, groups).sum())
+    right = int((_floats(oks) >= TRUE_POSITIVE).sum())
+    return Misranked(count, count / right if right else float("nan"))
+
+
+def is_misranked(
+    scores: npt.ArrayLike, oks: npt.ArrayLike, groups: npt.ArrayLike | None = None
+) -> npt.NDArray[np.bool_]:
+    """Return (N,) which poses are false positives that `misranked_false_positives` counts."""
     score, right = _floats(scores), _floats(oks) >= TRUE_POSITIVE
     group = np.zeros(len(score), dtype=np.int64) if groups is None else _codes(groups)
     lowest = np.full(group.max(initial=0) + 1, np.inf)
     np.minimum.at(lowest, group[right], score[right])
-    count = int((~right & (score > lowest[group])).sum())
-    return Misranked(count, count / int(right.sum()) if right.any() else float("nan"))
+    above: npt.NDArray[np.bool_] = ~right & (score > lowest[group])
+    return above
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,57 +171,6 @@ def expected_calibration_error(scores: npt.ArrayLike, oks: npt.ArrayLike, bins: 
     filled = table.count > 0
     gap = np.abs(table.score - table.oks)[filled]
     return float(np.average(gap, weights=table.count[filled])) if filled.any() else float("nan")
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """What keeping the poses with score >= `threshold` gives, at OKS 0.5."""
-
-    threshold: float
-    precision: float
-    recall: float
-    f1: float
-
-
-def best_f1_threshold(
-    scores: npt.ArrayLike, oks: npt.ArrayLike, people: int
-) -> OperatingPoint | None:
-    """Return the threshold with the best F1 at OKS 0.5; None without poses.
-
-    Args:
-        scores: (N,).
-        oks: (N,) matched OKS, 0 for duplicates and background; leave out poses of weight 0.
-        people: how many there are to be found.
-    """
-    points = _operating_points(scores, oks, people)
-    return max(points, key=lambda point: point.f1, default=None)
-
-
-def precision_threshold(
-    scores: npt.ArrayLike, oks: npt.ArrayLike, people: int, precision: float = 0.95
-) -> OperatingPoint | None:
-    """Return the lowest threshold whose precision at OKS 0.5 is at least `precision`, or None."""
-    points = [p for p in _operating_points(scores, oks, people) if p.precision >= precision]
-    return min(points, key=lambda point: point.threshold, default=None)
-
-
-def _operating_points(
-    scores: npt.ArrayLike, oks: npt.ArrayLike, people: int
-) -> list[OperatingPoint]:
-    """Return the operating point of each distinct score, the highest first."""
-    score, right = _floats(scores), _floats(oks) >= TRUE_POSITIVE
-    order = np.argsort(-score, kind="stable")
-    found = np.cumsum(right[order])
-    last = np.flatnonzero(np.diff(score[order], append=-np.inf))
-    return [
-        OperatingPoint(
-            threshold=float(score[order[end]]),
-            precision=float(found[end] / (end + 1)),
-            recall=float(found[end] / people) if people else 0.0,
-            f1=float(2 * found[end] / (end + 1 + people)),
-        )
-        for end in last
-    ]
 
 
 def _floats(values: Any) -> Floats:

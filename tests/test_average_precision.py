@@ -191,3 +191,26 @@ def test_faults_are_sentences(truth: GroundTruth, content: dict) -> None:
         AveragePrecision(truth, [{**entries[0], "image_id": 10**9}])
     with pytest.raises(DatasetError, match="48 keypoint values"):
         AveragePrecision(truth, [{**entries[0], "keypoints": [0] * 48}])
+
+
+def test_bootstrap_of_all_figures(truth: GroundTruth, content: dict) -> None:
+    entries = make_results(content)
+    judge = AveragePrecision(truth, entries)
+    before, after = scores_of(entries), oracle_scores(truth, entries)
+    gains = judge.bootstrap_metrics(before, after, resamples=50, seed=3)
+    assert gains["ap"] == judge.bootstrap(before, after, resamples=50, seed=3)
+    one, other = (dataclasses.asdict(judge.evaluate(scores)) for scores in (before, after))
+    for name, gain in gains.items():
+        assert gain.difference == pytest.approx(other[name] - one[name])
+        assert gain.low <= gain.high
+    assert gains.keys() == {name for name, value in one.items() if value >= 0}
+
+
+def test_curves_and_single_images(truth: GroundTruth, content: dict) -> None:
+    entries = make_results(content)
+    judge = AveragePrecision(truth, entries)
+    scores = scores_of(entries)
+    assert judge.curves(scores).mean() == pytest.approx(judge.ap(scores))
+    assert judge.curves(scores).shape == (10, 101)
+    expected = [judge.ap(scores, {image}) for image in judge.images]
+    np.testing.assert_allclose(judge.by_image(scores), expected)

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from rcnet_rt.metrics import (
     ause_oks,
-    best_f1_threshold,
     expected_calibration_error,
+    is_misranked,
     misranked_false_positives,
     pearson,
-    precision_threshold,
     ranking_accuracy,
     reliability,
+    sparsification,
 )
 
 # Few distinct values, so that ties of both kinds occur.
@@ -112,28 +112,23 @@ def test_calibration_error() -> None:
     assert np.isnan(expected_calibration_error([], []))
 
 
-@given(TABLES, st.floats(0.1, 1))
-def test_thresholds_equal_a_plain_search(table: np.ndarray, wanted: float) -> None:
-    scores, oks, _ = table
-    people = int((oks >= 0.5).sum()) + 2
-
-    def judged(threshold: float) -> tuple[float, float]:
-        right = oks[scores >= threshold] >= 0.5
-        return right.mean(), 2 * right.sum() / (len(right) + people)
-
-    best = best_f1_threshold(scores, oks, people)
-    assert best is not None
-    assert best.f1 == pytest.approx(max(judged(score)[1] for score in scores))
-    assert (best.precision, best.f1) == pytest.approx(judged(best.threshold))
-    precise = [score for score in scores if judged(score)[0] >= wanted]
-    found = precision_threshold(scores, oks, people, wanted)
-    assert (found.threshold if found else None) == (min(precise) if precise else None)
-
-
 def test_nothing_to_measure() -> None:
-    assert best_f1_threshold([], [], 3) is None
-    assert precision_threshold([0.9], [0.1], 3) is None
     assert np.isnan(ranking_accuracy([], []))
     assert np.isnan(ause_oks([], []))
     assert np.isnan(pearson([], []))
     assert misranked_false_positives([], []).count == 0
+
+
+def test_ause_is_the_area_between_the_sparsification_curves() -> None:
+    curve = sparsification([0.9, 0.5, 0.1], [0.6, 0.9, 0.5])
+    np.testing.assert_allclose(
+        curve.error, [1.0 / 3, 0.25, 0.4]
+    )  # all, without the last, the first
+    np.testing.assert_allclose(curve.best, [1.0 / 3, 0.25, 0.1])
+    assert ause_oks([0.9, 0.5, 0.1], [0.6, 0.9, 0.5]) == pytest.approx(0.1)
+
+
+def test_misranked_poses_are_those_that_are_counted() -> None:
+    scores, oks, groups = [0.9, 0.8, 0.7, 0.9, 0.1], [0.0, 0.9, 0.0, 0.4, 0.6], [0, 0, 0, 1, 1]
+    assert is_misranked(scores, oks, groups).tolist() == [True, False, False, True, False]
+    assert misranked_false_positives(scores, oks, groups).count == 2

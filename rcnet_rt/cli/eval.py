@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -14,18 +15,32 @@ from rich.text import Text
 from rcnet_rt import __version__
 from rcnet_rt.cli.options import dataset_options, debug_option, weights_option
 from rcnet_rt.cli.refine import load_refiner, rescore
-from rcnet_rt.cli.tables import LEGEND, comparison_table, evaluation_json, wide_console
+from rcnet_rt.cli.tables import comparison_table, evaluation_json, wide_console
+from rcnet_rt.cli.thresholds import (
+    Answer,
+    Demand,
+    answers,
+    answers_json,
+    answers_table,
+    demand_options,
+)
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import Evaluation, compare
+from rcnet_rt.evaluation_rows import LEGEND
 from rcnet_rt.labelled import Data
 from rcnet_rt.refiner import Refiner
+from rcnet_rt.report.folder import PAGE, check_folder
+from rcnet_rt.report.page import Subject, write_report
+from rcnet_rt.report.png import require_packages
 from rcnet_rt.video.sink import check_output_file
 from rcnet_rt.weights_file import Weights
 
 __all__ = ["eval_command", "judge", "load_data", "part", "trained_on"]
+
+UNSEEN = "images not trained on"
 
 
 @click.command("eval", epilog=LEGEND)
@@ -39,6 +54,13 @@ __all__ = ["eval_command", "judge", "load_data", "part", "trained_on"]
     help="Count the images of --split that have no pose too, as pycocotools and crowdposetools do.",
 )
 @click.option("--json", type=click.Path(path_type=Path), help="Write all figures there too.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write a page there with tables, curves and pictures of the images that changed most.",
+)
+@demand_options
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option("--backend", default="auto", show_default=True, help="What runs the refiner.")
 @debug_option
@@ -49,44 +71,75 @@ def eval_command(
     split: str | None,
     all_images: bool,
     json: Path | None,
+    report: Path | None,
+    demands: list[Demand],
     device: str,
     backend: str,
 ) -> None:
     """Judge the scores of a COCO results file before and after refining.
 
     RESULTS is what an estimator gave, plain or gzipped; it is judged over the images that occur in
-    it, as `rcnet-rt refine` would re-score it.
+    it, as `rcnet-rt refine` would re-score it. Where weights were trained on some of the images,
+    the report and the thresholds are about the others.
     """
     if all_images and split is None:
         raise click.UsageError("--all-images needs --split: all images of which split?")
-    if json is not None:
-        check_output_file(json)
+    _check_outputs(json, report)
     refiner = load_refiner(weights, device, backend)
     data = load_data(results, dataset, split, all_images)
     refined = rescore(data.entries, refiner)
     seen = trained_on(data, refiner.weights)
     unseen = data.ground_truth.images.keys() - seen
     everything = judge(data, refined)
-    fresh = judge(part(data, unseen), refined) if seen and unseen else None
+    chosen = part(data, unseen) if seen and unseen else data
+    fresh = None if chosen is data else judge(chosen, refined)
+    found = answers(demands, chosen, refined)
     console = wide_console()
     click.echo(_heading(results, data, refiner))
     _warn(len(seen), len(data.poses), refiner.weights)
     _show(console, everything)
     if fresh is not None:
-        _show(console, fresh, "images not trained on")
+        _show(console, fresh, UNSEEN)
+    for item in answers_table(found, UNSEEN if fresh is not None else "all images"):
+        console.print(item)
     console.print(Text(LEGEND, "dim"))
+    subject = Subject(
+        results.name, refiner.weights, refiner.backend_name, len(data.poses), len(seen)
+    )
     if json is not None:
-        about = {
-            "rcnet_rt": __version__,
-            "results": str(results),
-            "weights": refiner.weights.name,
-            "backend": refiner.backend_name,
-            "images_trained_on": len(seen),
-        }
-        unflattered = None if fresh is None else evaluation_json(fresh)
-        record = {**about, **evaluation_json(everything), "images_not_trained_on": unflattered}
-        write_json(json, record)
+        write_json(json, _record(results, subject, everything, fresh, found))
         click.echo(f"figures -> {json}")
+    if report is not None:
+        write_report(report, subject, chosen, refined, fresh or everything, dataset)
+        click.echo(f"report -> {report / PAGE}")
+
+
+def _check_outputs(json: Path | None, report: Path | None) -> None:
+    """Find out before the work, not after it, that something cannot be written."""
+    if json is not None:
+        check_output_file(json)
+    if report is not None:
+        require_packages()
+        check_folder(report)
+
+
+def _record(
+    results: Path,
+    subject: Subject,
+    everything: Evaluation,
+    fresh: Evaluation | None,
+    found: list[Answer],
+) -> dict[str, Any]:
+    return {
+        "rcnet_rt": __version__,
+        "results": str(results),
+        "weights": subject.weights.name,
+        "backend": subject.backend,
+        "images_trained_on": subject.seen,
+        **evaluation_json(everything),
+        "images_not_trained_on": None if fresh is None else evaluation_json(fresh),
+        "thresholds": answers_json(found),
+    }
 
 
 def load_data(

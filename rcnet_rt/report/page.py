@@ -1,0 +1,177 @@
+"""The report: one HTML page that needs nothing else, and its figures as PNG files beside it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from rcnet_rt import __version__
+from rcnet_rt.average_precision import Interval
+from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.evaluation import Comparison, Evaluation
+from rcnet_rt.evaluation_rows import LEGEND, rows_of, sorted_peers
+from rcnet_rt.labelled import Data
+from rcnet_rt.report import captions
+from rcnet_rt.report.charts import charts
+from rcnet_rt.report.folder import GENERATOR, PAGE, write_folder
+from rcnet_rt.report.numbers import KINDS_OKS, Floats, Numbers, collect
+from rcnet_rt.report.pictures import MOST_POSES, Picture, pictures
+from rcnet_rt.report.png import encode, require_packages
+from rcnet_rt.weights_file import Weights
+
+__all__ = ["Subject", "write_report"]
+
+MOST_PICTURES = 4  # that gained, and as many that lost
+WITH_INTERVAL = {
+    "AP": "ap",
+    "AP50": "ap50",
+    "AP75": "ap75",
+    "APm": "ap_medium",
+    "APl": "ap_large",
+    "AR": "ar",
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the report is about.
+
+    Attributes:
+        results: name of the results file.
+        weights: what refined.
+        backend: what ran it.
+        images: how many images the results have with ground truth.
+        seen: how many of them the weights were trained on.
+    """
+
+    results: str
+    weights: Weights
+    backend: str
+    images: int
+    seen: int
+
+    @property
+    def flatters(self) -> bool:
+        """Whether all images were trained on; else the report is about the others."""
+        return self.seen == self.images
+
+
+def write_report(
+    folder: Path,
+    subject: Subject,
+    data: Data,
+    refined: Floats,
+    evaluation: Evaluation,
+    dataset: Dataset,
+    resamples: int = 1000,
+) -> None:
+    """Write the report of an evaluation into a folder, whole or not at all.
+
+    Args:
+        folder: new, empty, or with an earlier report.
+        subject: what it is about.
+        data: the results with the ground truth of the images that it is about.
+        refined: (E,) scores of the results' entries.
+        evaluation: of the same.
+        dataset: where the pictures are; without them there are none in the report.
+        resamples: of the bootstrap.
+
+    Raises:
+        OutputError: a package is missing, or the folder is not free or cannot be written.
+    """
+    require_packages()
+    numbers = collect(data, refined, evaluation, resamples)
+    figures = {name: encode(figure) for name, figure in charts(numbers).items()}
+    gained = [change for change in numbers.images if change.weight > 0]
+    lost = [change for change in reversed(numbers.images) if change.weight < 0]
+    shown = {
+        "gained": list(pictures(data, refined, gained, dataset, MOST_PICTURES)),
+        "lost": list(pictures(data, refined, lost, dataset, MOST_PICTURES)),
+    }
+    figures.update(_picture_files(chain(*shown.values())))
+    page = _render(subject, numbers, shown, figures)
+    files = {f"{name}.png": content for name, content in figures.items()}
+    write_folder(folder, {PAGE: page.encode(), **files})
+
+
+def _picture_files(shown: Iterator[Picture]) -> Iterator[tuple[str, bytes]]:
+    for picture in shown:
+        yield f"image-{picture.change.image}-raw", picture.orders.before.png
+        yield f"image-{picture.change.image}-refined", picture.orders.after.png
+
+
+def _render(
+    subject: Subject,
+    numbers: Numbers,
+    shown: Mapping[str, Sequence[Picture]],
+    figures: Mapping[str, bytes],
+) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    evaluation = numbers.evaluation
+    tables = [_table("All images", evaluation.all_images, numbers.gains)]
+    if (complete := evaluation.complete_images) is not None:
+        tables.append(_table("Images with complete annotations", complete, {"ap": complete.gain}))
+    return environment.from_string(template).render(
+        generator=GENERATOR,
+        version=__version__,
+        subject=subject,
+        held_out=_held_out(subject.weights),
+        numbers=numbers,
+        comparison=evaluation.all_images,
+        tables=tables,
+        pictures=shown,
+        captions=captions,
+        kinds_oks=KINDS_OKS,
+        most_poses=MOST_POSES,
+        legend=LEGEND,
+        sources={
+            name: f"data:image/png;base64,{base64.b64encode(content).decode()}"
+            for name, content in figures.items()
+        },
+    )
+
+
+def _table(title: str, comparison: Comparison, gains: Mapping[str, Interval]) -> dict[str, Any]:
+    """Return the table of a comparison as the template draws it."""
+    peers = sorted_peers(comparison)
+    reports = (comparison.before, *peers.values(), comparison.after)
+    rows = []
+    for row in rows_of(comparison):
+        change, better = row.change(comparison.before, comparison.after)
+        gain = gains.get(WITH_INTERVAL.get(row.label, ""))
+        rows.append(
+            {
+                "label": row.label,
+                "values": [row.text(row.value(report)) for report in reports],
+                "change": change,
+                "better": better,
+                "interval": f"{100 * gain.low:+.2f} to {100 * gain.high:+.2f}" if gain else "",
+            }
+        )
+    names = ["raw", *(name.replace("_", " ") for name in peers), "refined"]
+    return {"title": title, "comparison": comparison, "names": names, "rows": rows}
+
+
+def _held_out(weights: Weights) -> list[dict[str, Any]]:
+    """Return the figures that weights carry about images that their network did not see."""
+    return [
+        {
+            "name": name,
+            "images": figures["images"],
+            "raw": f"{100 * figures['scores']['before']['AP']:.2f}",
+            "refined": f"{100 * figures['scores']['after']['AP']:.2f}",
+            "gain": "{:+.2f} [{:+.2f}, {:+.2f}]".format(*(100 * v for v in figures["gain"])),
+        }
+        for name, figures in weights.training.get("figures", {}).items()
+        if "scores" in figures and len(figures["gain"]) == 3
+    ]

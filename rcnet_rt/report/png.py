@@ -1,0 +1,64 @@
+"""matplotlib figures as PNG bytes, without global state: no pyplot, no window, no back end."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from rcnet_rt.errors import OutputError, missing_package
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["DPI", "axes", "encode", "encode_picture", "require_packages"]
+
+DPI = 200  # twice what a page shows, for sharp screens and paper
+INK, GRID = "#22262b", "#d9dce0"
+
+
+def require_packages() -> None:
+    """Check that the report can be drawn.
+
+    Raises:
+        OutputError: matplotlib or jinja2 is missing.
+    """
+    for package in ("matplotlib", "jinja2"):
+        try:
+            __import__(package)
+        except ImportError as error:
+            raise OutputError(missing_package(package, "Reports", "rcnet-rt[report]")) from error
+
+
+def axes(width: float = 4.6, height: float = 3.5) -> Axes:
+    """Return empty axes in the report's style on a figure of their own, in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, height), dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    ax = figure.add_subplot(facecolor="white")
+    ax.grid(color=GRID, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.tick_params(labelsize=9, colors=INK, length=0)
+    for side in ("top", "right", "left", "bottom"):
+        ax.spines[side].set_visible(side in ("left", "bottom"))
+        ax.spines[side].set_color("#8a9099")
+    return ax
+
+
+def encode(figure: Figure) -> bytes:
+    """Return a figure as PNG; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def encode_picture(figure: Figure) -> bytes:
+    """Return a figure with a photograph as PNG of 256 colours, a third of the size."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(encode(figure))).convert("RGB")
+    buffer = io.BytesIO()
+    picture.quantize(256, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
