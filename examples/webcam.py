@@ -8,9 +8,10 @@ import sys
 import cv2
 
 from rcnet_rt import Refiner, estimators
-from rcnet_rt.video.overlay import draw
-from rcnet_rt.video.pipeline import process
+from rcnet_rt.video import overlay, pipeline
+from rcnet_rt.video.frame import Gap
 from rcnet_rt.video.source import open_source
+from rcnet_rt.video.telemetry import Telemetry
 
 
 def main() -> None:
@@ -18,11 +19,21 @@ def main() -> None:
     source, model = [*sys.argv[1:], *["0", "yolo-pose"][len(sys.argv) - 1 :]][:2]
     refiner = Refiner("yolo-pose")
     estimator = estimators.load(model, floor=0.05)
-    threshold = refiner.weights.threshold("auto")
+    stages = [
+        pipeline.estimate(estimator),
+        pipeline.refine(refiner, refiner.weights.threshold("auto")),
+        pipeline.draw(
+            lambda result: overlay.draw(
+                result.frame.image_bgr, result.poses, result.kept, estimator.skeleton
+            )
+        ),
+    ]
     with open_source(source) as frames:
-        for result in process(frames, estimator, refiner, threshold):
-            image = draw(result.frame.image_bgr, result.poses, result.kept, estimator.skeleton)
-            cv2.imshow("rcnet-rt", image)
+        live = frames.kind == "camera"  # of a camera the newest frame, of a video every one
+        for result in pipeline.process(frames, stages, Telemetry(), realtime=live):
+            if isinstance(result, Gap):
+                continue
+            cv2.imshow("rcnet-rt", result.drawn)
             if cv2.waitKey(1) == ord("q"):
                 break
 

@@ -1,0 +1,357 @@
+"""The examples run as they stand, or as far as they go without what they are examples for."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import py_compile
+import sys
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from rcnet_rt import Poses, Refiner
+from rcnet_rt.datasets import jsonl
+from rcnet_rt.video.source import open_source
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+@pytest.fixture
+def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Import an example by its path under examples/, as `python examples/…` would."""
+    before = set(sys.modules)
+
+    def load(name: str) -> ModuleType:
+        path = EXAMPLES / name
+        monkeypatch.syspath_prepend(str(path.parent))
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+        return module
+
+    yield load
+    for name in {path.stem for path in EXAMPLES.rglob("*.py")} - before:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def yolo(shared_data: Path) -> str:
+    pytest.importorskip("openvino")
+    return str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.name)
+def test_examples_compile(path: Path, tmp_path: Path) -> None:
+    py_compile.compile(str(path), cfile=str(tmp_path / "compiled"), doraise=True)
+
+
+def test_library_hook(example: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    example("library_hook.py").main()
+    assert capsys.readouterr().out.count("frame ") == 10
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ultralytics_loop(
+    example: Any,
+    yolo: str,
+    shared_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    source = str(shared_data / "videos" / "people.mp4")
+    monkeypatch.setattr(sys, "argv", ["ultralytics_loop.py", yolo, source])
+    example("ultralytics_loop.py").main()
+    assert capsys.readouterr().out.count(" -> ") > 10
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_webcam(
+    example: Any, yolo: str, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[np.ndarray] = []
+    monkeypatch.setattr(cv2, "imshow", lambda _, image: shown.append(image))
+    monkeypatch.setattr(cv2, "waitKey", lambda _: ord("q") if len(shown) == 3 else -1)
+    source = str(shared_data / "videos" / "people.mp4")
+    monkeypatch.setattr(sys, "argv", ["webcam.py", source, yolo])
+    example("webcam.py").main()
+    assert [image.shape for image in shown] == [(540, 960, 3)] * 3
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_supervision_video(example: Any, yolo: str, shared_data: Path, tmp_path: Path) -> None:
+    source, target = str(shared_data / "videos" / "people.mp4"), tmp_path / "drawn.mp4"
+    example("supervision_video.py").main(source, str(target), yolo, max_frames=2)
+    with open_source(source) as before, open_source(str(target)) as after:
+        for original, drawn in zip(before, after, strict=False):
+            difference = original.image_bgr.astype(int) - drawn.image_bgr
+            assert (np.abs(difference).max(axis=2) > 100).sum() > 500, "skeletons are drawn"
+
+
+class TestRobotLoop:
+    def test_speed(self, example: Any) -> None:
+        loop = example("robot_loop.py")
+        nobody, somebody = np.zeros((0, 17, 3)), np.zeros((1, 17, 3))
+        assert loop.speed(None, 1.0) == 0
+        assert loop.speed(loop.Seen(nobody, 1.0), 1.0) == 1
+        assert 0 < loop.speed(loop.Seen(somebody, 1.0), 1.0) < 1
+        stale = 1.0 + loop.MAX_AGE + 0.01
+        assert loop.speed(loop.Seen(nobody, 1.0), stale) == 0
+
+    def test_a_person_with_a_faulty_number_is_a_person(self, example: Any) -> None:
+        loop = example("robot_loop.py")
+        poses = np.random.default_rng(0).uniform(0.3, 1.0, (2, 17, 3)) * (300, 300, 1)
+        poses[0, 3, 2] = np.nan
+        scores = np.array([0.9, 0.001])
+        assert loop.believed(poses, scores)[:, 0, 0].tolist() == [poses[0, 0, 0]]
+
+    def test_it_drives(self, example: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        example("robot_loop.py").main(seconds=0.3)
+        assert "speed" in capsys.readouterr().out
+
+
+def fake(monkeypatch: pytest.MonkeyPatch, name: str, **members: Any) -> ModuleType:
+    """Put a module into the place of one that is not installed."""
+    parts = name.split(".")
+    for end in range(1, len(parts)):
+        monkeypatch.setitem(sys.modules, ".".join(parts[:end]), ModuleType(parts[end - 1]))
+    module = ModuleType(name)
+    vars(module).update(members)
+    monkeypatch.setitem(sys.modules, name, module)
+    return module
+
+
+class TestMmposeMetric:
+    """Against what mmpose's CocoMetric hands on: a dict a person (top-down), or an image."""
+
+    @pytest.fixture
+    def metric(self, example: Any, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+        class CocoMetric:
+            def __init__(self, ann_file: str, score_mode: str = "bbox_keypoint") -> None:
+                self.score_mode = score_mode
+
+            def compute_metrics(self, results: list[Any]) -> dict[str, Any]:
+                predictions = [each[0] if isinstance(each, tuple) else each for each in results]
+                return {"scores": [each["bbox_scores"].tolist() for each in predictions]}
+
+        registry = SimpleNamespace(register_module=lambda: lambda cls: cls)
+        fake(monkeypatch, "mmpose.evaluation.metrics", CocoMetric=CocoMetric)
+        fake(monkeypatch, "mmpose.registry", METRICS=registry)
+        return example("mmpose_coco_metric.py")
+
+    @staticmethod
+    def prediction(poses: Poses, image: int) -> dict[str, Any]:
+        return {
+            "id": image,
+            "img_id": image,
+            "keypoints": np.asarray(poses.keypoints),
+            "keypoint_scores": np.asarray(poses.keypoint_scores),
+            "bbox_scores": np.asarray(poses.scores),
+        }
+
+    @pytest.mark.parametrize("paired", [True, False])
+    def test_people_of_an_image_are_refined_together(
+        self, metric: ModuleType, random_poses: Poses, paired: bool
+    ) -> None:
+        first, second = random_poses[:3], random_poses[3:]
+        order = [(first[0], 1), (second[0], 2), (first[1], 1), (first[2], 1), (second[1], 2)]
+        people = [self.prediction(pose, image) for pose, image in order]
+        judge = metric.RefinedCocoMetric(ann_file="", weights="yolo-pose")
+        assert judge.score_mode == "bbox"
+        results = [(person, {}) for person in people] if paired else people
+        scores = judge.compute_metrics(results)["scores"]
+        refiner = Refiner("yolo-pose")
+        plain = [
+            Poses(p.keypoints, p.scores, keypoint_scores=p.keypoint_scores) for p in (first, second)
+        ]
+        one, two = (refiner(poses).scores for poses in plain)
+        expected = [[one[0]], [two[0]], [one[1]], [one[2]], [two[1]]]
+        np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+    def test_bottom_up_results_and_any_weights(
+        self, metric: ModuleType, random_poses: Poses
+    ) -> None:
+        judge = metric.RefinedCocoMetric(ann_file="")
+        results = [self.prediction(random_poses, 1), self.prediction(random_poses[:2], 2)]
+        scores = judge.compute_metrics(results)["scores"]
+        assert [len(each) for each in scores] == [5, 2]
+        assert all(0 <= score <= 1 for each in scores for score in each)
+
+
+class TestFiftyOne:
+    @pytest.fixture
+    def samples(self, example: Any, tmp_path: Path, random_poses: Poses) -> Path:
+        missing = random_poses.keypoints.copy()
+        missing[0, 2] = np.nan
+        poses = Poses(
+            missing, random_poses.scores, keypoint_scores=random_poses.keypoint_scores
+        ).with_scores(random_poses.scores / 2)
+        cv2.imwrite(str(tmp_path / "a.png"), np.zeros((400, 800, 3), np.uint8))
+        header = jsonl.Header("folder", "yolo", "yolo-pose", "coco17", 0.3, "yolo-pose", (800, 400))
+        with jsonl.JsonLinesWriter(tmp_path / "poses.jsonl", header) as writer:
+            writer.write(0, None, poses, poses.scores > 0.3, "a.png")
+        out = tmp_path / "samples.json"
+        example("fiftyone_export.py").export(tmp_path / "poses.jsonl", tmp_path, out)
+        return out
+
+    def test_export(self, samples: Path, tmp_path: Path, random_poses: Poses) -> None:
+        (sample,) = json.loads(samples.read_text())["samples"]
+        assert sample["filepath"] == str(tmp_path / "a.png")
+        assert len(sample["poses"]) == 5
+        first = sample["poses"][0]
+        assert all(map(math.isnan, first["points"][2]))
+        expected = random_poses.keypoints[0, 0] / (800, 400)
+        np.testing.assert_allclose(first["points"][0], expected, rtol=1e-6)
+        assert first["raw_score"] == pytest.approx(2 * first["score"], rel=1e-6)
+
+    def test_load(self, samples: Path, example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With FiftyOne's names, as far as they are used."""
+
+        class Dataset:
+            def add_samples(self, samples: Iterator[Any]) -> None:
+                self.samples = list(samples)
+
+        names = ("KeypointSkeleton", "Sample", "Keypoints", "Keypoint")
+        fake(monkeypatch, "fiftyone", Dataset=Dataset, **dict.fromkeys(names, SimpleNamespace))
+        dataset = example("fiftyone_export.py").load(str(samples))
+        assert len(dataset.default_skeleton.labels) == 17
+        (sample,) = dataset.samples
+        assert [pose.label for pose in sample.poses.keypoints] == ["person"] * 5
+
+
+def image_message(encoding: str, pixels: np.ndarray, padding: int = 0) -> SimpleNamespace:
+    """A sensor_msgs/Image: rows of `step` bytes."""
+    height, width = pixels.shape[:2]
+    rows = np.pad(pixels.reshape(height, -1), ((0, 0), (0, padding)))
+    stamp = SimpleNamespace(sec=12, nanosec=500_000_000)
+    return SimpleNamespace(
+        header=SimpleNamespace(stamp=stamp, frame_id="camera"),
+        height=height,
+        width=width,
+        encoding=encoding,
+        step=rows.shape[1],
+        data=rows.tobytes(),
+    )
+
+
+TAKEN = 12_500_000_000  # the stamp above
+
+
+class TestRos2:
+    @pytest.fixture
+    def refinement(self, example: Any) -> ModuleType:
+        return example("ros2/pose_refinement.py")
+
+    @pytest.mark.parametrize("padding", [0, 5])
+    def test_encodings(self, refinement: ModuleType, padding: int) -> None:
+        bgr = np.random.default_rng(0).integers(0, 255, (4, 6, 3)).astype(np.uint8)
+        alpha = np.full((4, 6, 1), 255, np.uint8)
+        made = {
+            "bgr8": bgr,
+            "rgb8": bgr[:, :, ::-1],
+            "bgra8": np.concatenate([bgr, alpha], axis=2),
+            "rgba8": np.concatenate([bgr[:, :, ::-1], alpha], axis=2),
+        }
+        for encoding, pixels in made.items():
+            message = image_message(encoding, pixels, padding)
+            np.testing.assert_array_equal(refinement.image_bgr(message), bgr)
+        grey = refinement.image_bgr(image_message("mono8", bgr[:, :, :1], padding))
+        np.testing.assert_array_equal(grey, bgr[:, :, [0, 0, 0]])
+        with pytest.raises(ValueError, match="encoding '16UC1'; expected bgr8"):
+            refinement.image_bgr(image_message("16UC1", bgr))
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_answers(self, refinement: ModuleType, yolo: str, shared_data: Path) -> None:
+        with open_source(str(shared_data / "videos" / "people.mp4")) as source:
+            picture = next(iter(source)).image_bgr
+        node = refinement.PoseRefinement(yolo, threshold=0.4, max_age=0.2)
+        message = image_message("bgr8", picture)
+        assert node.answer(message, TAKEN, TAKEN + 300_000_000) is None
+        assert node.stale == 1
+        answer = node.answer(message, TAKEN, TAKEN + 100_000_000)
+        assert node.stale == 1
+        assert len(answer.poses) > 3
+        assert answer.poses.raw_scores is not None
+        np.testing.assert_array_equal(answer.kept, answer.poses.scores >= 0.4)
+
+    def test_the_node(
+        self, example: Any, monkeypatch: pytest.MonkeyPatch, random_poses: Poses, tmp_path: Path
+    ) -> None:
+        """With ROS's names, as far as they are used."""
+        ros = FakeRos(monkeypatch)
+        (tmp_path / "five.py").write_text(
+            "import numpy as np\nfrom rcnet_rt import Poses\n\n\ndef estimate(image_bgr):\n"
+            "    return Poses(np.full((1, 17, 2), 5.0), [0.5])\n"
+        )
+        monkeypatch.syspath_prepend(str(tmp_path))
+        ros.parameters = {"model": "five:estimate", "max_age": 0.2}
+        node = example("ros2/pose_node.py").PoseNode()
+        message_type, topic, callback, quality = ros.subscription
+        assert (message_type.__name__, topic) == ("Image", "~/image")
+        assert (quality.history, quality.depth, quality.reliability) == ("last", 1, "best effort")
+        picture = image_message("rgb8", np.zeros((48, 64, 3), np.uint8))
+        ros.now = TAKEN + 10_000_000
+        callback(picture)
+        ros.now = TAKEN + 900_000_000
+        callback(picture)
+        (published,) = ros.published
+        said = json.loads(published.data)
+        assert said["stamp"] == {"sec": 12, "nanosec": 500_000_000}
+        assert said["frame_id"] == "camera"
+        (pose,) = said["poses"]
+        assert pose["score_raw"] == 0.5
+        assert 0 <= pose["score"] <= 1
+        assert len(pose["keypoints"]) == 17
+        assert node is not None
+        assert "1 pictures were too old" in ros.warnings[0]
+
+
+class FakeRos:
+    """Stands in for rclpy and two message packages."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.parameters: dict[str, Any] = {}
+        self.published: list[Any] = []
+        self.warnings: list[str] = []
+        self.now = 0
+        ros = self
+
+        class Node:
+            def __init__(self, name: str) -> None:
+                self.name = name
+
+            def declare_parameter(self, name: str, default: Any) -> Any:
+                return SimpleNamespace(value=ros.parameters.get(name, default))
+
+            def create_publisher(self, *_: Any) -> Any:
+                return SimpleNamespace(publish=ros.published.append)
+
+            def create_subscription(self, *arguments: Any) -> None:
+                ros.subscription = arguments
+
+            def get_clock(self) -> Any:
+                return SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=ros.now))
+
+            def get_logger(self) -> Any:
+                return SimpleNamespace(warning=lambda text, **_: ros.warnings.append(text))
+
+        fake(monkeypatch, "rclpy.node", Node=Node)
+        fake(
+            monkeypatch,
+            "rclpy.qos",
+            QoSProfile=SimpleNamespace,
+            HistoryPolicy=SimpleNamespace(KEEP_LAST="last"),
+            ReliabilityPolicy=SimpleNamespace(BEST_EFFORT="best effort"),
+        )
+        fake(monkeypatch, "sensor_msgs.msg", Image=types.new_class("Image"))
+        fake(monkeypatch, "std_msgs.msg", String=types.new_class("String"))
