@@ -25,7 +25,7 @@ from rcnet_rt.errors import DatasetError
 from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import Skeleton
 
-__all__ = ["Copy", "CopyPoses", "alter", "poses_by_copy", "seen_through"]
+__all__ = ["Copy", "CopyPoses", "alter", "last_of_each_copy", "poses_by_copy", "seen_through"]
 
 Image = npt.NDArray[np.uint8]
 
@@ -159,6 +159,27 @@ class CopyPoses:
     poses: ImagePoses
 
 
+def last_of_each_copy(files: Sequence[Sequence[Entry]]) -> list[Entry]:
+    """Return the entries of all files; of a copy that is in several, those of the last.
+
+    >>> first, second = ({"image_id": 1, "copy": {"number": number}} for number in (0, 1))
+    >>> again = {**first, "score": 0.5}
+    >>> last_of_each_copy([[first, first, second], [again]]) == [second, again]
+    True
+    """
+    last = {_copy_of(entry): number for number, file in enumerate(files) for entry in file}
+    return [
+        entry
+        for number, file in enumerate(files)
+        for entry in file
+        if last[_copy_of(entry)] == number
+    ]
+
+
+def _copy_of(entry: Entry) -> str:
+    return f"{entry['image_id']} {entry.get('copy')}"
+
+
 def poses_by_copy(entries: Sequence[Entry], skeleton: Skeleton) -> dict[int, list[CopyPoses]]:
     """Return the poses on each copy of each image of the results of `rcnet-rt predict --copies`.
 
@@ -173,8 +194,8 @@ def poses_by_copy(entries: Sequence[Entry], skeleton: Skeleton) -> dict[int, lis
                 f"entry {index} is of a picture itself, not of an altered copy; give such results "
                 "by --predictions"
             )
-        key = f"{entry['image_id']} {entry['copy']}"
-        keyed.append({**entry, "image_id": number_of.setdefault(key, len(number_of))})
+        number = number_of.setdefault(_copy_of(entry), len(number_of))
+        keyed.append({**entry, "image_id": number})
     result: dict[int, list[CopyPoses]] = {}
     for item in poses_by_image(keyed, skeleton).values():
         first = entries[item.entries[0]]

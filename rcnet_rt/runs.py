@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rcnet_rt import __version__, experiment, weights_file
+from rcnet_rt.copies import last_of_each_copy
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import Entry, read_results
 from rcnet_rt.errors import DatasetError, OutputError
@@ -161,7 +162,8 @@ def _digest(path: Path) -> str:
 def load_data(dataset: Dataset, results: Sequence[Path], copies: Sequence[Path] = ()) -> Data:
     """Read results files, one after the other, with the ground truth of their images.
 
-    `copies` are the results on altered copies of these images.
+    `copies` are the results on altered copies of these images; what is in several of these files
+    counts as the last one has it, so that some copies may have more signals than others.
 
     Raises:
         DatasetError: a damaged file, an image in two of them, or none that has ground truth.
@@ -178,7 +180,7 @@ def load_data(dataset: Dataset, results: Sequence[Path], copies: Sequence[Path] 
                 )
             seen[image] = path
         entries += part
-    altered = [entry for path in copies for entry in read_results(path)]
+    altered = last_of_each_copy([read_results(path) for path in copies])
     return Data(dataset.ground_truth(image_ids=seen.keys()), entries, altered)
 
 
