@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,24 +15,32 @@ import numpy.typing as npt
 from benchmarks.accuracy.protocol import FOLDS, Verdict, judge
 from benchmarks.accuracy.study import gain, mapping, views
 from rcnet_rt import experiment
-from rcnet_rt.copies import CopyPoses
+from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.labelled import Data, fold_splits
 from rcnet_rt.poses import Poses
 from rcnet_rt.recipes import PRESETS, Recipe
 from rcnet_rt.refiner import Refiner
+from rcnet_rt.runs import load_data
 from rcnet_rt.second_look import in_doubt
 
-__all__ = ["FORMULAS", "OVER", "PLAIN", "SIGNALS", "VARIANTS", "out_of_fold", "table"]
+__all__ = [
+    "CONSENSUS",
+    "LOOKED",
+    "NONE_GIVEN",
+    "Files",
+    "Scores",
+    "load",
+    "scores_by_row",
+    "tables",
+]
 
 Floats = npt.NDArray[np.float64]
-
-# The recipe of the shipped yolo-pose weights, without signals and with them.
-PLAIN = replace(
-    PRESETS["residual"], architecture="mlp", epochs=5, base="score_times_confidence"
-)
-SIGNALS = replace(PLAIN, features="signals", base="score_times_agreement")
+Scores = dict[str, list[Floats]]  # by row: (E,) for each fold seed
+Variant = Callable[[Poses, Refiner], Poses]
 
 RAW, FORMULA = "raw score", "score × confidence"
+PLAIN, NONE_GIVEN = "features without signals", "signals: none given"
+CONSENSUS, LOOKED = "signals: consensus", "signals: consensus, second look at all"
 FORMULAS: Mapping[str, str] = MappingProxyType(
     {
         RAW: "score",
@@ -40,7 +50,14 @@ FORMULAS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-Variant = Callable[[Poses, Refiner], Poses]
+
+@dataclass(frozen=True)
+class Files:
+    """What the study reads: a COCO folder, results with signals, results on altered copies."""
+
+    coco: Path
+    predictions: tuple[Path, ...]
+    copies: tuple[Path, ...]
 
 
 def _nothing(poses: Poses, refiner: Refiner) -> Poses:
@@ -51,9 +68,9 @@ def _consensus(poses: Poses, refiner: Refiner) -> Poses:
     return replace(poses, agreement=None)
 
 
-def _looks(most: int) -> Variant:
+def _second_look(most: int) -> Variant:
     def look(poses: Poses, refiner: Refiner) -> Poses:
-        """Keep the second look at the poses that a frame's budget goes to."""
+        """Keep the agreement of the poses that the budget of a picture goes to."""
         once = _consensus(poses, refiner)
         if poses.agreement is None:
             return once
@@ -65,41 +82,98 @@ def _looks(most: int) -> Variant:
     return look
 
 
-WITHOUT, BLIND = "weights without signals", "weights with signals, none given"
-CONSENSUS = "… and consensus"
-VARIANTS: Mapping[str, Variant] = MappingProxyType(
+# The recipe of the shipped yolo-pose weights, without signals and with them; each network is tried
+# on poses with more and more of them.
+_PLAIN = replace(PRESETS["residual"], architecture="mlp", epochs=5, base="score_times_confidence")
+_SIGNALS = replace(_PLAIN, features="signals", base="score_times_agreement")
+METHODS: Mapping[str, tuple[Recipe, Mapping[str, Variant]]] = MappingProxyType(
     {
-        BLIND: _nothing,
-        CONSENSUS: _consensus,
-        "… and a second look at 1 pose": _looks(1),
-        "… at 3 poses": _looks(3),
-        "… at all poses": _looks(20),
+        "plain": (_PLAIN, {PLAIN: _nothing}),
+        "signals": (
+            _SIGNALS,
+            {
+                NONE_GIVEN: _nothing,
+                CONSENSUS: _consensus,
+                "signals: consensus, second look at 1 pose": _second_look(1),
+                "signals: consensus, second look at 3 poses": _second_look(3),
+                LOOKED: _second_look(20),
+            },
+        ),
     }
 )
-OVER = (RAW, FORMULA, WITHOUT, CONSENSUS)
+OVER = (RAW, FORMULA, PLAIN, CONSENSUS)
 
 
 @dataclass(frozen=True)
 class _Task:
-    data: Data
-    recipe: Recipe
-    variants: Mapping[str, Variant]
+    files: Files
+    method: str
     seed: int
     fold: int
 
 
-def out_of_fold(
-    data: Data, recipe: Recipe, variants: tuple[str, ...], seed: int, fold: int
-) -> dict[str, tuple[npt.NDArray[np.int64], Floats]]:
-    """Train on all folds but one; return places and scores of that one's poses, by variant."""
-    split = fold_splits(list(data.poses), FOLDS, seed)[fold]
-    weights = experiment.fit(data, replace(recipe, seed=seed), split, name="signals")
+@lru_cache(maxsize=1)
+def load(files: Files) -> Data:
+    """Read everything, once."""
+    return load_data(Dataset(files.coco), files.predictions, files.copies)
+
+
+def scores_by_row(files: Files, fold_seeds: int, workers: int) -> Scores:
+    """Return the scores of every row; an image's are of networks that did not see it."""
+    data = load(files)
+    scores: Scores = {row: [data.formula_values(name)] for row, name in FORMULAS.items()}
+    tasks = [
+        _Task(files, method, seed, fold)
+        for seed in range(fold_seeds)
+        for fold in range(FOLDS)
+        for method in METHODS
+    ]
+    with mapping(workers) as mapped:
+        for task, (places, found) in zip(tasks, mapped(_held_out, tasks), strict=True):
+            for row, values in found.items():
+                seeds = scores.setdefault(row, [])
+                if len(seeds) == task.seed:
+                    seeds.append(np.zeros(len(data.entries)))
+                seeds[task.seed][places] = values
+    return scores
+
+
+def _held_out(task: _Task) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]:
+    """Train on all folds but one; return places and scores of that one's poses, by row."""
+    data = load(task.files)
+    recipe, variants = METHODS[task.method]
+    split = fold_splits(list(data.poses), FOLDS, task.seed)[task.fold]
+    weights = experiment.fit(data, replace(recipe, seed=task.seed), split, name="signals")
     refiner = Refiner(weights, backend="torch")
     items = [data.poses[image] for image in split.held_out]
-    places = np.concatenate([item.entries for item in items])
-    scores = {}
-    for name in variants:
-        given = [VARIANTS[name](item.poses, refiner) for item in items]
-        refined = refiner.batch(given)
-        scores[name] = places, np.concatenate([p.scores for p in refined]).astype(np.float64)
-    return scores
+    found = {}
+    for row, variant in variants.items():
+        refined = refiner.batch([variant(item.poses, refiner) for item in items])
+        found[row] = np.concatenate([poses.scores for poses in refined]).astype(np.float64)
+    return np.concatenate([item.entries for item in items]), found
+
+
+def tables(files: Files, scores: Scores, resamples: int) -> dict[str, Any]:
+    """Return AP and gains of every row in points, over all and over fully annotated images."""
+    data = load(files)
+    return {
+        view: {"images": len(images), "rows": _rows(data, scores, images, resamples)}
+        for view, images in views(data).items()
+    }
+
+
+def _rows(
+    data: Data, scores: Scores, images: Sequence[int], resamples: int
+) -> list[dict[str, Any]]:
+    verdicts: dict[str, list[Verdict]] = {
+        row: [judge(data, values, images, resamples) for values in seeds]
+        for row, seeds in scores.items()
+    }
+    return [
+        {
+            "name": row,
+            "ap": 100 * float(np.mean([verdict.ap for verdict in seeds])),
+            "gains": {other: gain(seeds, verdicts[other]) for other in OVER if other != row},
+        }
+        for row, seeds in verdicts.items()
+    ]

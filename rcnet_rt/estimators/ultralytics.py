@@ -49,8 +49,8 @@ class UltralyticsEstimator:
         if device != "auto":
             self._options["device"] = device
         self._model = _load(model)
-        self.skeleton = self._check(self._result(np.zeros((64, 64, 3), np.uint8)))
-        self._raw = RawPredictions(self._model.predictor)
+        self.skeleton = self._check(self.result(np.zeros((64, 64, 3), np.uint8)))
+        self.raw = RawPredictions(self._model.predictor)
 
     def estimate(self, image_bgr: Image) -> Poses:
         """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV.
@@ -60,9 +60,9 @@ class UltralyticsEstimator:
         Raises:
             EstimatorError: the model fails.
         """
-        result = self._result(image_bgr)
+        result = self.result(image_bgr)
         poses = poses_from_result(result)
-        consensus = self._raw.consensus(result, self.skeleton.sigmas)
+        consensus = self.raw.consensus(result, self.skeleton.sigmas)
         return poses if consensus is None else replace(poses, consensus=_array(consensus))
 
     def estimate_batch(self, images_bgr: Sequence[Image]) -> list[Poses]:
@@ -76,7 +76,8 @@ class UltralyticsEstimator:
             for result in _predict(self._model, list(images_bgr), self._options)
         ]
 
-    def _result(self, image_bgr: Image) -> Any:
+    def result(self, image_bgr: Image) -> Any:
+        """Return ultralytics' own `Results`; `raw` keeps what they were chosen from."""
         return _predict(self._model, image_bgr, self._options)[0]
 
     def _check(self, result: Any) -> Skeleton:

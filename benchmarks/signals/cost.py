@@ -1,0 +1,57 @@
+"""What the signals cost: milliseconds a picture, side by side in one run."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
+from rcnet_rt.predicting import find_pictures
+from rcnet_rt.refiner import Refiner
+from rcnet_rt.second_look import SecondLook
+from rcnet_rt.video.pictures import read_picture
+
+__all__ = ["costs"]
+
+FLOOR = 0.05  # as `run` asks the estimator for
+LOOKS = (1, 3, 20)
+
+
+def costs(dataset: Dataset, split: str, model: str, pictures: int = 50) -> list[dict[str, Any]]:
+    """Return what each step takes a picture, and that as a share of the inference."""
+    found = find_pictures(dataset, split, pictures)
+    images = [read_picture(path) for path in found.paths.values()]
+    estimator = UltralyticsEstimator(model, floor=FLOOR)
+    refiner = Refiner("yolo-pose")
+    lookers = {most: SecondLook(estimator, refiner, most) for most in LOOKS}
+    seconds: dict[str, list[float]] = {"inference": [], "consensus": []}
+    for image in images:
+        begin = time.perf_counter()
+        result = estimator.result(image)
+        between = time.perf_counter()
+        estimator.raw.consensus(result, estimator.skeleton.sigmas)
+        seconds["inference"].append(between - begin)
+        seconds["consensus"].append(time.perf_counter() - between)
+        for most, looker in lookers.items():
+            before = looker.seconds
+            looker.estimate(image)
+            seconds.setdefault(_name(most), []).append(looker.seconds - before)
+    looks = {_name(most): looker.looks / len(images) for most, looker in lookers.items()}
+    inference = float(np.median(seconds["inference"]))
+    return [
+        {
+            "step": step,
+            "median ms": 1000 * float(np.median(values)),
+            "mean ms": 1000 * float(np.mean(values)),
+            "share of the inference": float(np.median(values)) / inference,
+            "close-ups": looks.get(step),
+        }
+        for step, values in seconds.items()
+    ]
+
+
+def _name(most: int) -> str:
+    return f"second look at {most}"

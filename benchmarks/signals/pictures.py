@@ -1,0 +1,58 @@
+"""Pictures of the poses that rose and fell most because of a signal, with how right they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.labelled import Data
+from rcnet_rt.second_look import close_up
+from rcnet_rt.video.overlay import draw
+from rcnet_rt.video.pictures import read_picture
+
+__all__ = ["sheet"]
+
+Floats = npt.NDArray[np.float64]
+
+SIDE = 320  # pixels of a tile
+COLUMNS = 4
+
+
+def sheet(dataset: Dataset, data: Data, before: Floats, after: Floats, path: Path) -> None:
+    """Write a picture: the poses that rose most in the upper row, that fell most in the lower.
+
+    Scores are labelled before -> after; below stands the OKS with the matched person.
+    """
+    change = after - before
+    order = np.argsort(change, kind="stable")
+    rows = [order[::-1][:COLUMNS], order[:COLUMNS]]
+    tiles = [[_tile(dataset, data, int(row), before, after) for row in part] for part in rows]
+    cv2.imwrite(str(path), np.vstack([np.hstack(part) for part in tiles]))
+
+
+def _tile(
+    dataset: Dataset, data: Data, entry: int, before: Floats, after: Floats
+) -> npt.NDArray[np.uint8]:
+    image = data.entries[entry]["image_id"]
+    item = data.poses[image]
+    pose = item.poses[int(np.flatnonzero(item.entries == entry)[0])]
+    scored = replace(
+        pose,
+        scores=after[[entry]].astype(np.float32),
+        raw_scores=before[[entry]].astype(np.float32),
+    )
+    picture = read_picture(dataset.picture(data.ground_truth.images[image]))
+    drawn = draw(picture, scored, np.array([True]), data.ground_truth.skeleton)
+    assert pose.boxes is not None
+    view, _ = close_up(drawn, pose.boxes[0])
+    tile = cv2.resize(view, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    text = f"OKS {data.match.target[entry]:.2f}  {before[entry]:.2f} -> {after[entry]:.2f}"
+    cv2.rectangle(tile, (0, SIDE - 26), (SIDE, SIDE), (0, 0, 0), cv2.FILLED)
+    place = (8, SIDE - 8)
+    cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.asarray(tile, dtype=np.uint8)
