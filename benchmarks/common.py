@@ -111,7 +111,7 @@ def show(title: str, results: Results) -> None:
         elif isinstance(value, Mapping):
             console.print(_table(name, [{"": key, "value": item} for key, item in value.items()]))
         else:
-            console.print(f"{name}: {_text(value)}", highlight=False)
+            console.print(f"{name}: {_text(value)}", highlight=False, markup=False)
 
 
 def write(results: Results, path: Path) -> None:

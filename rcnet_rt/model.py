@@ -45,7 +45,7 @@ class RCNet(nn.Module):
 
     def logits(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
         """Return (P,) scores before the sigmoid; every pose looks at the poses of its picture."""
-        if len(features) == 0:
+        if features.shape[0] == 0:
             return base
         standard = self.standardise(features)
         correction = self.head(self.encoder(self.phi(standard), picture))
@@ -88,7 +88,7 @@ class EncoderLayer(nn.Module):
         attention = self.self_attn
         projected = F.linear(poses, attention.in_proj_weight, attention.in_proj_bias)
         query, key, value = projected.chunk(3, dim=1)
-        apart = torch.where(picture[:, None] == picture, 0.0, -torch.inf)
+        apart = torch.where(picture[:, None] == picture, 0.0, -torch.inf).to(query.dtype)
         likeness = torch.addmm(apart, query, key.T, alpha=poses.shape[1] ** -0.5)
         seen = self.drop(likeness.softmax(dim=1)) @ value
         poses = self.norm1(poses + self.drop(attention.out_proj(seen)))

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from rcnet_rt import skeletons, weights_file
+from rcnet_rt import backends, skeletons, weights_file
 from rcnet_rt.arrays import Array, is_torch, namespace
 from rcnet_rt.backends import Backend, open_backend
 from rcnet_rt.errors import BackendError, PosesError
@@ -31,7 +31,7 @@ class Refiner:
     Args:
         weights: a shipped name ("yolo-pose"), a path, "formula:NAME", `Weights`, or "auto".
         device: "auto", "cpu", "cuda", "cuda:0", …
-        backend: "auto", "onnx" or "torch".
+        backend: "auto", "onnx", "torch" or "tensorrt".
 
     Attributes:
         weights: the `Weights` in use.
@@ -50,7 +50,7 @@ class Refiner:
         self, weights: str | Weights = "auto", *, device: str = "auto", backend: str = "auto"
     ) -> None:
         self.weights = find_weights(weights) if isinstance(weights, str) else weights
-        self._choice = backend
+        self._device, self._choice = device, backend
         self._lock = threading.Lock()
         self._default = open_backend(self.weights, backend, device)
         self._on_gpu: dict[str, Backend] = {}
@@ -61,6 +61,15 @@ class Refiner:
     def backend_name(self) -> str:
         """Name of the backend that runs the network, "numpy" for a formula."""
         return self._default.name
+
+    @property
+    def backend_reason(self) -> str:
+        """Why that backend runs, in a few words."""
+        if self.weights.is_formula:
+            return "a formula needs no network"
+        if self._choice == "auto":
+            return backends.auto(self._device)[1]
+        return "as chosen" if self._default.name == self._choice else "the one chosen is not here"
 
     def refine(
         self,

@@ -1,10 +1,9 @@
-"""Backends: what runs the whole step, from poses as they were given to refined scores.
-
-`auto` is onnx on a CPU, torch on anything else.
-"""
+"""Backends: what runs the whole step, from poses as they were given to refined scores."""
 
 from __future__ import annotations
 
+import warnings
+from importlib.util import find_spec
 from typing import Protocol
 
 from rcnet_rt.arrays import Array
@@ -12,9 +11,15 @@ from rcnet_rt.errors import BackendError
 from rcnet_rt.given import GivenPoses
 from rcnet_rt.weights_file import Weights
 
-__all__ = ["NAMES", "Backend", "open_backend"]
+__all__ = ["NAMES", "Backend", "auto", "missing", "open_backend"]
 
-NAMES = ("auto", "onnx", "torch")
+NAMES = ("auto", "onnx", "torch", "tensorrt")
+
+PACKAGES = {
+    "onnx": {"onnxruntime": "pip install onnxruntime", "onnx": "pip install onnx"},
+    "torch": {"torch": "pip install torch"},
+    "tensorrt": {"torch_tensorrt": "pip install 'rcnet-rt[tensorrt]'"},
+}
 
 
 class Backend(Protocol):
@@ -38,8 +43,38 @@ class Backend(Protocol):
         ...
 
 
+def auto(device: str = "auto") -> tuple[str, str]:
+    """Return which backend `auto` is on a device, and why.
+
+    >>> auto("cuda")[0]
+    'torch'
+    """
+    if device not in ("auto", "cpu"):
+        return "torch", f"on {device} its CUDA graphs make a frame one launch"
+    lacking = missing("onnx", device)
+    if lacking:
+        return "torch", lacking
+    return "onnx", "on a CPU one graph for the whole step has the least overhead"
+
+
+def missing(name: str, device: str = "auto") -> str:
+    """Return in a sentence why a backend cannot run on a device here; empty if it can."""
+    for package, command in PACKAGES.get(name, {}).items():
+        if find_spec(package) is None:
+            return f"backend {name} needs {package}: {command}"
+    on_cpu = device in ("auto", "cpu")
+    if name == "onnx" and not on_cpu:
+        return f"backend onnx runs on the CPU, got device {device!r}; use torch there"
+    if name == "tensorrt" and on_cpu:
+        return f"backend {name} needs a GPU: say device='cuda'"
+    return ""
+
+
 def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> Backend:
     """Return the backend of that name with these weights loaded.
+
+    One that is an extra (tensorrt) and cannot run here is replaced by `auto`, with a
+    warning.
 
     Raises:
         BackendError: an unknown backend, or one that does not suit the device.
@@ -50,13 +85,26 @@ def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> 
         from rcnet_rt.backends.reference import FormulaBackend
 
         return FormulaBackend(weights)
-    on_cpu = device in ("auto", "cpu")
-    if name == "onnx" and not on_cpu:
-        raise BackendError(f"backend onnx runs on the CPU, got device {device!r}; use torch there")
-    if name == "torch" or not on_cpu:
-        from rcnet_rt.backends.torch import TorchBackend
+    name = auto(device)[0] if name == "auto" else name
+    lacking = missing(name, device)
+    if lacking and name in ("onnx", "torch"):
+        raise BackendError(lacking)
+    if lacking:
+        name = auto(device)[0]
+        warnings.warn(f"{lacking}; {name} runs instead", stacklevel=2)
+    return _open(weights, name, "cpu" if device == "auto" else device)
 
-        return TorchBackend(weights, "cpu" if device == "auto" else device)
-    from rcnet_rt.backends.onnx import OnnxBackend
 
-    return OnnxBackend(weights)
+def _open(weights: Weights, name: str, device: str) -> Backend:
+    """Each backend is imported only when it is opened."""
+    if name == "onnx":
+        from rcnet_rt.backends.onnx import OnnxBackend
+
+        return OnnxBackend(weights)
+    if name == "tensorrt":
+        from rcnet_rt.backends.tensorrt import open_tensorrt
+
+        return open_tensorrt(weights, device)
+    from rcnet_rt.backends.torch import TorchBackend
+
+    return TorchBackend(weights, device)

@@ -16,7 +16,7 @@ from rcnet_rt.given import ARRAYS, GivenPoses
 from rcnet_rt.step import refined_scores
 from rcnet_rt.weights_file import Weights
 
-__all__ = ["OnnxBackend"]
+__all__ = ["OnnxBackend", "Session"]
 
 
 class OnnxBackend:
@@ -31,8 +31,8 @@ class OnnxBackend:
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
         self._lock = threading.Lock()
-        self._steps: dict[tuple[bool, ...], _Session] = {}
-        self._network = _Session(network_graph(weights)) if weights.uses_scale else None
+        self._steps: dict[tuple[bool, ...], Session] = {}
+        self._network = Session(network_graph(weights)) if weights.uses_scale else None
 
     def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
         """Refine the poses; see `Backend`."""
@@ -44,11 +44,11 @@ class OnnxBackend:
         refined, faulty = step(dict(zip(ARRAYS, arrays, strict=True)))
         return refined, faulty
 
-    def _prepare(self, present: tuple[bool, ...]) -> _Session:
+    def _prepare(self, present: tuple[bool, ...]) -> Session:
         with self._lock:
             if present not in self._steps:
                 names = [name for name, there in zip(ARRAYS, present, strict=True) if there]
-                self._steps[present] = _Session(step_graph(self._weights, names))
+                self._steps[present] = Session(step_graph(self._weights, names))
         return self._steps[present]
 
     def _scores(self, features: Array, base: Array, picture: Array) -> Array:
@@ -57,7 +57,7 @@ class OnnxBackend:
         return self._network({"features": features, "base": base, "picture": picture})[0]
 
 
-class _Session:
+class Session:
     """A graph in onnxruntime; called with its inputs, and others that it does not read."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -73,6 +73,7 @@ class _Session:
         self._outputs = [item.name for item in self._session.get_outputs()]
 
     def __call__(self, given: Mapping[str, Any]) -> list[Any]:
+        """Return the outputs."""
         feed = {name: _doubles(given[name]) for name in self._inputs}
         results: list[Any] = self._session.run(self._outputs, feed)
         return results

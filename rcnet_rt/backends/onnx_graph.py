@@ -5,21 +5,23 @@ It is not written here but traced from `rcnet_rt.step`, the reference.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import onnx
 
 from rcnet_rt import skeletons
+from rcnet_rt.arrays import namespace
 from rcnet_rt.backends.onnx_network import TracedNetwork
 from rcnet_rt.backends.onnx_tracing import Graph
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.given import GivenPoses
+from rcnet_rt.packing import extent
 from rcnet_rt.step import refined_scores
 from rcnet_rt.weights_file import Weights
 
-__all__ = ["network_graph", "step_graph"]
+__all__ = ["exported_graph", "network_graph", "step_graph"]
 
 Shape = tuple[str | int, ...]
 
@@ -36,7 +38,7 @@ def step_graph(weights: Weights, given: Collection[str], real: Any = np.float64)
         WeightsError: the weights are a formula.
     """
     graph, network = Graph(real), TracedNetwork(weights)
-    shapes = _shapes(weights)
+    shapes = input_shapes(weights)
     inputs: dict[str, Any] = {
         name: graph.input(name, shapes[name]) for name in shapes if name in given
     }
@@ -60,7 +62,36 @@ def network_graph(weights: Weights) -> onnx.ModelProto:
     return graph.model(weights.name, {"scores": network(**inputs)}, {})
 
 
-def _shapes(weights: Weights) -> dict[str, Shape]:
+def exported_graph(weights: Weights, notes: Mapping[str, str]) -> onnx.ModelProto:
+    """Return the ONNX model for use without Python: float32, sole output `refined_scores` (N,).
+
+    Every input that the weights use must be given; NaN stands for what is not known: a joint score,
+    a box, a consensus, an agreement.
+
+    Raises:
+        WeightsError: the weights are a formula.
+    """
+    graph, network = Graph(np.float32), TracedNetwork(weights)
+    shapes = input_shapes(weights)
+    inputs: dict[str, Any] = {
+        name: graph.input(name, shapes[name]) for name in shapes if name != "picture"
+    }
+    refined, _ = refined_scores(_nan_as_absent(GivenPoses(**inputs)), weights, network)
+    return graph.model(weights.name, {"refined_scores": refined}, notes)
+
+
+def _nan_as_absent(given: GivenPoses) -> GivenPoses:
+    """Put in the place of NaN what `rcnet_rt.packing.fill` puts in that of an absent input."""
+    xp = namespace(given.keypoints)
+    found = ~xp.isnan(given.keypoints).any(axis=2)
+    boxless = xp.isnan(given.boxes).any(axis=1)[:, None]
+    return given._replace(
+        keypoint_scores=xp.where(xp.isnan(given.keypoint_scores), 1.0, given.keypoint_scores),
+        boxes=xp.where(boxless, extent(given.keypoints, found), given.boxes),
+    )
+
+
+def input_shapes(weights: Weights) -> dict[str, Shape]:
     """Return the shapes of all inputs that a step can read."""
     assert weights.skeleton is not None
     joints = len(skeletons.get(weights.skeleton).keypoints)

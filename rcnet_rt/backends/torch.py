@@ -1,12 +1,13 @@
-"""torch eager on any device: the reference that the other backends are held against."""
+"""torch on any device: eager is the reference of all backends; on a GPU, CUDA graphs of it."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rcnet_rt import model
 from rcnet_rt.arrays import Array
+from rcnet_rt.backends.cuda_graphs import CudaGraphs
 from rcnet_rt.given import GivenPoses
 from rcnet_rt.step import refined_scores
 from rcnet_rt.weights_file import Weights
@@ -15,21 +16,45 @@ __all__ = ["TorchBackend"]
 
 
 class TorchBackend:
-    """Runs the step in torch; gives tensors on its device."""
+    """Runs the step in torch; gives tensors on its device.
+
+    Args:
+        weights: with a network.
+        device: as torch spells it.
+        network: runs in place of the weights' own, if given.
+        graphs: on a GPU, whether a frame is one launch of a CUDA graph.
+    """
 
     name = "torch"
 
-    def __init__(self, weights: Weights, device: str = "cpu") -> None:
-        self._network = model.on_device(model.from_weights(weights), device)
+    def __init__(
+        self,
+        weights: Weights,
+        device: str = "cpu",
+        network: nn.Module | None = None,
+        graphs: bool = True,
+    ) -> None:
+        own = network is None
+        self._network = model.on_device(model.from_weights(weights), device) if own else network
         self._weights = weights
         self.device = device
+        on_gpu = torch.device(device).type == "cuda"
+        self._graphs = CudaGraphs(self._eager, device) if on_gpu and graphs else None
 
     def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
         """Refine the poses; see `Backend`."""
         with torch.inference_mode():
-            moved = given.map(lambda array: torch.as_tensor(array, device=self.device))
-            return refined_scores(moved, self._weights, self._scores)
+            given = given.map(lambda array: torch.as_tensor(array, device=self.device))
+            if self._graphs is not None and self._graphs.fits(given):
+                return self._graphs(given)
+            return self._eager(given)
+
+    def _eager(self, given: GivenPoses) -> tuple[Tensor, Tensor]:
+        with torch.inference_mode():
+            refined, faulty = refined_scores(given, self._weights, self._scores)
+        return refined, faulty
 
     def _scores(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
-        scores: Tensor = self._network(features.float(), base.float(), picture)
+        assert self._network is not None
+        scores: Tensor = self._network(features.float(), base.float(), picture.float())
         return scores.to(base.dtype)

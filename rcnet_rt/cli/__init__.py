@@ -30,6 +30,8 @@ COMMANDS = {
     "predict": Lazy("rcnet_rt.cli.predict:predict", "Run an estimator over a dataset's images."),
     "refine": Lazy("rcnet_rt.cli.refine:refine", "Re-score a COCO results file."),
     "eval": Lazy("rcnet_rt.cli.eval:eval_command", "Judge scores before and after refining."),
+    "bench": Lazy("rcnet_rt.cli.bench:bench", "How long refining takes on this machine."),
+    "export": Lazy("rcnet_rt.cli.export:export", "One file for use without Python."),
     "demo": Lazy("rcnet_rt.cli.demo:demo", "See it work: no network, no camera needed."),
     "doctor": Lazy("rcnet_rt.cli.doctor:doctor", "What is installed, what works, what is missing."),
 }

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rcnet_rt import __version__, weights_file
+from rcnet_rt import __version__, backends, weights_file
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.errors import RcnetError
 
@@ -110,14 +110,24 @@ def _yolo() -> Finding:
 
 
 def _backends() -> Iterator[Finding]:
-    for name, modules in {"onnx": ("onnxruntime", "onnx"), "torch": ("torch",)}.items():
-        missing = [module for module in modules if importlib.util.find_spec(module) is None]
-        yield Finding(
-            f"backend {name}",
-            not missing,
-            f"needs {', '.join(missing)}" if missing else "usable",
-            f"pip install {' '.join(missing)}" if missing else "",
-        )
+    """Each backend where it runs best, and which one `auto` is."""
+    device = "cuda" if _has_gpu() else "cpu"
+    for name in backends.NAMES:
+        if name == "auto":
+            chosen, reason = backends.auto()
+            yield Finding("backend auto", True, f"{chosen}: {reason}")
+            continue
+        lacking = backends.missing(name, "cpu" if name == "onnx" else device)
+        found, _, remedy = lacking.partition(": ")
+        yield Finding(f"backend {name}", not lacking, found or "usable", remedy)
+
+
+def _has_gpu() -> bool:
+    if importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def _weights() -> Iterator[Finding]:

@@ -1,0 +1,89 @@
+"""CUDA graphs: the whole step recorded once for each size, then launched as one.
+
+Recorded sizes are padded buckets. Inputs and outputs stay in the same memory; a frame costs copies
+into it and one launch, and the host never waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from rcnet_rt.given import ARRAYS, GivenPoses
+
+__all__ = ["BUCKETS", "CudaGraphs"]
+
+BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
+WARM_UP = 3  # runs before recording, for libraries to settle
+
+Step = Callable[[GivenPoses], tuple[Tensor, Tensor]]
+
+
+class _Recording(NamedTuple):
+    graph: Any
+    given: GivenPoses
+    results: tuple[Tensor, Tensor]
+
+
+class CudaGraphs:
+    """A step that is recorded when a bucket and a choice of inputs first turn up, then replayed."""
+
+    def __init__(self, step: Step, device: str) -> None:
+        self._step, self._device = step, device
+        self._lock = threading.Lock()
+        self._recordings: dict[tuple[Any, ...], _Recording] = {}
+        self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+
+    def fits(self, given: GivenPoses) -> bool:
+        """Whether there is a bucket for so many poses; a scale is not part of a recording."""
+        return 0 < len(given.scores) <= BUCKETS[-1] and given.scale is None
+
+    def __call__(self, given: GivenPoses) -> tuple[Tensor, Tensor]:
+        """Refine the poses, as `rcnet_rt.step.refined_scores` does."""
+        count = len(given.scores)
+        bucket = next(size for size in BUCKETS if size >= count)
+        shapes = (None if a is None else (tuple(a.shape[1:]), str(a.dtype)) for a in _arrays(given))
+        with self._lock, torch.cuda.device(self._device):
+            key = (bucket, *shapes)
+            if key not in self._recordings:
+                self._recordings[key] = self._record(given, bucket)
+            recording = self._recordings[key]
+            torch.cuda.current_stream().wait_event(self._done)  # of another thread's stream
+            _fill(recording.given, given, count)
+            recording.graph.replay()
+            refined, faulty = (result[:count].clone() for result in recording.results)
+            self._done.record()
+        return refined, faulty
+
+    def _record(self, given: GivenPoses, bucket: int) -> _Recording:
+        def space(array: Tensor) -> Tensor:
+            return torch.zeros((bucket, *array.shape[1:]), dtype=array.dtype, device=self._device)
+
+        static = given._replace(image_size=None).map(space)
+        _fill(static, given, len(given.scores))
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                self._step(static)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            results = self._step(static)
+        return _Recording(graph, static, results)
+
+
+def _arrays(given: GivenPoses) -> tuple[Tensor | None, ...]:
+    return given[: len(ARRAYS)]  # type: ignore[return-value]
+
+
+def _fill(static: GivenPoses, given: GivenPoses, count: int) -> None:
+    """Copy the poses in; those that pad have a score that is no number, so that none sees them."""
+    for place, array in zip(_arrays(static), _arrays(given), strict=True):
+        if place is not None and array is not None:
+            place[:count].copy_(array, non_blocking=True)
+    static.scores[count:] = float("nan")

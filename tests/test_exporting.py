@@ -1,0 +1,99 @@
+"""The exported file, run by onnxruntime alone, against `refine`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from rcnet_rt import OutputError, Refiner, WeightsError, weights_file
+from rcnet_rt.cli import main
+from rcnet_rt.exporting import export_onnx
+from tests.conftest import ROOT
+from tests.networks import random_weights
+from tests.test_backends import SHIPPED, given_poses
+
+EXAMPLE = ROOT / "examples" / "onnx_python.py"
+
+
+def exported(weights, folder):
+    path = folder / "file.onnx"
+    export_onnx(weights, path)
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def scores_of(session, poses):
+    wanted = [item.name for item in session.get_inputs()]
+    feed = {name: np.asarray(poses[name], np.float32) for name in wanted}
+    return session.run(["refined_scores"], feed)[0]
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, "random"])
+@pytest.mark.parametrize("count", [0, 1, 20, 100])
+def test_it_gives_the_scores_of_refine(name, count, tmp_path):
+    weights = weights_file.find(name) if name in SHIPPED else random_weights("mlp", "signals")
+    poses = given_poses(weights, count).map(lambda array: array.astype(np.float32))._asdict()
+    session = exported(weights, tmp_path)
+    assert [item.name for item in session.get_outputs()] == ["refined_scores"]
+    assert all(item.type == "tensor(float)" for item in session.get_inputs())
+    poses["boxes"][np.isnan(poses["boxes"])] = 7  # NaN would say that there is no box
+    poses["keypoint_scores"][np.isnan(poses["keypoint_scores"])] = 0.5
+    optional = ("keypoint_scores", "boxes", "consensus", "agreement")
+    expected = Refiner(weights).refine(
+        poses["keypoints"],
+        poses["scores"],
+        **{name: poses[name] for name in optional},
+        on_error="raw",
+    )
+    np.testing.assert_allclose(scores_of(session, poses), expected, rtol=0, atol=1e-5)
+
+
+def test_nan_stands_for_an_input_that_refine_does_without(tmp_path):
+    weights = weights_file.find("yolo-pose")
+    given = given_poses(weights, 20).map(lambda array: array.astype(np.float32))
+    absent = given._replace(
+        keypoint_scores=given.keypoint_scores * np.nan, boxes=given.boxes * np.nan
+    )
+    expected = Refiner(weights).refine(given.keypoints, given.scores, on_error="raw")
+    scores = scores_of(exported(weights, tmp_path), absent._asdict())
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
+
+
+def test_only_what_the_weights_use_is_an_input(tmp_path):
+    def inputs(weights):
+        return {item.name for item in exported(weights, tmp_path).get_inputs()}
+
+    paper = {"keypoints", "scores", "keypoint_scores", "boxes"}
+    assert inputs(random_weights("attention", "paper")) == paper
+    assert inputs(random_weights("mlp", "signals")) == paper | {"consensus", "agreement"}
+
+
+def test_the_file_says_how_to_use_it(tmp_path):
+    weights = weights_file.find("yolo-pose")
+    notes = exported(weights, tmp_path).get_modelmeta().custom_metadata_map
+    assert notes["skeleton"] == "coco17"
+    assert len(notes["keypoints"].split(",")) == 17
+    assert float(notes["threshold"]) == weights.threshold("auto")
+    assert "not found" in notes["nan"]
+    onnx.checker.check_model(tmp_path / "file.onnx", full_check=True)
+
+
+def test_the_command_writes_it_and_the_example_reads_it(tmp_path):
+    path = tmp_path / "yolo-pose.onnx"
+    with pytest.raises(SystemExit) as caught:
+        main(["export", "--weights", "yolo-pose", "--out", str(path)])
+    assert caught.value.code == 0
+    done = subprocess.run([sys.executable, EXAMPLE, path], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_faults_are_told(tmp_path):
+    with pytest.raises(WeightsError, match="formula"):
+        export_onnx(weights_file.formula("score"), tmp_path / "file.onnx")
+    with pytest.raises(OutputError, match="cannot write"):
+        export_onnx(random_weights(), Path("/nowhere/file.onnx"))
+    assert not list(tmp_path.iterdir())
