@@ -16,6 +16,7 @@ from rich.table import Table
 from rcnet_rt import __version__, backends, weights_file
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.errors import RcnetError
+from rcnet_rt.support import SUPPORT
 
 __all__ = ["doctor"]
 
@@ -54,7 +55,21 @@ def doctor() -> None:
     for finding in _findings():
         mark = "[green]yes[/]" if finding.good else "[yellow]no[/]"
         table.add_row(mark, *map(escape, (finding.subject, finding.found, finding.remedy)))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    console.print(_support())
+
+
+def _support() -> Table:
+    """What can be refined, whether it is installed, and how far it was tested."""
+    table = Table(title="estimators, formats, doors")
+    for column in ("", "what", "use", "state", "to add it"):
+        table.add_column(column, overflow="fold")
+    for row in SUPPORT:
+        mark = "[green]yes[/]" if row.installed else "[yellow]no[/]"
+        remedy = "" if row.installed else f"pip install '{row.install}'"
+        table.add_row(mark, *map(escape, (row.name, row.use, row.state, remedy)))
+    return table
 
 
 def _findings() -> Iterator[Finding]:

@@ -1,0 +1,138 @@
+"""What is supported, and how far it was tested: one table for the README and for `doctor`.
+
+Each row names the test that backs it; CI runs it, or skips it where the library is not installed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+
+__all__ = ["FORMAT", "LIBRARY", "REAL", "SUPPORT", "Support", "markdown"]
+
+REAL = "tested with real weights"
+LIBRARY = "tested with the real library and random weights"
+FORMAT = "format tested"
+
+
+@dataclass(frozen=True)
+class Support:
+    """One row.
+
+    Attributes:
+        name: of the estimator, the format or the tool.
+        use: what to write.
+        state: REAL, LIBRARY or FORMAT.
+        test: file under tests/ that backs it.
+        package: that must be importable, "" for none.
+        install: what pip installs for it.
+    """
+
+    name: str
+    use: str
+    state: str
+    test: str
+    package: str = ""
+    install: str = ""
+
+    @property
+    def installed(self) -> bool:
+        """Whether it can be used as things stand."""
+        return not self.package or importlib.util.find_spec(self.package) is not None
+
+
+SUPPORT = (
+    Support(
+        "YOLO-Pose, all sizes; .pt, .onnx, .engine, OpenVINO",
+        "--model yolo-pose",
+        REAL,
+        "test_estimators.py",
+        "ultralytics",
+        "ultralytics",
+    ),
+    Support(
+        "RTMPose",
+        "--model rtmpose",
+        LIBRARY,
+        "test_estimators_rtmlib.py",
+        "rtmlib",
+        "rcnet-rt[rtmlib]",
+    ),
+    Support(
+        "RTMO",
+        "--model rtmo",
+        LIBRARY,
+        "test_estimators_rtmlib.py",
+        "rtmlib",
+        "rcnet-rt[rtmlib]",
+    ),
+    Support(
+        "ViTPose, with RT-DETR",
+        "--model vitpose",
+        LIBRARY,
+        "test_estimators_transformers.py",
+        "transformers",
+        "rcnet-rt[transformers]",
+    ),
+    Support(
+        "Keypoint R-CNN",
+        "--model keypointrcnn",
+        LIBRARY,
+        "test_estimators_torchvision.py",
+        "torchvision",
+        "rcnet-rt[torchvision]",
+    ),
+    Support(
+        "mmpose: HRNet, DEKR, HigherHRNet, CID, ED-Pose, …",
+        "--model mmpose:CONFIG",
+        FORMAT,
+        "test_estimators_mmpose.py",
+        "mmpose",
+        "mmpose",
+    ),
+    Support("your own", "--model module:name", FORMAT, "test_estimators_imported.py"),
+    Support("any file below, replayed", "--model replay:FILE", FORMAT, "test_estimators.py"),
+    Support(
+        "COCO results of YOLO-Pose, ultralytics, Lightweight OpenPose",
+        "refine FILE",
+        REAL,
+        "test_datasets_results.py",
+    ),
+    Support(
+        "COCO results of HRNet, mmpose, DEKR, HigherHRNet, SWAHR, PINet, CID, LOGO-CAP, ED-Pose, "
+        "GroupPose, detectron2, OpenPifPaf; AlphaPose JSON; CrowdPose's 14 joints",
+        "refine FILE",
+        FORMAT,
+        "test_datasets_formats.py",
+    ),
+    Support("OpenPose folder", "refine FOLDER", FORMAT, "test_datasets_openpose.py"),
+    Support("our JSON Lines", "refine FILE", REAL, "test_datasets_recording.py"),
+    Support(
+        "ultralytics: predict, track, val",
+        "integrations.ultralytics.attach(model)",
+        REAL,
+        "test_integrations_ultralytics.py",
+        "ultralytics",
+        "ultralytics",
+    ),
+    Support(
+        "supervision: KeyPoints",
+        "integrations.supervision.refine",
+        REAL,
+        "test_examples.py",
+        "supervision",
+        "supervision",
+    ),
+    Support("mmpose's CocoMetric", "examples/mmpose_coco_metric.py", FORMAT, "test_examples.py"),
+    Support("FiftyOne", "examples/fiftyone_export.py", FORMAT, "test_examples.py"),
+    Support("ROS 2", "examples/ros2", FORMAT, "test_examples.py"),
+)
+
+
+def markdown() -> str:
+    """Return the table as the README has it."""
+    rows = ["| what | use | extra | state |", "| --- | --- | --- | --- |"]
+    for row in SUPPORT:
+        extra = f"`{row.install}`" if "[" in row.install or row.package == "mmpose" else ""
+        rows.append(f"| {row.name} | `{row.use}` | {extra} | {row.state} |")
+    return "\n".join(rows)
