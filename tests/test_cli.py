@@ -185,7 +185,7 @@ def test_out_may_be_a_folder(place: Path) -> None:
         (("text.mp4",), 1, "is not a video"),
         (("empty.mp4",), 1, "empty"),
         (("cut.mp4",), 1, "cut off"),
-        (("rtsp://a:b@c/d",), 1, "not supported yet"),
+        (("ftp://a:b@c/d",), 1, "addresses of the kind ftp://"),
         (("clip.mp4", "--model", "nonsense"), 1, "unknown model"),
         (("clip.mp4", *REPLAY, "--out", "missing/a.mp4"), 1, "create missing first"),
         (("clip.mp4", *REPLAY, "--json", "missing/a.jsonl"), 1, "create missing first"),

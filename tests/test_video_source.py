@@ -146,8 +146,10 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     ("spec", "message"),
     [
         ("missing.mp4", "no such file or folder: missing.mp4"),
-        ("rtsp://user:secret@camera/1", "not supported yet"),
-        ("https://example.com/a.mp4", "not supported yet"),
+        ("file://user:secret@camera/1", "of the kind file:// are not opened"),
+        ("concat://secret", "of the kind concat:// are not opened"),
+        ("http://user:secret@127.0.0.1:9/a?token=secret", "http://127.0.0.1:9/a cannot be opened"),
+        ("rtsp://user:se@/secret@127.0.0.1:9/a", "rtsp://127.0.0.1:9/a cannot be opened"),
         ("*.nothing", "no pictures or videos"),
         (".", "no pictures or videos"),
     ],

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rcnet_rt.datasets.jsonl import JsonLinesWriter
 from rcnet_rt.errors import OutputError
+from rcnet_rt.video.address import Address
 from rcnet_rt.video.frame import Gap, Source
 from rcnet_rt.video.pictures import PICTURE_SUFFIXES
 from rcnet_rt.video.pipeline import Result, Sink
@@ -148,6 +149,8 @@ def _file(part: Part, out: Path | None) -> Path:
     """Return the output of one video or one picture; --out may be a folder."""
     if isinstance(part, int):
         name = f"camera{part}_rcnet.mp4"
+    elif isinstance(part, Address):
+        name = f"{part.stem}_rcnet.mp4"
     else:
         source = part[0] if isinstance(part, tuple) else part
         name = f"{source.stem}_rcnet{source.suffix if isinstance(part, tuple) else '.mp4'}"
@@ -185,6 +188,6 @@ def _check(plans: list[Plan], files: list[Path]) -> None:
 
 
 def _files(part: Part) -> tuple[Path, ...]:
-    if isinstance(part, int):
+    if isinstance(part, (int, Address)):
         return ()
     return part if isinstance(part, tuple) else (part,)

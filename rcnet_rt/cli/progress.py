@@ -31,6 +31,10 @@ class Report:
         """Begin with a source of `total` frames, None where nobody knows."""
         self._progress.reset(self._task, description=name, total=total)
 
+    def say(self, message: str) -> None:
+        """Write a line above the bar."""
+        self._progress.console.print(message, highlight=False, markup=False, soft_wrap=True)
+
     def advance(self) -> None:
         """Count one frame."""
         self._progress.advance(self._task)

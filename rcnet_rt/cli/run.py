@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-import numpy.typing as npt
 
 from rcnet_rt import backends, estimators
 from rcnet_rt.cli.interrupt import between_frames
@@ -22,20 +20,23 @@ from rcnet_rt.cli.options import (
     weights_option,
 )
 from rcnet_rt.cli.outputs import JsonLinesSink, open_drawn, plan
-from rcnet_rt.cli.progress import progress_bar
+from rcnet_rt.cli.progress import Report, progress_bar
 from rcnet_rt.cli.scoring import Scoring, load_scoring
+from rcnet_rt.cli.tally import Tally, summarise
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import RcnetError, SourceError
 from rcnet_rt.estimators import Estimator
-from rcnet_rt.hysteresis import Hysteresis, half_the_odds
+from rcnet_rt.hysteresis import Hysteresis
 from rcnet_rt.over_time import ScoresOverTime
 from rcnet_rt.second_look import SecondLook
-from rcnet_rt.tracking import ByteTrack, followed
+from rcnet_rt.tracking import ByteTrack
 from rcnet_rt.video import overlay, pipeline
+from rcnet_rt.video.address import is_url
 from rcnet_rt.video.frame import Gap, Image, Source
 from rcnet_rt.video.pipeline import Result, Sink, Stage
-from rcnet_rt.video.source import is_video, open_source, split
+from rcnet_rt.video.source import is_live, is_video, open_live, open_source, split
 from rcnet_rt.video.telemetry import Telemetry, write_telemetry
+from rcnet_rt.video.window import Window, WindowClosed, check_display
 
 __all__ = ["RunOptions", "Tally", "execute", "run", "summarise"]
 
@@ -57,44 +58,39 @@ class RunOptions:
     second_look: int = 0
     track: bool = False
     max_frames: int | None = None
+    realtime: bool = False
+    show: bool = False
     telemetry: Path | None = None
 
 
-@dataclass
-class Tally:
-    """Counts for the summary; as the last sink it counts what the others have written.
+@dataclass(frozen=True)
+class Job:
+    """What stays the same from source to source."""
 
-    `looks` are close-ups of a second look, which took `looking` seconds; `followed` are poses that
-    belong to a track.
-    """
+    options: RunOptions
+    scoring: Scoring
+    estimator: Estimator
+    tally: Tally
 
-    frames: int = 0
-    poses: int = 0
-    kept: int = 0
-    moved: int = 0
-    looks: int = 0
-    looking: float = 0.0
-    followed: int = 0
-    outputs: list[Path] = field(default_factory=list)
-    telemetry: Telemetry = field(default_factory=Telemetry)
+    def draw(self, result: Result) -> Image:
+        """Return the picture with what is kept; with --compare what was kept before, too."""
+        picture, poses, kept = result.frame.image_bgr, result.poses, result.kept
+        skeleton, scoring = self.estimator.skeleton, self.scoring
+        if not self.options.compare:
+            return overlay.draw(picture, poses, kept, skeleton)
+        return overlay.compare(
+            picture,
+            poses,
+            kept,
+            skeleton,
+            threshold=scoring.threshold,
+            raw_threshold=scoring.raw_threshold,
+        )
 
-    def write(self, result: Result) -> None:
-        """Count one frame."""
-        self.frames += 1
-        self.poses += len(result.poses)
-        self.kept += int(result.kept.sum())
-        self.followed += len(followed(result.poses))
-        raw = result.poses.raw_scores
-        if raw is not None:
-            self.moved += int((_ranks(raw) != _ranks(result.poses.scores)).sum())
-
-    def gap(self, gap: Gap) -> None:
-        """Telemetry counts gaps."""
-
-    @property
-    def written(self) -> str:
-        """The outputs that are there, as a list in words."""
-        return ", ".join(str(path) for path in self.outputs if path.exists()) or "nothing"
+    def draw_raw(self, result: Result) -> Image:
+        """Return the picture as the estimator's own scores would have it."""
+        threshold, skeleton = self.scoring.raw_threshold, self.estimator.skeleton
+        return overlay.draw_raw(result.frame.image_bgr, result.poses, threshold, skeleton)
 
 
 @click.command()
@@ -135,12 +131,18 @@ class Tally:
     help="What runs the refiner.",
 )
 @click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames.")
+@click.option("--realtime", is_flag=True, help="Camera or stream: the newest frame only, for ever.")
+@click.option(
+    "--show", is_flag=True, help="Open a window: q quits, space pauses, r shows raw scores."
+)
 @click.option(
     "--telemetry", type=click.Path(path_type=Path), help="Write times and counts as JSON."
 )
 @debug_option
 def run(**options: Any) -> None:
-    """Refine the poses of SOURCE: a video, picture, folder, glob or camera index.
+    """Refine the poses of SOURCE: a video, picture, folder, glob, camera index or stream.
+
+    Streams are rtsp://, http:// and https:// addresses; their credentials are shown nowhere.
 
     Every pose keeps its keypoints and gets a new score. Poses whose refined score reaches --conf
     are drawn, each with its raw and its refined score.
@@ -151,6 +153,8 @@ def run(**options: Any) -> None:
             "--second-look estimates parts of the pictures again, which replay cannot; "
             "a recording has the second look that was taken"
         )
+    if chosen.realtime and not all(map(is_live, split(chosen.source))):
+        raise click.UsageError("--realtime is for cameras and streams; a file waits")
     tally = Tally()
     try:
         scoring = execute(chosen, tally)
@@ -167,6 +171,8 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
     Raises:
         RcnetError: whatever failed. Outputs hold what was done until then.
     """
+    if options.show:
+        check_display()  # before anything else: see there
     parts = split(options.source)
     if options.track and not all(map(is_video, parts)):
         raise SourceError(
@@ -180,41 +186,27 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
         video=not options.no_video,
         files=(options.json, options.telemetry),
     )
-    sources = (open_source(part) for part in parts)
+    sources = (open_live(part) if options.realtime else open_source(part) for part in parts)
     first = next(sources)  # what cannot be read fails before anything is loaded or written
     with first, between_frames() as check_interrupt, ExitStack() as stack:
         scoring, estimator = _load(options)
-        writer = _recorder(options, scoring, estimator, first, tally, stack)
-        report = stack.enter_context(progress_bar())
+        job = Job(options, scoring, estimator, tally)
         tally.telemetry = Telemetry()
-        if options.telemetry is not None:
-            tally.outputs.append(options.telemetry)
-            stack.callback(write_telemetry, tally.telemetry, options.telemetry)
-        for one, source in zip(plans, itertools.chain([first], sources), strict=True):
-            with source, ExitStack() as open_files:
-                stages = _stages(options, scoring, estimator)
-                sinks: list[Sink] = []
-                if writer is not None:
-                    sinks.append(JsonLinesSink(writer, source.name if len(parts) > 1 else None))
-                if one.out is not None:
-                    stages.append(pipeline.draw(_drawing(options, scoring, estimator)))
-                    tally.outputs.append(one.out)
-                    wide = 2 if options.compare else 1
-                    sinks.append(open_drawn(one.out, source, open_files, wide))
-                stages.append(pipeline.write([*sinks, tally]))
-                report.start(source.name, _total(source, options, tally))
-                results = pipeline.process(
-                    source,
-                    stages,
-                    tally.telemetry,
-                    max_frames=_left(options, tally),
-                    check=check_interrupt,
-                )
-                with closing(results):
-                    for _ in results:
-                        report.advance()
-            if _left(options, tally) == 0:
-                break
+        writer = _recorder(job, first, stack)
+        window = _window(job, first.name, check_interrupt, stack)
+        report = stack.enter_context(progress_bar())
+        with suppress(WindowClosed):
+            for one, source in zip(plans, itertools.chain([first], sources), strict=True):
+                with source, ExitStack() as open_files:
+                    file = source.name if len(parts) > 1 else None
+                    sinks: list[Sink] = [JsonLinesSink(writer, file)] if writer else []
+                    if one.out is not None:
+                        sinks.append(_drawn(job, one.out, source, open_files))
+                    report.start(source.name, _total(source, options, tally))
+                    stages = _stages(job, sinks, draws=one.out is not None)
+                    _follow(job, source, stages, report, window, check_interrupt)
+                if _left(options, tally) == 0:
+                    break
         if isinstance(estimator, SecondLook):
             tally.looks, tally.looking = estimator.looks, estimator.seconds
     return scoring
@@ -232,23 +224,21 @@ def _load(options: RunOptions) -> tuple[Scoring, Estimator]:
     scoring.check(estimator)
     if options.second_look:
         estimator = SecondLook(estimator, scoring.refine, options.second_look)
-    _stages(options, scoring, estimator)  # what is not installed fails before anything is written
+    if options.track:
+        _track(scoring, estimator)  # what is not installed fails before anything is written
     return scoring, estimator
 
 
-def _recorder(
-    options: RunOptions,
-    scoring: Scoring,
-    estimator: Estimator,
-    source: Source,
-    tally: Tally,
-    stack: ExitStack,
-) -> JsonLinesWriter | None:
-    """Open --json; the header says how the poses were scored."""
+def _recorder(job: Job, source: Source, stack: ExitStack) -> JsonLinesWriter | None:
+    """Open --json and see to --telemetry; the header says how the poses were scored."""
+    options, scoring, estimator, tally = job.options, job.scoring, job.estimator, job.tally
+    if options.telemetry is not None:
+        tally.outputs.append(options.telemetry)
+        stack.callback(write_telemetry, tally.telemetry, options.telemetry)
     if options.json is None:
         return None
     header = Header(
-        source=options.source,
+        source=source.name if is_url(options.source) else options.source,
         estimator=estimator.name,
         weights=scoring.name,
         skeleton=estimator.skeleton.name,
@@ -260,37 +250,71 @@ def _recorder(
     return stack.enter_context(JsonLinesWriter(options.json, header))
 
 
-def _stages(options: RunOptions, scoring: Scoring, estimator: Estimator) -> list[Stage]:
-    """Return what happens to a frame before it is drawn and written."""
-    stages = [pipeline.estimate(estimator), pipeline.refine(scoring.refine, scoring.threshold)]
-    if options.track:
-        keep = Hysteresis(scoring.threshold)
-        # Whoever could not even stay is not worth following.
-        follow = ByteTrack(least=keep.leave)
-        stages.append(pipeline.track(follow, ScoresOverTime(estimator.skeleton), keep))
-    return stages
+def _drawn(job: Job, out: Path, source: Source, stack: ExitStack) -> Sink:
+    """Open what takes the drawn frames of a source."""
+    job.tally.outputs.append(out)
+    return open_drawn(out, source, stack, wide=2 if job.options.compare else 1)
 
 
-def _drawing(
-    options: RunOptions, scoring: Scoring, estimator: Estimator
-) -> Callable[[Result], Image]:
-    """Return what draws a result."""
-    skeleton = estimator.skeleton
+def _window(job: Job, title: str, check: Callable[[], None], stack: ExitStack) -> Window | None:
+    """Open the window of --show."""
+    if not job.options.show:
+        return None
+    return stack.enter_context(Window(title, job.draw, job.draw_raw, check))
 
-    def compare(result: Result) -> Image:
-        return overlay.compare(
-            result.frame.image_bgr,
-            result.poses,
-            result.kept,
-            skeleton,
-            threshold=scoring.threshold,
-            raw_threshold=scoring.raw_threshold,
-        )
 
-    def draw(result: Result) -> Image:
-        return overlay.draw(result.frame.image_bgr, result.poses, result.kept, skeleton)
+def _stages(job: Job, sinks: list[Sink], *, draws: bool) -> list[Stage]:
+    """Return what happens to a frame of one source."""
+    stages = [
+        pipeline.estimate(job.estimator),
+        pipeline.refine(job.scoring.refine, job.scoring.threshold),
+    ]
+    if job.options.track:
+        stages.append(_track(job.scoring, job.estimator))
+    if draws:
+        stages.append(pipeline.draw(job.draw))
+    return [*stages, pipeline.write([*sinks, job.tally])]
 
-    return compare if options.compare else draw
+
+def _track(scoring: Scoring, estimator: Estimator) -> Stage:
+    """Return the stage of --track, which remembers one source."""
+    keep = Hysteresis(scoring.threshold)
+    # Whoever could not even stay is not worth following.
+    follow = ByteTrack(least=keep.leave)
+    return pipeline.track(follow, ScoresOverTime(estimator.skeleton), keep)
+
+
+def _follow(
+    job: Job,
+    source: Source,
+    stages: list[Stage],
+    report: Report,
+    window: Window | None,
+    check_interrupt: Callable[[], None],
+) -> None:
+    """Run one source to its end, and show how it goes."""
+
+    def check() -> None:
+        check_interrupt()
+        if window is not None:
+            window.poll()
+
+    results = pipeline.process(
+        source,
+        stages,
+        job.tally.telemetry,
+        realtime=job.options.realtime,
+        max_frames=_left(job.options, job.tally),
+        check=check,
+    )
+    with closing(results):
+        for result in results:
+            if isinstance(result, Gap):
+                report.say(f"{result.reason}; trying again")
+                continue
+            report.advance()
+            if window is not None:
+                window.show(result)
 
 
 def _left(options: RunOptions, tally: Tally) -> int | None:
@@ -300,36 +324,3 @@ def _left(options: RunOptions, tally: Tally) -> int | None:
 def _total(source: Source, options: RunOptions, tally: Tally) -> int | None:
     limits = [n for n in (source.frame_count, _left(options, tally)) if n is not None]
     return min(limits, default=None)
-
-
-def _ranks(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
-    return np.argsort(np.argsort(-scores, kind="stable"), kind="stable")
-
-
-def summarise(tally: Tally, scoring: Scoring) -> None:
-    """Print what was done."""
-    seconds = tally.telemetry.seconds
-    rate = tally.frames / seconds if seconds else 0.0
-    click.echo(
-        f"{tally.frames} frames ({rate:.1f} fps), {tally.poses} poses, {tally.kept} kept "
-        f"(score >= {scoring.threshold:.3g}), {tally.moved} changed rank in their frame"
-    )
-    if tally.followed:
-        click.echo(
-            f"tracks: {tally.followed} poses followed; once kept, people stay kept while their "
-            f"score is >= {half_the_odds(scoring.threshold):.3g}"
-        )
-    refining = tally.telemetry.stages["refine"]
-    click.echo(
-        f"refining: {1000 * refining.percentile(0.5):.2f} ms a frame (median), "
-        f"{100 * tally.telemetry.share('refine'):.1f} % of the time"
-    )
-    if tally.looks:
-        click.echo(
-            f"second look: {tally.looks / tally.frames:.1f} close-ups a frame, "
-            f"{1000 * tally.looking / tally.frames:.0f} ms a frame"
-        )
-    note = ": no trained weights, a hand-made formula" if scoring.is_formula else ""
-    click.echo(f"weights: {scoring.name}{note} ({scoring.backend})")
-    if tally.outputs:
-        click.echo(f"written: {tally.written}")

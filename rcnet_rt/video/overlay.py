@@ -12,7 +12,7 @@ from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.frame import Image
 
-__all__ = ["compare", "draw", "score_color"]
+__all__ = ["compare", "draw", "draw_raw", "score_color"]
 
 # Red, amber, green: dark to light as well, so that colour-blind eyes see the order.
 RAMP_RGB = np.array([(165, 0, 38), (244, 109, 67), (254, 224, 80), (120, 220, 90), (0, 190, 110)])
@@ -39,6 +39,20 @@ def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: 
     return _draw(image_bgr, poses, poses.scores, labels, kept, skeleton)
 
 
+def draw_raw(image_bgr: Image, poses: Poses, raw_threshold: float, skeleton: Skeleton) -> Image:
+    """Return a new picture with the poses that the estimator's own scores keep, so labelled.
+
+    Args:
+        image_bgr: (H, W, 3) uint8.
+        poses: N poses, refined or not.
+        raw_threshold: poses whose raw score is at least this are drawn.
+        skeleton: what joins the keypoints.
+    """
+    raw = poses.scores if poses.raw_scores is None else poses.raw_scores
+    labels = [f"{score:.2f}" for score in raw]
+    return _draw(image_bgr, poses, raw, labels, raw >= raw_threshold, skeleton)
+
+
 def compare(
     image_bgr: Image,
     poses: Poses,
@@ -58,9 +72,7 @@ def compare(
         threshold: what the refined scores were held against.
         raw_threshold: the left half shows poses whose raw score is at least this.
     """
-    raw = poses.scores if poses.raw_scores is None else poses.raw_scores
-    labels = [f"{score:.2f}" for score in raw]
-    left = _draw(image_bgr, poses, raw, labels, raw >= raw_threshold, skeleton)
+    left = draw_raw(image_bgr, poses, raw_threshold, skeleton)
     right = draw(image_bgr, poses, kept, skeleton)
     _title(left, f"raw score >= {raw_threshold:.2f}")
     _title(right, f"refined score >= {threshold:.2f}")

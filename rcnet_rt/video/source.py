@@ -1,4 +1,4 @@
-"""Where frames come from: video files, pictures and cameras, all iterated alike.
+"""Where frames come from: video files, pictures, cameras and streams, all iterated alike.
 
 for part in split("clips/*.mp4"):
     with open_source(part) as source:
@@ -11,18 +11,22 @@ from __future__ import annotations
 import glob
 import os
 import re
+from functools import partial
 from pathlib import Path
 
 from rcnet_rt.errors import SourceError
+from rcnet_rt.video.address import Address, is_url, parse_address
 from rcnet_rt.video.camera import CameraSource
 from rcnet_rt.video.frame import Frame, Source
+from rcnet_rt.video.live import LiveSource
 from rcnet_rt.video.pictures import PICTURE_SUFFIXES, PictureSource
+from rcnet_rt.video.stream import StreamSource
 from rcnet_rt.video.videofile import VIDEO_SUFFIXES, VideoFileSource
 
-__all__ = ["Frame", "Part", "Source", "is_video", "open_source", "split"]
+__all__ = ["Frame", "Part", "Source", "is_live", "is_video", "open_live", "open_source", "split"]
 
-# What one source is opened from: a camera's index, a video file, or pictures.
-Part = int | Path | tuple[Path, ...]
+# What one source is opened from: a camera's index, a stream, a video file, or pictures.
+Part = int | Address | Path | tuple[Path, ...]
 
 
 def open_source(spec: str | Part) -> Source:
@@ -41,29 +45,38 @@ def open_source(spec: str | Part) -> Source:
         spec = parts[0]
     if isinstance(spec, int):
         return CameraSource(spec)
+    if isinstance(spec, Address):
+        return StreamSource(spec)
     if isinstance(spec, Path):
         return VideoFileSource(spec)
     return PictureSource(spec)
+
+
+def open_live(part: Part) -> LiveSource:
+    """Open a camera or stream; whenever it is lost, it is opened again.
+
+    Raises:
+        SourceError: nobody answers, or the part is a file.
+    """
+    if not is_live(part):
+        raise SourceError("a file is not live; give a camera index or an address")
+    return LiveSource(partial(open_source, part))
 
 
 def split(spec: str) -> list[Part]:
     """Return the sources that a text stands for: pictures together, every video on its own.
 
     Args:
-        spec: a file, a folder, a glob or a camera's index.
+        spec: a file, a folder, a glob, a camera's index, or an rtsp, http or https address.
 
     Raises:
-        SourceError: nothing is there, or it is a URL.
+        SourceError: nothing is there, or it is a URL of another kind.
 
     >>> split("0")
     [0]
     """
-    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", spec):
-        scheme = spec.split("://", 1)[0]
-        raise SourceError(
-            f"live streams and URLs ({scheme}://…) are not supported yet; "
-            "save the stream to a file, or give a file, a folder or a camera index"
-        )
+    if is_url(spec):
+        return [parse_address(spec)]
     path = Path(spec)
     if path.is_dir():
         return _group(spec, [entry for entry in path.iterdir() if entry.is_file()])
@@ -87,6 +100,15 @@ def is_video(part: Part) -> bool:
     True
     """
     return not isinstance(part, tuple)
+
+
+def is_live(part: Part) -> bool:
+    """Return whether a part is a camera or stream, which does not wait.
+
+    >>> is_live(0), is_live(Path("a.mp4"))
+    (True, False)
+    """
+    return isinstance(part, (int, Address))
 
 
 def _group(spec: str, files: list[Path]) -> list[Part]:

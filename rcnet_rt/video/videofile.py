@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from rcnet_rt.errors import SourceError
-from rcnet_rt.video.frame import Frame, Image, Kind
+from rcnet_rt.video.decoding import frame_rate, time_base, upright, video_stream
+from rcnet_rt.video.frame import Frame, Kind
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
-    from av.video.stream import VideoStream
 
 __all__ = ["VIDEO_SUFFIXES", "VideoFileSource"]
 
@@ -45,7 +42,7 @@ class VideoFileSource:
         self._damage: str | None = None
         self._container = _open(path)
         try:
-            self._stream = _video_stream(self._container, path)
+            self._stream = video_stream(self._container, str(path))
             self._decoder = self._decode()
             self._first = next(self._decoder, None)
             if self._first is None:
@@ -56,8 +53,8 @@ class VideoFileSource:
             self._container.close()
             raise
         self.size = self._first.size
-        self.time_base = _time_base(self._stream)
-        self.frame_rate = _frame_rate(self._stream)
+        self.time_base = time_base(self._stream)
+        self.frame_rate = frame_rate(self._stream)
         self.frame_count = self._stream.frames or None
 
     def __iter__(self) -> Iterator[Frame]:
@@ -80,15 +77,15 @@ class VideoFileSource:
         self.close()
 
     def _decode(self) -> Iterator[Frame]:
-        unit = _time_base(self._stream)
-        step = max(1, round(1 / (_frame_rate(self._stream) * unit)))
+        unit = time_base(self._stream)
+        step = max(1, round(1 / (frame_rate(self._stream) * unit)))
         # AVI holds no time stamps, and what FFmpeg makes up for it is out of order.
         untimed = self._container.format.name == "avi"
         last, index = -step, 0
         for picture in self._pictures():
             # A few old formats leave time stamps out; the frame rate fills the gap.
             last = last + step if picture.pts is None or untimed else picture.pts
-            yield Frame(index, _upright(picture), time=last * unit)
+            yield Frame(index, upright(picture), time=last * unit)
             index += 1
         if self._damage is None:
             return
@@ -141,22 +138,6 @@ def _open(path: Path) -> InputContainer:
     return container
 
 
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    from av.stream import Disposition
-
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
-        raise SourceError(f"{path} holds no video stream; give a file with pictures in it")
-    stream = streams[0]
-    if stream.codec_context is None:
-        raise SourceError(
-            f"{path} cannot be decoded: it is cut off, or in a format unknown here; "
-            "copy it again or convert it to H.264"
-        )
-    stream.thread_type = "AUTO"
-    return stream
-
-
 def _not_a_video(path: Path, reason: str) -> str:
     with path.open("rb") as file:
         is_mp4 = file.read(12)[4:8] == b"ftyp"
@@ -166,22 +147,3 @@ def _not_a_video(path: Path, reason: str) -> str:
             "copy or record it again"
         )
     return f"{path} is not a video that can be decoded ({reason}); give a video or picture file"
-
-
-def _time_base(stream: VideoStream) -> Fraction:
-    return stream.time_base or Fraction(1, 90_000)
-
-
-def _frame_rate(stream: VideoStream) -> Fraction:
-    """Return frames a second; files without a usable figure count as 30."""
-    for rate in (stream.average_rate, stream.guessed_rate):
-        if rate and 0 < rate <= 1000:
-            return Fraction(rate)
-    return Fraction(30)
-
-
-def _upright(picture: VideoFrame) -> Image:
-    """Return the picture as BGR, turned as the file's metadata says."""
-    image: Any = picture.to_ndarray(format="bgr24")
-    quarter_turns = round(picture.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
