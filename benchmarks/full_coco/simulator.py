@@ -6,15 +6,17 @@ that estimators make, their shares are invented.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.datasets.coco import GroundTruth
-from rcnet_rt.datasets.results import Entry
+from rcnet_rt.datasets.coco import Dataset, GroundTruth
+from rcnet_rt.datasets.results import Entry, write_results
 
 __all__ = ["Errors", "simulate"]
 
@@ -164,3 +166,13 @@ def _entries(
         {"category_id": 1, **{name: column[row] for name, column in columns.items()}}
         for row in np.argsort(image, kind="stable").tolist()
     ]
+
+
+def main(coco: Path, split: str, out: Path, seed: str = "0") -> None:
+    """Write simulated results of a split: `… simulator COCO SPLIT OUT [SEED]`."""
+    write_results(out, simulate(Dataset(coco).ground_truth(split), int(seed)))
+
+
+if __name__ == "__main__":
+    folder, name, file, *number = sys.argv[1:]
+    main(Path(folder), name, Path(file), *number)
