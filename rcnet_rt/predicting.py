@@ -59,6 +59,7 @@ class Job:
         candidates: keep the consensus of the candidates where the estimator shows them, see
             `rcnet_rt.consensus`.
         second_look: look again at so many poses of each picture, see `rcnet_rt.second_look`.
+        most: keep so many poses of each picture, the best by raw score; None keeps all.
     """
 
     model: str
@@ -67,6 +68,7 @@ class Job:
     copies: int = 0
     candidates: bool = False
     second_look: int = 0
+    most: int | None = None
 
     @property
     def record(self) -> dict[str, Any]:
@@ -248,6 +250,7 @@ def _estimator(job: Job, device: str) -> Estimator:
 
 def _estimated(estimator: Estimator, picture: npt.NDArray[np.uint8], job: Job) -> Poses:
     poses = estimator.estimate(picture)
+    poses = poses[np.sort(np.argsort(-poses.scores, kind="stable")[: job.most])]
     return poses if job.candidates else replace(poses, consensus=None)
 
 

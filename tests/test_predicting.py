@@ -114,6 +114,18 @@ def test_results_of_every_picture(coco: Path, tmp_path: Path, use) -> None:
     assert not partial_path(out).exists()
 
 
+def test_only_the_best_poses_are_kept(coco: Path, tmp_path: Path, use) -> None:
+    use(Counting())
+    everything, best = tmp_path / "all.json", tmp_path / "best.json"
+    predict_split(Dataset(coco), JOB, everything)
+    predict_split(Dataset(coco), replace(JOB, most=1), best)
+    entries = read_results(everything)
+    for image in (2, 5, 7, 8):
+        scores = [entry["score"] for entry in entries if entry["image_id"] == image]
+        kept = [entry["score"] for entry in read_results(best) if entry["image_id"] == image]
+        assert kept == [max(scores)]
+
+
 def test_an_interrupted_run_goes_on(coco: Path, tmp_path: Path, use) -> None:
     whole, out = tmp_path / "whole.json", tmp_path / "out.json"
     use(Counting())

@@ -42,6 +42,11 @@ __all__ = ["predict"]
     show_default=True,
     help="Leave out poses with a lower raw score. Low on purpose: training needs the bad ones too.",
 )
+@click.option(
+    "--most",
+    type=click.IntRange(min=1),
+    help="Keep only the so many best poses of each image; COCO counts 20.  [default: all]",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many images.")
 @click.option(
     "--copies",
@@ -66,6 +71,7 @@ def predict(
     model: str,
     out: Path,
     floor: float,
+    most: int | None,
     limit: int | None,
     copies: int,
     candidates: bool,
@@ -98,7 +104,7 @@ def predict(
         try:
             pictures = predicting.predict_split(
                 dataset,
-                Job(model, split, floor, copies, candidates, second_look),
+                Job(model, split, floor, copies, candidates, second_look, most),
                 out,
                 device=device,
                 limit=limit,

@@ -123,7 +123,9 @@ def train(
     )
     _check_options(recipe.loss, changes)
     console = Console(stderr=True)
-    results = list(predictions) or _predict(dataset, model, split, folder, device, console)
+    results = list(predictions) or _predict(
+        dataset, model, split, recipe.most, folder, device, console
+    )
     data = load_data(dataset, results, copies)
     parts = hold_out.splits(data, recipe.seed)
     run = Run(folder, name, recipe, results, parts, copies, dataset.skeleton.name)
@@ -145,16 +147,25 @@ def _check_options(loss: str, given: Mapping[str, Any]) -> None:
 
 
 def _predict(
-    dataset: Dataset, model: str, split: str | None, folder: Path, device: str, console: Console
+    dataset: Dataset,
+    model: str,
+    split: str | None,
+    most: int,
+    folder: Path,
+    device: str,
+    console: Console,
 ) -> list[Path]:
-    """Run the estimator over the splits that have pictures; resumable like the rest."""
+    """Run the estimator over the splits that have pictures; resumable like the rest.
+
+    What is not learned from is not kept: of all of COCO it would be gigabytes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for part in [split] if split else _with_pictures(dataset):
         path = folder / f"predictions_{part}.json.gz"
         if not path.exists():
             console.print(f"{model} predicts {part} …")
-            job = Job(model, part, candidates=True)
+            job = Job(model, part, candidates=True, most=most)
             predicting.predict_split(dataset, job, path, device=device)
         paths.append(path)
     return paths

@@ -24,16 +24,21 @@ def read_json(path: Path) -> Any:
         DatasetError: the file is missing, unreadable, cut off or not JSON.
     """
     try:
-        content = path.read_bytes()
-        if content.startswith(_GZIP_MAGIC):
-            content = gzip.decompress(content)
-        return json.loads(content)
+        return json.loads(_text(path))
     except OSError as error:
         if not isinstance(error, gzip.BadGzipFile):
             raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
         raise _damaged(path, error) from error
     except (EOFError, zlib.error, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
+
+
+def _text(path: Path) -> str:
+    """Return what a file says. Its bytes are gone before it is parsed: some have gigabytes."""
+    content = path.read_bytes()
+    if content.startswith(_GZIP_MAGIC):
+        content = gzip.decompress(content)
+    return content.decode(json.detect_encoding(content), "surrogatepass")
 
 
 def write_json(path: Path, value: Any) -> None:
