@@ -56,7 +56,9 @@ def test_feed_forward_equals_autograd(share, monkeypatch):
     first, second = nn.Linear(5, 12).double(), nn.Linear(12, 5).double()
     leaves = [values, *first.parameters(), *second.parameters()]
     mask, scale = dropout._mask(torch.empty(7, 12, dtype=torch.float64), share)
-    monkeypatch.setattr(dropout, "_mask", lambda *_: (mask, scale))
+    masks = iter(mask.split(5, dim=1))
+    monkeypatch.setattr(dropout, "_mask", lambda *_: (next(masks), scale))
+    monkeypatch.setattr(dropout, "BLOCK", 5)  # two full blocks and a rest
 
     plain = second(first(values).relu() * mask * scale)
     fast = feed_forward(values, first, second, share)
