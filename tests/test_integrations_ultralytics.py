@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,9 +12,9 @@ import pytest
 import torch
 import yaml
 
-from rcnet_rt import Refiner
+from rcnet_rt import Refiner, estimators, weights_file
 from rcnet_rt.average_precision import AveragePrecision
-from rcnet_rt.datasets.coco import load_ground_truth
+from rcnet_rt.datasets.coco import Dataset, load_ground_truth
 from rcnet_rt.datasets.files import read_json
 from rcnet_rt.datasets.results import poses_by_image, read_results, scores_of
 from rcnet_rt.errors import EstimatorError, WeightsError
@@ -21,6 +22,8 @@ from rcnet_rt.estimators.ultralytics import poses_from_result
 from rcnet_rt.integrations.ultralytics import RefinedBoxes, attach, detach
 from rcnet_rt.predicting import entries_of, find_pictures
 from rcnet_rt.skeletons import COCO17
+from rcnet_rt.video.source import open_source
+from tests.networks import random_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # ultralytics' and OpenVINO's own
 
@@ -39,7 +42,7 @@ def loaded(shared_data: Path) -> Any:
 @pytest.fixture
 def model(loaded: Any) -> Any:
     yield loaded
-    detach(loaded)
+    detach(loaded).reset_callbacks()  # `track` leaves its own behind
 
 
 @pytest.fixture
@@ -100,6 +103,27 @@ def test_attaching_twice_refines_once(model: Any, video: str) -> None:
     )
 
 
+def test_weights_that_look_at_the_candidates_see_them(
+    model: Any, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
+    estimator = estimators.load(name, floor=0.05)
+    weights = random_weights("mlp", "signals")
+    monkeypatch.setattr(weights_file, "find", lambda _: weights)
+    with open_source(str(shared_data / "videos" / "people.mp4")) as source:
+        pictures = [frame.image_bgr for frame in source][:2]
+    refiner = Refiner(weights)
+    for picture in pictures:
+        (result,) = predict(attach(model), picture)
+        poses = estimator.estimate(picture)
+        assert poses.consensus is not None
+        np.testing.assert_allclose(result.boxes.conf.numpy(), refiner(poses).scores, atol=1e-5)
+        without = refiner(replace(poses, consensus=None)).scores
+        assert np.abs(without - refiner(poses).scores).max() > 1e-3
+    detach(model)
+    assert model.predictor.postprocess.__self__ is model.predictor
+
+
 def test_track(model: Any, video: str) -> None:
     pytest.importorskip("lap", reason="ultralytics tracks with the package lap")
 
@@ -158,7 +182,7 @@ def refine_file(entries: list[dict]) -> np.ndarray:
 def test_ap_is_that_of_refining_the_results_file(
     model: Any, shared_data: Path, limit: int | None
 ) -> None:
-    pictures = find_pictures(shared_data / "coco", SPLIT, limit)
+    pictures = find_pictures(Dataset(shared_data / "coco"), SPLIT, limit)
     entries, refined = refined_entries(attach(model), pictures.paths)
     by_file = refine_file(entries)
     np.testing.assert_allclose(refined, by_file, atol=1e-6)
@@ -192,7 +216,7 @@ def _label(person: dict, width: int, height: int) -> str:
 
 
 def test_val(model: Any, shared_data: Path, tmp_path: Path) -> None:
-    pictures = find_pictures(shared_data / "coco", SPLIT, 8).paths
+    pictures = find_pictures(Dataset(shared_data / "coco"), SPLIT, 8).paths
     data = yolo_dataset(tmp_path / "data", pictures, shared_data)
 
     def val(name: str) -> tuple[list[dict], Any]:
@@ -216,3 +240,5 @@ def test_what_is_no_pose_model(model: Any) -> None:
         attach(SimpleNamespace(task="detect", callbacks={}))
     with pytest.raises(WeightsError, match="unknown weights 'nothing'"):
         attach(model, "nothing")
+    with pytest.raises(WeightsError, match="made for scores above 0"):
+        attach(model, "lightweight-openpose")

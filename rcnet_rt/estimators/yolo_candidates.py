@@ -23,12 +23,12 @@ class RawPredictions:
     def __init__(self, predictor: Any) -> None:
         self._predictor = predictor
         self._postprocess = predictor.postprocess
-        self._last: tuple[Any, Any, Any] | None = None
+        self._last: tuple[Any, Any, list[Any]] | None = None
         predictor.postprocess = self._keep
 
     def _keep(self, predictions: Any, pictures: Any, originals: Any, **options: Any) -> Any:
         raw = predictions[0] if isinstance(predictions, (list, tuple)) else predictions
-        self._last = raw, tuple(pictures.shape[2:]), originals[0].shape
+        self._last = raw, tuple(pictures.shape[2:]), [image.shape for image in originals]
         return self._postprocess(predictions, pictures, originals, **options)
 
     @property
@@ -50,15 +50,20 @@ class RawPredictions:
         joints, values = self._predictor.model.kpt_shape
         return int(joints), int(values)
 
-    def consensus(self, result: Any, sigmas: tuple[float, ...]) -> Array | None:
-        """Return the (N, C) consensus of the poses of the last picture's `Results`, or None.
+    def release(self) -> None:
+        """Give the predictor its own `postprocess` back."""
+        self._predictor.postprocess = self._postprocess
 
-        Computed where the predictions are: on a GPU they do not leave it.
+    def consensus(self, result: Any, sigmas: tuple[float, ...], picture: int = 0) -> Array | None:
+        """Return the (N, C) consensus of the poses of a picture's `Results`, or None.
+
+        `picture` is its place in the last batch. Computed where the predictions are: on a GPU they
+        do not leave it.
         """
         if not self.present:
             return None
         keypoints, boxes = result.keypoints.data[..., :2], result.boxes.xyxy
-        candidates = self._candidates()
+        candidates = self._candidates(picture)
         if keypoints.is_cuda:
             sigma = keypoints.new_tensor(sigmas)
             return consensus(keypoints, boxes, candidates, sigma)
@@ -67,17 +72,18 @@ class RawPredictions:
         )
         return consensus(keypoints.numpy(), boxes.numpy(), host, np.asarray(sigmas, np.float32))
 
-    def _candidates(self) -> Candidates:
+    def _candidates(self, picture: int) -> Candidates:
         from ultralytics.utils import ops
 
         assert self._last is not None
-        raw, seen, original = self._last
-        best = raw[0, 4 : self._scores_end].amax(0)
+        raw, seen, originals = self._last
+        original = originals[picture]
+        best = raw[picture, 4 : self._scores_end].amax(0)
         scores, chosen = best.topk(min(MOST, len(best)))
         if not raw.is_cuda:
             chosen = chosen[: int((scores >= FLOOR).sum())]
             scores = scores[: len(chosen)]
-        rows = raw[0, :, chosen].T.float()
+        rows = raw[picture, :, chosen].T.float()
         boxes = ops.scale_boxes(seen, ops.xywh2xyxy(rows[:, :4]), original)
         joints = rows[:, self._scores_end :].reshape(len(rows), *self._joint_shape)
         keypoints = ops.scale_coords(seen, joints[..., :2].clone(), original)

@@ -10,7 +10,7 @@ No pose is added or removed: `conf`, NMS and the tracker go by the raw scores, a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,15 +18,20 @@ import torch
 from ultralytics.engine.results import Boxes, Keypoints, Results
 from ultralytics.utils import ops
 
+from rcnet_rt import skeletons
 from rcnet_rt.errors import EstimatorError
-from rcnet_rt.estimators.ultralytics import poses_from_result
+from rcnet_rt.estimators.ultralytics import UltralyticsEstimator, poses_from_result
+from rcnet_rt.estimators.yolo_candidates import RawPredictions
+from rcnet_rt.poses import Poses
 from rcnet_rt.refiner import Refiner
+from rcnet_rt.score_convention import check_convention
 
 __all__ = ["RefinedBoxes", "attach", "detach"]
 
 Model = TypeVar("Model")
 
 POSTPROCESSED = "on_predict_postprocess_end"
+RAW = "_rcnet_rt_raw_predictions"  # where a predictor keeps what we hung on it
 
 
 class RefinedBoxes(Boxes):  # type: ignore[misc]  # ultralytics comes without types
@@ -69,7 +74,8 @@ def attach(
     """Make a YOLO-Pose model give refined scores from now on, and return it.
 
     `results.boxes.conf` of predict, stream=True and track is refined, `results.boxes.raw_conf` is
-    what the model said; `val` judges refined scores and writes them to predictions.json. A pose
+    what the model said; `val` judges refined scores (without the
+    consensus of candidates, which it does not show) and writes them to predictions.json. A pose
     with a faulty number keeps its raw score. Attaching again replaces what was attached.
 
     Args:
@@ -80,7 +86,7 @@ def attach(
 
     Raises:
         EstimatorError: it is no model of poses.
-        WeightsError: unknown or damaged weights.
+        WeightsError: unknown or damaged weights, or made for other scores than YOLO-Pose's.
         BackendError: an unknown backend, or one that does not suit the device.
     """
     task = getattr(model, "task", None)
@@ -89,7 +95,9 @@ def attach(
             f"expected an ultralytics model with task 'pose', got {type(model).__name__} with "
             f"task {task!r}; load one such as YOLO('yolov8n-pose.pt')"
         )
-    door = _Door(Refiner(weights, device=device, backend=backend))
+    refiner = Refiner(weights, device=device, backend=backend)
+    check_convention(refiner.weights, UltralyticsEstimator.score_convention, "the model")
+    door = _Door(refiner)
     callbacks = detach(model).callbacks
     callbacks["on_predict_start"].append(door.start)
     callbacks["on_val_start"].append(door.start_val)
@@ -100,6 +108,9 @@ def detach(model: Model) -> Model:
     """Undo `attach`: the model gives its own scores again. Without it nothing happens."""
     for callbacks in getattr(model, "callbacks", {}).values():
         callbacks[:] = [each for each in callbacks if not isinstance(_owner(each), _Door)]
+    raw = vars(getattr(model, "predictor", None) or model).pop(RAW, None)
+    if raw is not None:
+        raw.release()
     return model
 
 
@@ -125,12 +136,17 @@ class _Door:
         callbacks = predictor.callbacks[POSTPROCESSED]
         others = [each for each in callbacks if _owner(each) is not self]
         callbacks[:] = [self.refine, *others, self.write]
+        if RAW not in vars(predictor):
+            setattr(predictor, RAW, RawPredictions(predictor))
 
     def refine(self, predictor: Any) -> None:
         """Refine all poses of the pictures, while a tracker has hidden none and sees raw scores."""
-        for result in predictor.results:
-            points = result.keypoints
-            result.keypoints = _Carrier(points.data, points.orig_shape, self._refined(result))
+        raw = vars(predictor)[RAW]
+        for place, result in enumerate(predictor.results):
+            points, poses = result.keypoints, poses_from_result(result)
+            consensus = self._consensus(raw, result, place)
+            refined = self._refined(replace(poses, consensus=consensus), result)
+            result.keypoints = _Carrier(points.data, points.orig_shape, refined)
 
     def write(self, predictor: Any) -> None:
         """Put the refined scores where the results are read."""
@@ -149,14 +165,23 @@ class _Door:
 
         def refine_and_judge(predictions: Any, batch: Any) -> None:
             for index, prediction in enumerate(predictions):
-                prediction["conf"] = self._refined(_result(prediction, batch, index))
+                result = _result(prediction, batch, index)
+                prediction["conf"] = self._refined(poses_from_result(result), result)
             judge(predictions, batch)
 
         validator.update_metrics = refine_and_judge
 
-    def _refined(self, result: Any) -> torch.Tensor:
-        poses = self.refiner(poses_from_result(result), on_error="raw")
-        return torch.as_tensor(poses.scores.copy(), device=result.boxes.data.device)
+    def _consensus(self, raw: RawPredictions, result: Any, place: int) -> Any:
+        """Return the consensus of a picture of the batch, if the weights look at it."""
+        weights = self.refiner.weights
+        if weights.features != "signals" or weights.skeleton is None:
+            return None
+        consensus = raw.consensus(result, skeletons.get(weights.skeleton).sigmas, place)
+        return consensus.cpu() if isinstance(consensus, torch.Tensor) else consensus
+
+    def _refined(self, poses: Poses, result: Any) -> torch.Tensor:
+        scores = self.refiner(poses, on_error="raw").scores
+        return torch.as_tensor(scores.copy(), device=result.boxes.data.device)
 
 
 def _result(prediction: Any, batch: Any, index: int) -> Results:
