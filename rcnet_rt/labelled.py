@@ -18,7 +18,7 @@ from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import match_entries
 from rcnet_rt.oks import Match
-from rcnet_rt.packing import PackedPoses, concatenate, pack_poses
+from rcnet_rt.packing import concatenate, pack_poses
 
 __all__ = ["Data", "Split", "fold_splits", "fraction_split"]
 
@@ -91,18 +91,18 @@ class Data:
         """Whether all raw scores are in [0, 1]."""
         return bool(((self.scores >= 0) & (self.scores <= 1)).all())
 
-    @cached_property
-    def _packed(self) -> tuple[npt.NDArray[np.int64], PackedPoses]:
-        """The (P,) places of `poses` in the entries, and all of them packed together."""
-        items = self.poses.values()
-        packed = concatenate([pack_poses(item.poses) for item in items])
-        return np.concatenate([item.entries for item in items]), packed
-
     def formula_values(self, name: str) -> Floats:
         """Return (E,) values of a formula, increasing with its score; -1 without ground truth."""
-        rows, packed = self._packed
-        values = np.full(len(self.entries), -1.0)
-        values[rows] = formulas.get(name).compute(packed)
+        return self._values_of([name])[name]
+
+    def _values_of(self, names: Sequence[str]) -> dict[str, Floats]:
+        """Return the values of several formulas; all poses are packed once and not kept."""
+        items = self.poses.values()
+        packed = concatenate([pack_poses(item.poses) for item in items])
+        rows = np.concatenate([item.entries for item in items])
+        values = {name: np.full(len(self.entries), -1.0) for name in names}
+        for name in names:
+            values[name][rows] = formulas.get(name).compute(packed)
         return values
 
     def best_formula(self, images: Collection[int]) -> str:
@@ -112,7 +112,8 @@ class Data:
             for name, formula in formulas.FORMULAS.items()
             if (self.unit_scores or not formula.bounded) and name != formulas.STANDING
         ]
-        return max(names, key=lambda n: self.average_precision.ap(self.formula_values(n), images))
+        values = self._values_of(names)
+        return max(names, key=lambda name: self.average_precision.ap(values[name], images))
 
 
 def _fewer_signals(item: ImagePoses) -> list[tuple[str, ...]]:
