@@ -51,16 +51,18 @@ class Calibration:
     def __call__(self, scores: Array) -> Array:
         """Map scores (P,) in [0, 1]; NumPy or torch."""
         xp = namespace(scores)
-        start, width, rise = (part.like(scores) for part in self._steps)
+        start, width, rise = (part.like(scores) for part in self._constants)
         share = xp.clip((scores[:, None] - start) / width, 0, 1)
         return xp.clip((share * rise).sum(axis=1), 0, 1)
 
-    @cached_property
-    def _steps(self) -> tuple[Constant, Constant, Constant]:
+    @property
+    def steps(self) -> tuple[Array, Array, Array]:
         """Start, width and rise of the steps between knots, (M - 1,) each."""
-        parts = self.inputs[:-1], np.diff(self.inputs), np.diff(self.outputs)
-        start, width, rise = map(Constant, parts)
-        return start, width, rise
+        return self.inputs[:-1], np.diff(self.inputs), np.diff(self.outputs)
+
+    @cached_property
+    def _constants(self) -> list[Constant]:
+        return [Constant(part) for part in self.steps]
 
 
 def fit(

@@ -31,7 +31,7 @@ class Refiner:
     Args:
         weights: a shipped name ("yolo-pose"), a path, "formula:NAME", `Weights`, or "auto".
         device: "auto", "cpu", "cuda", "cuda:0", …
-        backend: "auto", "onnx", "torch" or "tensorrt".
+        backend: "auto", "onnx", "torch", "tensorrt" or "triton".
 
     Attributes:
         weights: the `Weights` in use.

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rcnet_rt import features, formulas, model, weights_file
-from rcnet_rt.backends import open_backend
+from rcnet_rt.backends import NAMES, missing, open_backend
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.given import GivenPoses, check
 from rcnet_rt.score_scale import ScoreScale
@@ -14,6 +14,9 @@ from tests.networks import random_weights
 
 OPTIONAL = ("keypoint_scores", "boxes", "consensus", "agreement")
 COUNTS = (0, 1, 20, 300)
+BEST = "cuda" if torch.cuda.is_available() else "cpu"
+DEVICE = {"onnx": "cpu", "torch": BEST, "tensorrt": BEST, "triton": BEST}
+TOLERANCES = {"onnx": 2e-6, "torch": 2e-6, "tensorrt": 5e-3, "triton": 1e-4}
 SHIPPED = sorted(weights_file.available())
 RANDOM = {
     f"{architecture} {feature_set} {skeleton}": (architecture, feature_set, skeleton)
@@ -112,6 +115,19 @@ def test_onnx_takes_a_scale():
     scale = ScoreScale(np.array([0.1, 0.5, 0.9]), np.array([9.0, 2.0, 0.5]), 0.4)
     given = given_poses(weights, 20)._replace(scale=scale)
     assert_equal(open_backend(weights, "onnx"), weights, given, 2e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES[1:] if not missing(name, DEVICE[name])])
+def test_every_backend_that_is_here_agrees_with_the_reference(name):
+    weights = weights_of("yolo-pose")
+    backend = open_backend(weights, name, DEVICE[name])
+    assert backend.name == name
+    for count in (1, 3, 20, 100, 300):
+        given = given_poses(weights, count, ("keypoint_scores", "boxes"), seed=count)
+        refined, faulty = (array if name == "onnx" else array.cpu() for array in backend(given))
+        expected, faults = reference(weights, given)
+        np.testing.assert_array_equal(faulty, faults)
+        np.testing.assert_allclose(refined, expected, rtol=0, atol=TOLERANCES[name])
 
 
 def test_the_poses_of_the_test_hold_every_kind_of_fault():

@@ -226,7 +226,7 @@ def test_poses_go_to_the_refiner_itself(random_poses):
 def test_unknown_weights_and_backends_are_told():
     with pytest.raises(WeightsError, match="unknown weights"):
         Refiner("nobody")
-    with pytest.raises(BackendError, match="auto, onnx, torch, tensorrt"):
+    with pytest.raises(BackendError, match="auto, onnx, torch, tensorrt, triton"):
         Refiner(random_weights(), backend="abacus")
     with pytest.raises(BackendError, match="onnx runs on the CPU"):
         Refiner(random_weights(), backend="onnx", device="cuda")

@@ -13,12 +13,13 @@ from rcnet_rt.weights_file import Weights
 
 __all__ = ["NAMES", "Backend", "auto", "missing", "open_backend"]
 
-NAMES = ("auto", "onnx", "torch", "tensorrt")
+NAMES = ("auto", "onnx", "torch", "tensorrt", "triton")
 
 PACKAGES = {
     "onnx": {"onnxruntime": "pip install onnxruntime", "onnx": "pip install onnx"},
     "torch": {"torch": "pip install torch"},
     "tensorrt": {"torch_tensorrt": "pip install 'rcnet-rt[tensorrt]'"},
+    "triton": {"triton": "pip install triton"},
 }
 
 
@@ -67,13 +68,18 @@ def missing(name: str, device: str = "auto") -> str:
         return f"backend onnx runs on the CPU, got device {device!r}; use torch there"
     if name == "tensorrt" and on_cpu:
         return f"backend {name} needs a GPU: say device='cuda'"
+    if name == "triton" and on_cpu:
+        import triton
+
+        if not triton.knobs.runtime.interpret:
+            return "backend triton needs a GPU: say device='cuda'"
     return ""
 
 
 def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> Backend:
     """Return the backend of that name with these weights loaded.
 
-    One that is an extra (tensorrt) and cannot run here is replaced by `auto`, with a
+    One that is an extra (tensorrt, triton) and cannot run here is replaced by `auto`, with a
     warning.
 
     Raises:
@@ -105,6 +111,10 @@ def _open(weights: Weights, name: str, device: str) -> Backend:
         from rcnet_rt.backends.tensorrt import open_tensorrt
 
         return open_tensorrt(weights, device)
+    if name == "triton":
+        from rcnet_rt.backends.triton import TritonBackend
+
+        return TritonBackend(weights, device)
     from rcnet_rt.backends.torch import TorchBackend
 
     return TorchBackend(weights, device)
