@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import Results, parser, report
-from benchmarks.flicker.figures import compare, is_causal
+from benchmarks.flicker.figures import compare, is_causal, other_constants
 from benchmarks.flicker.recording import Recording, record
 from rcnet_rt import estimators
 from rcnet_rt.hysteresis import Hysteresis
@@ -40,6 +40,7 @@ def measure(data: Path, model: str, weights: str) -> Results:
         "flicker": [
             row for recording in recordings for t in thresholds for row in compare(recording, t)
         ],
+        "other constants": [row for t in thresholds for row in other_constants(recordings[0], t)],
         "added latency": [
             {
                 "video": recording.name,

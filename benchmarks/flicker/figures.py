@@ -8,9 +8,9 @@ import numpy as np
 
 from benchmarks.common import Results
 from benchmarks.flicker.recording import Recording
-from benchmarks.flicker.ways import WAYS, Answer, answers, plain
+from benchmarks.flicker.ways import OTHERS, WAYS, Answer, answers, plain
 
-__all__ = ["compare", "is_causal", "raw_threshold"]
+__all__ = ["compare", "is_causal", "other_constants", "raw_threshold"]
 
 
 def compare(recording: Recording, threshold: float) -> list[Results]:
@@ -44,6 +44,24 @@ def compare(recording: Recording, threshold: float) -> list[Results]:
         }
         for name, answer in said.items()
     ]
+
+
+def other_constants(recording: Recording, threshold: float) -> list[Results]:
+    """Return drops and people kept with other constants than those of the package."""
+    rows = []
+    for name, way in OTHERS.items():
+        kept = answers(way, recording, threshold).kept
+        rows.append(
+            {
+                "video": recording.name,
+                "threshold": round(threshold, 3),
+                "constants": name,
+                "changes": _changes(lines := recording.lines(kept)),
+                "drops": _drops(lines),
+                "kept a frame": round(float(np.mean([who.sum() for who in kept])), 3),
+            }
+        )
+    return rows
 
 
 def is_causal(recording: Recording, threshold: float) -> bool:

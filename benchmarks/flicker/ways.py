@@ -14,7 +14,7 @@ from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import COCO17, Skeleton
 from rcnet_rt.tracking import ByteTrack
 
-__all__ = ["AGREEABLE", "WAYS", "Answer", "Way", "answers", "plain"]
+__all__ = ["AGREEABLE", "OTHERS", "WAYS", "Answer", "Way", "answers", "plain"]
 
 # OKS forgives everything: agreement is 1, and only time weighs.
 AGREEABLE = replace(COCO17, name="agreeable", sigmas=tuple(1e3 * s for s in COCO17.sigmas))
@@ -51,6 +51,13 @@ WAYS: Mapping[str, Way] = {
     "refined + over time + hysteresis": Way(memory=MEMORY, hysteresis=True, age=AGE),
     "the same, age 0": Way(memory=MEMORY, hysteresis=True),
     "the same, agreement always 1": Way(MEMORY, AGREEABLE, hysteresis=True, age=AGE),
+}
+
+# The package's constants were reasoned out before anything was measured; these show what they do.
+OTHERS: Mapping[str, Way] = {
+    "as they are": Way(MEMORY, hysteresis=True, age=AGE),
+    **{f"memory {m} s": Way(m, hysteresis=True, age=AGE) for m in (0.125, 0.25, 1.0, 2.0)},
+    **{f"age {age} s": Way(MEMORY, hysteresis=True, age=age) for age in (0.0, 0.05, 0.2)},
 }
 
 
