@@ -61,9 +61,7 @@ class Hysteresis:
         return len(self._people)
 
     def __call__(self, poses: Poses, time: float) -> npt.NDArray[np.bool_]:
-        """Return (N,) who is kept. Poses without ids: whoever reaches `enter`.
-
-        Where there are ids, a pose that belongs to no track (-1) is as old as a new one.
+        """Return (N,) who is kept; of poses that belong to no track, whoever reaches `enter`.
 
         Args:
             poses: of one frame.
@@ -76,7 +74,6 @@ class Hysteresis:
         kept: npt.NDArray[np.bool_] = scores >= self.enter
         if poses.track_ids is None:
             return kept
-        kept &= (poses.track_ids >= 0) | (self.age == 0)
         self._people = {
             name: person
             for name, person in self._people.items()
