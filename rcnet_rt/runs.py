@@ -2,6 +2,8 @@
 
 <folder>/run.json               what the run is
 <folder>/log.jsonl              a line an epoch
+<folder>/curves.png             the same drawn, where matplotlib is installed
+<folder>/tensorboard/           the same as events, where tensorboard is installed
 <folder>/checkpoints/           one file a split, rewritten after every epoch
 <folder>/<name>.safetensors     the weights
 <folder>/<name>.md              their model card
@@ -106,6 +108,16 @@ class Run:
     def log(self) -> Path:
         """Where each epoch is a line."""
         return self.folder / "log.jsonl"
+
+    @property
+    def curves(self) -> Path:
+        """Where the epochs are drawn."""
+        return self.folder / "curves.png"
+
+    @property
+    def events(self) -> Path:
+        """Where TensorBoard finds the epochs."""
+        return self.folder / "tensorboard"
 
     @property
     def epochs(self) -> int:

@@ -59,6 +59,7 @@ def test_it_ends_with_a_table_weights_a_card_and_a_log(run, tmp_path, capsys):
     log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert len(log) == 2 * 4
     assert {"loss", "ap", "ranking_accuracy"} <= log[0].keys()
+    assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_resuming_gives_the_same_weights(run, tmp_path, monkeypatch, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import time
@@ -19,10 +20,14 @@ from rcnet_rt import experiment, features, losses, predicting, skeletons
 from rcnet_rt.cli.options import dataset_options, debug_option
 from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import Comparison, Evaluation
 from rcnet_rt.predicting import Job
 from rcnet_rt.recipes import PRESETS
+from rcnet_rt.report.png import encode
+from rcnet_rt.report.tensorboard import EventFiles
+from rcnet_rt.report.training_curves import read_log, training_curves
 from rcnet_rt.runs import HoldOut, Run, load_data, train_run
 from rcnet_rt.weights_file import Weights
 
@@ -107,7 +112,8 @@ def train(
 
     The gain is measured on images that the network did not see. By default every image is held out
     once in 5 folds (above 5,000 images: a tenth of them, once); the network that is kept is then
-    trained on all of them. Everything goes into --out: the weights, their model card, a log.
+    trained on all of them. Everything goes into --out: the weights, their model card, a log with
+    its curves as curves.png, and TensorBoard events where the package tensorboard is installed.
     """
     hold_out = HoldOut(folds, val_fraction, val_split)
     if sum(value is not None for value in asdict(hold_out).values()) > 1:
@@ -132,6 +138,7 @@ def train(
     run.claim(resume)
     with _interruptible(run), _reporter(run, console) as report:
         evaluation, weights = train_run(run, data, device=device, progress=report)
+    _draw_curves(run)
     _show(evaluation, weights, run)
 
 
@@ -207,6 +214,7 @@ def _reporter(run: Run, console: Console) -> Iterator[Report]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with (
         open(run.log, "a", encoding="utf-8") as log,
+        EventFiles(run.events) as events,
         Progress(*columns, console=console, disable=not console.is_terminal) as bar,
     ):
         task = bar.add_task("training", total=run.epochs)
@@ -218,12 +226,19 @@ def _reporter(run: Run, console: Console) -> Iterator[Report]:
             }
             log.write(json.dumps(values) + "\n")
             log.flush()
+            events.write(progress)
             text = f"{progress.split}, epoch {progress.epoch}: loss {progress.loss:.4f}"
             if not math.isnan(progress.ap):
                 text += f", AP {100 * progress.ap:.2f}, ranking {progress.ranking_accuracy:.3f}"
             bar.update(task, description=text, advance=1)
 
         yield report
+
+
+def _draw_curves(run: Run) -> None:
+    """Draw the whole log, what was there before a resume too; without matplotlib, nothing."""
+    if importlib.util.find_spec("matplotlib") is not None:
+        write_bytes(run.curves, encode(training_curves(read_log(run.log))))
 
 
 def _show(evaluation: Evaluation, weights: Weights, run: Run) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["DPI", "axes", "encode", "encode_picture", "require_packages"]
+__all__ = ["DPI", "axes", "encode", "encode_picture", "panels", "require_packages"]
 
 DPI = 200  # twice what a page shows, for sharp screens and paper
 INK, GRID = "#22262b", "#d9dce0"
@@ -30,21 +30,29 @@ def require_packages() -> None:
             raise OutputError(missing_package(package, "Reports", "rcnet-rt[report]")) from error
 
 
-def axes(width: float = 4.6, height: float = 3.5) -> Axes:
-    """Return empty axes in the report's style on a figure of their own, in inches."""
+def axes() -> Axes:
+    """Return the empty axes of one chart, half the page wide."""
+    return panels(1, 4.6, 3.5)[0]
+
+
+def panels(count: int, width: float, height: float) -> list[Axes]:
+    """Return empty axes side by side on a new figure of that size in inches, in our style."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure((width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    ax = figure.add_subplot(facecolor="white")
-    ax.grid(color=GRID, linewidth=0.6)
-    ax.set_axisbelow(True)
-    ax.tick_params(labelsize=9, colors=INK, length=0)
-    for side in ("top", "right", "left", "bottom"):
-        ax.spines[side].set_visible(side in ("left", "bottom"))
-        ax.spines[side].set_color("#8a9099")
-    return ax
+    found = [
+        figure.add_subplot(1, count, place, facecolor="white") for place in range(1, count + 1)
+    ]
+    for ax in found:
+        ax.grid(color=GRID, linewidth=0.6)
+        ax.set_axisbelow(True)
+        ax.tick_params(labelsize=9, colors=INK, length=0)
+        for side in ("top", "right", "left", "bottom"):
+            ax.spines[side].set_visible(side in ("left", "bottom"))
+            ax.spines[side].set_color("#8a9099")
+    return found
 
 
 def encode(figure: Figure) -> bytes:
