@@ -118,9 +118,10 @@ def test_captions_of_kinds_and_images() -> None:
     still = ErrorKind("miss", 2, Pair(0.1, 0.1), 0, 0)
     text = captions.error_kinds((fallen, risen, still))
     assert (
-        "“duplicate” outranks 10.0 % of the right poses instead of 30.0 %, the largest fall" in text
+        "“duplicate” (10) outranks 10.0 % of the right poses instead of 30.0 %, the largest fall"
+        in text
     )
-    assert "“swap” outranks 20.0 %" in text
+    assert "“swap” (2) outranks 20.0 %" in text
     assert "rise" not in captions.error_kinds((fallen, still))
     assert captions.error_kinds((still,)) == "Here nothing moved."
     change = ImageChange(7, 1, Pair(0.5, 0.25))

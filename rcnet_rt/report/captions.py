@@ -172,7 +172,10 @@ def error_kinds(kinds: tuple[ErrorKind, ...]) -> str:
 
 def _outranked(kind: ErrorKind) -> str:
     before, after = 100 * kind.outranked.before, 100 * kind.outranked.after
-    return f"“{kind.name}” outranks {after:.1f} % of the right poses instead of {before:.1f} %"
+    return (
+        f"“{kind.name}” ({kind.count:,}) outranks {after:.1f} % of the right poses instead of "
+        f"{before:.1f} %"
+    )
 
 
 def image_change(change: ImageChange) -> str:

@@ -97,15 +97,17 @@ def _sparsification(numbers: Numbers) -> Figure:
 
 def _scatter(numbers: Numbers) -> Figure:
     ax = axes()
-    order = np.argsort(numbers.oks, kind="stable")  # the right ones on top
+    order = np.argsort(numbers.oks, kind="stable")  # the right ones on top, and the strongest
     before, after = numbers.scores.before[order], numbers.scores.after[order]
+    # Pale to strong on white, and on black when a dark page inverts it; -0.3: nothing too pale.
     points = ax.scatter(
-        before, after, c=numbers.oks[order], s=7, cmap="viridis", vmin=0, vmax=1, lw=0, alpha=0.75
+        before, after, c=numbers.oks[order], s=7, cmap="YlGnBu", vmin=-0.3, vmax=1, lw=0
     )
     figure = _labels(ax, "Raw against refined score", "raw score", "refined score")
     bar = figure.colorbar(points, ax=ax, aspect=30, pad=0.02)
     bar.set_label("matched OKS", fontsize=9.5, color=INK)
     bar.ax.tick_params(labelsize=9, colors=INK, length=0)
+    bar.ax.set_ylim(0, 1)
     bar.outline.set_visible(False)
     ax.set_xlim(0, max(1.0, float(before.max(initial=0)) * 1.02))
     ax.set_ylim(0, 1.02)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from rcnet_rt.report.numbers import Floats, ImageChange, Pair
 from rcnet_rt.report.png import DPI, encode_picture
 from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.frame import Image as Pixels
-from rcnet_rt.video.overlay import MIN_JOINT_CONFIDENCE
+from rcnet_rt.video.overlay import FAR, MIN_JOINT_CONFIDENCE
 from rcnet_rt.video.pictures import read_picture
 
 if TYPE_CHECKING:
@@ -25,18 +25,27 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_POSES", "Order", "Picture", "Place", "pictures"]
 
-GREEN, PINK = "#12b76a", "#f04fa0"
-RIGHT_STYLE, FALSE_STYLE = "-", (0, (2.2, 1.1))
+# By state: colour and style of the lines; colour, text and shape of the number.
+LINES = {
+    "right": ("#12b76a", "-"),
+    "false": ("#f04fa0", (0, (2.2, 1.1))),
+    "unknown": ("#5a6470", (0, (0.8, 0.8))),
+}
+NUMBERS = {
+    "right": ("#0a7a46", "white", "circle"),
+    "false": ("#ff8cc6", "black", "square"),
+    "unknown": ("#dfe2e6", "black", "round"),
+}
 MOST_POSES = 9
 LONG_SIDE = 4.2  # inches
 
 
 @dataclass(frozen=True)
 class Place:
-    """One pose in an order: whether it is right, its matched OKS, its score; NaN OKS: uncounted."""
+    """One pose in an order: right, false, or unknown where COCO does not count the person."""
 
     number: int
-    right: bool
+    state: Literal["right", "false", "unknown"]
     oks: float
     score: float
 
@@ -96,13 +105,16 @@ def _order(
 ) -> Order:
     item = data.poses[image]
     entries = item.entries[order]
-    oks = np.where(data.match.weight[entries] > 0, data.match.target[entries], np.nan)
+    oks, counted = data.match.target[entries], data.match.weight[entries] > 0
+    states = np.where(counted, np.where(oks >= TRUE_POSITIVE, "right", "false"), "unknown")
     places = tuple(
-        Place(number, bool(similarity >= TRUE_POSITIVE), float(similarity), float(scores[entry]))
-        for number, (similarity, entry) in enumerate(zip(oks, entries, strict=True), 1)
+        Place(number, *place)
+        for number, place in enumerate(
+            zip(states.tolist(), oks.tolist(), scores[entries].tolist(), strict=True), 1
+        )
     )
     poses = item.poses[order]
-    points = np.array(poses.keypoints, dtype=np.float64)
+    points = np.clip(poses.keypoints, -FAR, FAR).astype(np.float64)
     if poses.keypoint_scores is not None:
         points[poses.keypoint_scores < MIN_JOINT_CONFIDENCE] = np.nan
     return Order(places, _draw(pixels, points, places, data.ground_truth.skeleton))
@@ -125,38 +137,50 @@ def _draw(pixels: Pixels, points: Floats, places: Sequence[Place], skeleton: Ske
     ax.set_ylim(height, 0)
     for pose, place in reversed(list(zip(points, places, strict=True))):
         _skeleton(ax, pose, place, skeleton)
-    margin = 0.12 / scale  # of the numbers, from the edge
-    for pose, place in reversed(list(zip(points, places, strict=True))):
-        _number(ax, pose, place, (width, height), margin)
+    margin = 0.12 / scale  # of the numbers, from the edge and from each other
+    taken: list[Floats] = []
+    for pose, place in zip(points, places, strict=True):
+        if (spot := _free_spot(pose, taken, (width, height), margin)) is not None:
+            taken.append(spot)
+            _number(ax, spot, place)
     return encode_picture(figure)
 
 
 def _skeleton(ax: Axes, pose: Floats, place: Place, skeleton: Skeleton) -> None:
-    color, style = (GREEN, RIGHT_STYLE) if place.right else (PINK, FALSE_STYLE)
+    color, style = LINES[place.state]
     for first, second in skeleton.links:
         ax.plot(*pose[[first, second]].T, color=color, linestyle=style, linewidth=1.7)
 
 
-def _number(ax: Axes, pose: Floats, place: Place, size: tuple[int, int], margin: float) -> None:
-    """Write the pose's number at its highest joint."""
+def _free_spot(
+    pose: Floats, taken: Sequence[Floats], size: tuple[int, int], margin: float
+) -> Floats | None:
+    """Return where a pose's number goes: above its highest joint, beside other numbers."""
     found = pose[np.isfinite(pose).all(axis=1)]
     if not len(found):
-        return
+        return None
     x, y = found[found[:, 1].argmin()]
-    shape = "circle" if place.right else "square"
+    low, high = margin, np.maximum(np.array(size) - margin, margin)
+    beside = (0, 1, -1, 2, -2, 3, -3)
+    spots = [np.clip((x + 2 * margin * step, y - margin), low, high) for step in beside]
+    for spot in spots:
+        if all(np.abs(spot - other).max() >= 1.9 * margin for other in taken):
+            return np.asarray(spot)
+    return np.asarray(spots[0])
+
+
+def _number(ax: Axes, spot: Floats, place: Place) -> None:
+    face, ink, shape = NUMBERS[place.state]
+    box = {"boxstyle": f"{shape},pad=0.22", "facecolor": face, "edgecolor": "white", "lw": 0.8}
+    x, y = spot
     ax.text(
-        np.clip(x, margin, size[0] - margin),
-        np.clip(y - margin, margin, size[1] - margin),
+        x,
+        y,
         str(place.number),
         fontsize=8.5,
         fontweight="bold",
-        color="white" if place.right else "black",
+        color=ink,
         ha="center",
         va="center",
-        bbox={
-            "boxstyle": f"{shape},pad=0.22",
-            "facecolor": "#0a7a46" if place.right else "#ff8cc6",
-            "edgecolor": "white",
-            "linewidth": 0.8,
-        },
+        bbox=box,
     )
