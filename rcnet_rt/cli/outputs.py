@@ -12,6 +12,7 @@ from pathlib import Path
 from rcnet_rt.datasets.jsonl import JsonLinesWriter
 from rcnet_rt.errors import OutputError
 from rcnet_rt.video.address import Address
+from rcnet_rt.video.audio import Sound
 from rcnet_rt.video.frame import Gap, Source
 from rcnet_rt.video.pictures import PICTURE_SUFFIXES
 from rcnet_rt.video.pipeline import Result, Sink
@@ -112,12 +113,13 @@ class DrawnPictures:
         """Pictures have no gaps."""
 
 
-def open_drawn(out: Path, source: Source, stack: ExitStack, wide: int) -> Sink:
+def open_drawn(out: Path, source: Source, sound: Sound | None, stack: ExitStack, wide: int) -> Sink:
     """Return what takes the drawn frames of one source; it is closed with the stack.
 
     Args:
         out: where to, as planned.
         source: opened.
+        sound: is written along.
         stack: closes it.
         wide: how many pictures stand side by side.
     """
@@ -129,7 +131,9 @@ def open_drawn(out: Path, source: Source, stack: ExitStack, wide: int) -> Sink:
     width, height = source.size
     rate, unit = source.frame_rate or Fraction(30), source.time_base or Fraction(1, 90_000)
     _create(out.parent)
-    return DrawnVideo(stack.enter_context(VideoSink(out, (width * wide, height), rate, unit)))
+    return DrawnVideo(
+        stack.enter_context(VideoSink(out, (width * wide, height), rate, unit, sound))
+    )
 
 
 def _create(folder: Path) -> None:

@@ -19,7 +19,7 @@ from rcnet_rt.cli.options import (
     threshold_option,
     weights_option,
 )
-from rcnet_rt.cli.outputs import JsonLinesSink, open_drawn, plan
+from rcnet_rt.cli.outputs import JsonLinesSink, Plan, open_drawn, plan
 from rcnet_rt.cli.progress import Report, progress_bar
 from rcnet_rt.cli.scoring import Scoring, load_scoring
 from rcnet_rt.cli.tally import Tally, summarise
@@ -32,6 +32,7 @@ from rcnet_rt.second_look import SecondLook
 from rcnet_rt.tracking import ByteTrack
 from rcnet_rt.video import overlay, pipeline
 from rcnet_rt.video.address import is_url
+from rcnet_rt.video.audio import Sound, open_sound
 from rcnet_rt.video.frame import Gap, Image, Source
 from rcnet_rt.video.pipeline import Result, Sink, Stage
 from rcnet_rt.video.source import is_live, is_video, open_live, open_source, split
@@ -201,7 +202,7 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
                     file = source.name if len(parts) > 1 else None
                     sinks: list[Sink] = [JsonLinesSink(writer, file)] if writer else []
                     if one.out is not None:
-                        sinks.append(_drawn(job, one.out, source, open_files))
+                        sinks.append(_drawn(job, one, one.out, source, open_files))
                     report.start(source.name, _total(source, options, tally))
                     stages = _stages(job, sinks, draws=one.out is not None)
                     _follow(job, source, stages, report, window, check_interrupt)
@@ -250,10 +251,19 @@ def _recorder(job: Job, source: Source, stack: ExitStack) -> JsonLinesWriter | N
     return stack.enter_context(JsonLinesWriter(options.json, header))
 
 
-def _drawn(job: Job, out: Path, source: Source, stack: ExitStack) -> Sink:
-    """Open what takes the drawn frames of a source."""
+def _drawn(job: Job, one: Plan, out: Path, source: Source, stack: ExitStack) -> Sink:
+    """Open what takes the drawn frames of a source, with the sound of a video file."""
     job.tally.outputs.append(out)
-    return open_drawn(out, source, stack, wide=2 if job.options.compare else 1)
+    sound = open_sound(one.part) if isinstance(one.part, Path) else None
+    if sound is not None:
+        stack.callback(_end_sound, sound, job.tally)
+    return open_drawn(out, source, sound, stack, wide=2 if job.options.compare else 1)
+
+
+def _end_sound(sound: Sound, tally: Tally) -> None:
+    sound.close()
+    if sound.note is not None:
+        tally.notes.append(sound.note)
 
 
 def _window(job: Job, title: str, check: Callable[[], None], stack: ExitStack) -> Window | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rcnet_rt.errors import OutputError
+from rcnet_rt.video.audio import Sound
 from rcnet_rt.video.frame import Image
 
 if TYPE_CHECKING:
@@ -36,13 +37,19 @@ class VideoSink:
         size: (width, height) of the pictures; an odd side grows by one pixel, the edge repeated.
         frame_rate: what the header says; the frames' own times decide.
         time_base: unit of the times.
+        sound: is written along, as far as the pictures go.
 
     Raises:
         OutputError: the file cannot be written.
     """
 
     def __init__(
-        self, path: Path, size: tuple[int, int], frame_rate: Fraction, time_base: Fraction
+        self,
+        path: Path,
+        size: tuple[int, int],
+        frame_rate: Fraction,
+        time_base: Fraction,
+        sound: Sound | None = None,
     ) -> None:
         check_output_file(path, CONTAINERS)
         self.path = path
@@ -51,7 +58,11 @@ class VideoSink:
         self._size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
         self._last: int | None = None
         self._closed = False
+        self._frame_rate = frame_rate
         self._container = self._open(frame_rate)
+        self._sound = sound
+        if sound is not None:
+            sound.attach(self._container, path.suffix.lower())
 
     def write(self, image_bgr: Image, time: Fraction) -> None:
         """Append one (H, W, 3) BGR picture, shown from `time` (seconds) on.
@@ -70,6 +81,8 @@ class VideoSink:
         frame.pts, frame.time_base = self._last, self._time_base
         try:
             self._container.mux(self._stream.encode(frame))
+            if self._sound is not None:
+                self._container.mux(list(self._sound.before(self._last * self._time_base)))
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
 
@@ -87,6 +100,9 @@ class VideoSink:
         try:
             if self._last is not None:
                 self._container.mux(self._stream.encode(None))
+                if self._sound is not None:
+                    end = self._last * self._time_base + 1 / self._frame_rate
+                    self._container.mux(list(self._sound.rest(end)))
             self._container.close()
             if self._last is not None:
                 os.replace(self._partial, self.path)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
 
-__all__ = ["VIDEO_SUFFIXES", "VideoFileSource"]
+__all__ = ["VIDEO_SUFFIXES", "VideoFileSource", "open_container"]
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
@@ -40,7 +40,7 @@ class VideoFileSource:
         self.name = path.name
         self._path = path
         self._damage: str | None = None
-        self._container = _open(path)
+        self._container = open_container(path)
         try:
             self._stream = video_stream(self._container, str(path))
             self._decoder = self._decode()
@@ -118,7 +118,12 @@ class VideoFileSource:
         yield from decoded
 
 
-def _open(path: Path) -> InputContainer:
+def open_container(path: Path) -> InputContainer:
+    """Open a media file, and nothing that it may point to.
+
+    Raises:
+        SourceError: it is missing, empty or damaged.
+    """
     import av
 
     if not path.exists():
