@@ -16,7 +16,7 @@ import numpy as np
 
 __all__ = ["Visit", "clip", "serving", "stream"]
 
-RATE = 25
+RATE, PACKETS = 25, 3 * 188
 Visit = Callable[[Callable[[bytes], None], threading.Event], None]
 
 
@@ -42,7 +42,7 @@ def stream(data: bytes, *, seconds: float = 0.0, stall: bool = False) -> Visit:
     """Return a visit that sends the data over that time, then hangs up or says no more."""
 
     def visit(send: Callable[[bytes], None], over: threading.Event) -> None:
-        parts = [data[i : i + 4096] for i in range(0, len(data), 4096)]
+        parts = [data[i : i + PACKETS] for i in range(0, len(data), PACKETS)]
         for part in parts:
             send(part)
             time.sleep(seconds / len(parts))

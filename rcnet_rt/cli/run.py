@@ -192,6 +192,8 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
     with first, between_frames() as check_interrupt, ExitStack() as stack:
         scoring, estimator = _load(options)
         job = Job(options, scoring, estimator, tally)
+        if options.show or not options.no_video:
+            overlay.prepare()
         tally.telemetry = Telemetry()
         writer = _recorder(job, first, stack)
         window = _window(job, first.name, check_interrupt, stack)

@@ -9,6 +9,7 @@ same bits. Lines without "frame" are events, which the reader passes over.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -76,7 +77,7 @@ class JsonLinesWriter:
         self.path = path
         self._header = header
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
-        self._empty = True
+        self._empty, self._broken = True, False
         try:
             self._file: TextIO = _open(self._partial, "wt")
             self._line(_header_object(header))
@@ -128,6 +129,8 @@ class JsonLinesWriter:
         if self._file.closed:
             return
         try:
+            if self._broken:
+                self._keep_whole_lines()
             self._file.close()
             if self._empty:
                 self._partial.unlink()
@@ -151,7 +154,17 @@ class JsonLinesWriter:
     def _line(self, value: dict[str, Any]) -> None:
         self._file.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
 
+    def _keep_whole_lines(self) -> None:
+        """Cut off what a full disk left of the last line; compressed files cannot be cut."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        data = b"" if self.path.suffix == ".gz" else self._partial.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        os.truncate(self._partial, whole)
+        self._empty = data.count(b"\n") < 2  # the header alone says nothing
+
     def _failed(self, error: OSError) -> OutputError:
+        self._broken = True
         return OutputError(
             f"{self.path} cannot be written ({error.strerror or error}); "
             "free some space or choose another --json"

@@ -14,6 +14,7 @@ from rcnet_rt.video.frame import Frame, Gap, Kind, Source
 __all__ = ["LiveSource"]
 
 SHORTEST_WAIT, LONGEST_WAIT = 0.5, 10.0  # seconds between two attempts; each waits twice as long
+STALE = 1.0  # seconds; the first picture may have waited while a model was loaded
 MICROSECONDS = 1_000_000
 
 
@@ -47,7 +48,7 @@ class LiveSource:
             reason = f"{self.name} ended"
             try:
                 for item in self._source:
-                    if isinstance(item, Frame):
+                    if isinstance(item, Frame) and time.monotonic() - item.arrived < STALE:
                         yield replace(item, index=index, time=self._time(item.arrived))
                         index += 1
             except SourceError as error:

@@ -12,13 +12,21 @@ from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.frame import Image
 
-__all__ = ["compare", "draw", "draw_raw", "score_color"]
+__all__ = ["compare", "draw", "draw_raw", "prepare", "score_color"]
 
 # Red, amber, green: dark to light as well, so that colour-blind eyes see the order.
 RAMP_RGB = np.array([(165, 0, 38), (244, 109, 67), (254, 224, 80), (120, 220, 90), (0, 190, 110)])
 BINS = 11
 MIN_JOINT_CONFIDENCE = 0.3
 FAR = 30_000  # pixels
+
+
+def prepare() -> None:
+    """Load what drawing needs, which takes seconds that the first live picture does not have."""
+    import supervision as sv
+
+    _ramp()
+    sv.LabelAnnotator()
 
 
 def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: Skeleton) -> Image:
