@@ -23,12 +23,13 @@ class RawPredictions:
     def __init__(self, predictor: Any) -> None:
         self._predictor = predictor
         self._postprocess = predictor.postprocess
-        self._last: tuple[Any, Any, list[Any]] | None = None
+        self._last: tuple[Any, Any, Any] | None = None
         predictor.postprocess = self._keep
 
     def _keep(self, predictions: Any, pictures: Any, originals: Any, **options: Any) -> Any:
         raw = predictions[0] if isinstance(predictions, (list, tuple)) else predictions
-        self._last = raw, tuple(pictures.shape[2:]), [image.shape for image in originals]
+        # A copy of the boxes: suppression used to turn them into corners in place.
+        self._last = raw, raw[:, :4].clone(), tuple(pictures.shape[2:])
         return self._postprocess(predictions, pictures, originals, **options)
 
     @property
@@ -63,7 +64,7 @@ class RawPredictions:
         if not self.present:
             return None
         keypoints, boxes = result.keypoints.data[..., :2], result.boxes.xyxy
-        candidates = self._candidates(picture)
+        candidates = self._candidates(picture, result.orig_shape)
         if keypoints.is_cuda:
             sigma = keypoints.new_tensor(sigmas)
             return consensus(keypoints, boxes, candidates, sigma)
@@ -72,19 +73,19 @@ class RawPredictions:
         )
         return consensus(keypoints.numpy(), boxes.numpy(), host, np.asarray(sigmas, np.float32))
 
-    def _candidates(self, picture: int) -> Candidates:
+    def _candidates(self, picture: int, original: tuple[int, int]) -> Candidates:
         from ultralytics.utils import ops
 
         assert self._last is not None
-        raw, seen, originals = self._last
-        original = originals[picture]
+        raw, raw_boxes, seen = self._last
         best = raw[picture, 4 : self._scores_end].amax(0)
         scores, chosen = best.topk(min(MOST, len(best)))
         if not raw.is_cuda:
             chosen = chosen[: int((scores >= FLOOR).sum())]
             scores = scores[: len(chosen)]
         rows = raw[picture, :, chosen].T.float()
-        boxes = ops.scale_boxes(seen, ops.xywh2xyxy(rows[:, :4]), original)
+        corners = ops.xywh2xyxy(raw_boxes[picture, :, chosen].T.float())
+        boxes = ops.scale_boxes(seen, corners, original)
         joints = rows[:, self._scores_end :].reshape(len(rows), *self._joint_shape)
         keypoints = ops.scale_coords(seen, joints[..., :2].clone(), original)
         return Candidates(keypoints, scores.float(), boxes)
