@@ -46,10 +46,12 @@ class FeatureSet:
     Attributes:
         compute: (packed poses, skeleton, base logits (P,)) -> (P, D) matrix.
         names: skeleton -> the D feature names.
+        complete: whether all features of every pose are known, so that none is NaN.
     """
 
     compute: Callable[[PackedPoses, Skeleton, Array], Array]
     names: Callable[[Skeleton], tuple[str, ...]]
+    complete: bool = True
 
     def size(self, skeleton: Skeleton) -> int:
         """Return D."""
@@ -112,9 +114,10 @@ def dekr(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     return _dekr(poses, *_links(poses, skeleton))
 
 
-def _dekr(poses: PackedPoses, vectors: Array, lengths: Array, unit: Array) -> Array:
-    links = namespace(unit).concatenate([vectors, lengths], 1) / unit[:, None]
-    return namespace(unit).concatenate([links, poses.keypoint_scores], 1)
+def _dekr(poses: PackedPoses, vectors: Array, lengths: Array, unit: Array, *more: Array) -> Array:
+    """DEKR's features, and more columns beside them."""
+    xp, unit = namespace(unit), unit[:, None]
+    return xp.concatenate([vectors / unit, lengths / unit, poses.keypoint_scores, *more], 1)
 
 
 def _dekr_names(skeleton: Skeleton) -> tuple[str, ...]:
@@ -128,8 +131,7 @@ def _dekr_names(skeleton: Skeleton) -> tuple[str, ...]:
 
 def paper(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     """Return DEKR's features and the initial score (P, 3L + K + 1), as the paper has them."""
-    xp = namespace(poses.scores)
-    return xp.concatenate([dekr(poses, skeleton, base), poses.scores[:, None]], 1)
+    return _dekr(poses, *_links(poses, skeleton), poses.scores[:, None])
 
 
 def _paper_names(skeleton: Skeleton) -> tuple[str, ...]:
@@ -223,11 +225,9 @@ def _amax(matrix: Array) -> Array:
 
 def full(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     """Return the paper's features and `EXTRAS` (P, 3L + K + 15)."""
-    xp = namespace(poses.scores)
     vectors, lengths, unit = _links(poses, skeleton)
-    own = _dekr(poses, vectors, lengths, unit)
     more = _extras(poses, skeleton, base, unit)
-    return xp.concatenate([own, poses.scores[:, None], more], 1)
+    return _dekr(poses, vectors, lengths, unit, poses.scores[:, None], more)
 
 
 def _full_names(skeleton: Skeleton) -> tuple[str, ...]:
@@ -266,7 +266,7 @@ FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType(
         "dekr": FeatureSet(dekr, _dekr_names),
         "paper": FeatureSet(paper, _paper_names),
         "full": FeatureSet(full, _full_names),
-        "signals": FeatureSet(signals, _signals_names),
+        "signals": FeatureSet(signals, _signals_names, complete=False),
         "confidence": FeatureSet(confidence, lambda skeleton: CONFIDENCE),
     }
 )

@@ -126,7 +126,7 @@ def fill(given: GivenPoses) -> PackedPoses:
         consensus=_or_unknown(given.consensus, scores, len(CONSENSUS)),
         agreement=scores * float("nan") if given.agreement is None else given.agreement,
         embeddings=_or_unknown(given.embeddings, scores, 0),
-        picture=xp.zeros_like(scores) if given.picture is None else given.picture,
+        picture=scores * 0 if given.picture is None else given.picture,
         faulty=wrong.any(axis=1),
         scale=given.scale,
     )
@@ -173,8 +173,8 @@ def concatenate(packs: Sequence[PackedPoses]) -> PackedPoses:
 def set_apart(poses: PackedPoses, chosen: Array) -> PackedPoses:
     """Give each chosen pose a picture of its own, a negative number, so that no other sees it."""
     xp = namespace(poses.scores)
-    row = xp.cumsum(xp.ones_like(poses.scores), 0)
-    return replace(poses, picture=xp.where(chosen, -row, poses.picture))
+    number = xp.cumsum(numbers(chosen, poses.scores), 0)
+    return replace(poses, picture=xp.where(chosen, -number, poses.picture))
 
 
 def _sizes(scores: Array, size: tuple[float, float] | Array | None) -> Array:
@@ -198,8 +198,8 @@ def extent(keypoints: Array, found: Array) -> Array:
     xp = namespace(keypoints)
     if keypoints.shape[1] == 0:
         return xp.concatenate([keypoints.sum(axis=1), keypoints.sum(axis=1)], 1)
-    seen = found[:, :, None]
-    low = xp.amin(xp.where(seen, keypoints, float("inf")), 1)
-    high = xp.amax(xp.where(seen, keypoints, float("-inf")), 1)
-    box = xp.concatenate([low, high], 1)
+    axes = keypoints[:, :, 0], keypoints[:, :, 1]
+    low = [xp.amin(xp.where(found, axis, float("inf")), 1) for axis in axes]
+    high = [xp.amax(xp.where(found, axis, float("-inf")), 1) for axis in axes]
+    box = xp.stack([*low, *high], 1)
     return xp.where(found.any(axis=1)[:, None], box, 0.0)

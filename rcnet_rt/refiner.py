@@ -22,7 +22,7 @@ __all__ = ["OnError", "Refiner", "refine"]
 
 OnError = Literal["raise", "raw", "drop"]
 
-POSES_AT_ONCE = 512  # offline, pictures are packed up to about this many poses
+POSES_AT_ONCE = 256  # offline, pictures are packed up to this many poses: attention is quadratic
 
 
 class Refiner:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt import features
 from rcnet_rt.arrays import namespace
 from rcnet_rt.backends.onnx_tracing import TracedArray
 from rcnet_rt.model_config import CLIP
@@ -27,6 +28,7 @@ class TracedNetwork:
 
     def __init__(self, weights: Weights) -> None:
         self.config = weights.network_config()
+        self.complete = features.get(weights.features).complete
         self.tensors: Mapping[str, npt.NDArray[Any]] = weights.tensors
 
     def __call__(
@@ -44,8 +46,9 @@ class TracedNetwork:
         xp = namespace(features)
         mean, deviation = (self.tensors[f"standardise.{name}"] for name in ("mean", "deviation"))
         scaled = (features.astype(np.float32) - mean) / deviation
-        known: TracedArray = xp.where(xp.isnan(scaled), 0.0, scaled)
-        return known.clip(-CLIP, CLIP)
+        if not self.complete:
+            scaled = xp.where(xp.isnan(scaled), 0.0, scaled)
+        return scaled.clip(-CLIP, CLIP)
 
     def _layer(self, value: TracedArray, name: str) -> TracedArray:
         return _linear(value, self.tensors[f"{name}.weight"], self.tensors[f"{name}.bias"])
