@@ -113,15 +113,17 @@ class DrawnPictures:
         """Pictures have no gaps."""
 
 
-def open_drawn(out: Path, source: Source, sound: Sound | None, stack: ExitStack, wide: int) -> Sink:
+def open_drawn(
+    out: Path, source: Source, stack: ExitStack, wide: int, sound: Sound | None = None
+) -> Sink:
     """Return what takes the drawn frames of one source; it is closed with the stack.
 
     Args:
         out: where to, as planned.
         source: opened.
-        sound: is written along.
         stack: closes it.
         wide: how many pictures stand side by side.
+        sound: is written along.
     """
     if source.kind == "pictures":
         is_file = out.suffix.lower() in PICTURE_SUFFIXES

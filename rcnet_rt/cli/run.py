@@ -259,7 +259,7 @@ def _drawn(job: Job, one: Plan, out: Path, source: Source, stack: ExitStack) -> 
     sound = open_sound(one.part) if isinstance(one.part, Path) else None
     if sound is not None:
         stack.callback(_end_sound, sound, job.tally)
-    return open_drawn(out, source, sound, stack, wide=2 if job.options.compare else 1)
+    return open_drawn(out, source, stack, 2 if job.options.compare else 1, sound)
 
 
 def _end_sound(sound: Sound, tally: Tally) -> None:

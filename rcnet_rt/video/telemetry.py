@@ -114,7 +114,11 @@ class Telemetry:
         """Count one frame whose result is there."""
         self.frames_out += 1
         self.age.add(time.monotonic() - frame.arrived)
-        self.seconds = time.perf_counter() - self._started
+        self.seconds = self.since_start()
+
+    def since_start(self) -> float:
+        """Return the seconds since the measuring began."""
+        return time.perf_counter() - self._started
 
     def share(self, stage: str) -> float:
         """Return which part of the time from frame to frame a stage takes, 0 to 1 and over."""
