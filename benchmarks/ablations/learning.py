@@ -101,7 +101,7 @@ def draw(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     """Draw the curves of every estimator (columns) and recipe (rows)."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 6.4), layout="constrained")
+    figure = Figure(figsize=(9, 6), layout="constrained")
     panels = figure.subplots(len(RECIPES), len(results), squeeze=False)
     for column, (estimator, recipes) in enumerate(results.items()):
         for row, (name, result) in enumerate(recipes.items()):
@@ -112,7 +112,7 @@ def draw(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     ]
     seen = {str(line.get_label()): line for line in handles}
     figure.legend(seen.values(), seen.keys(), loc="outside lower center", ncols=5, fontsize=8)
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=80, pil_kwargs={"optimize": True})
 
 
 def _panel(left: Any, result: Mapping[str, Any]) -> None:

@@ -96,7 +96,7 @@ def get(name: str, **options: float) -> Criterion:
     if name not in LOSSES:
         raise WeightsError(f"unknown loss {name!r}; known are {', '.join(LOSSES)}")
     loss = LOSSES[name]
-    chosen = {option: options[option] for option in loss.options}
+    chosen = {option: value for option, value in options.items() if option in loss.options}
 
     def criterion(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         return loss(logits, targets, weights, **chosen)
