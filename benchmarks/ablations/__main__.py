@@ -58,6 +58,7 @@ def main(
     """Re-run the ablations and write results.json, RESULTS.md and learning.png."""
     command = f"python -m benchmarks.ablations --fold-seeds {fold_seeds} --resamples {resamples}"
     command += f" --workers {workers}" + " --quick" * quick
+    command += f' --part "{part}"' if part != "all" else ""
     options = (
         Options(data, 1, 20, workers) if quick else Options(data, fold_seeds, resamples, workers)
     )
