@@ -85,7 +85,9 @@ def _curves(task: _Task) -> Floats:
 
 
 def _loss_and_accuracy(scores: Floats, side: RankingSet) -> tuple[float, float]:
-    columns = (torch.tensor(column) for column in (scores, side.targets, side.weights))
+    columns = (
+        torch.tensor(column, dtype=torch.float32) for column in (scores, side.targets, side.weights)
+    )
     right = (side.targets >= TRUE_POSITIVE) & (side.weights > 0)
     return float(rank_loss(*columns)), ranking_accuracy(scores[right], side.targets[right])
 

@@ -83,8 +83,8 @@ def _varied(kind: str, title: str, known: Results, published: Results, reference
     lines += _table(["AP", *paper.ABLATED], rows)
     head = [""]
     for name in parts:
-        head += [f"{name}: AP", "over raw score", f"over {reference}"]
-    head.append(f"paper, over {reference}: mean (range)")
+        head += [f"{name} setting: AP", "over raw score", f"over {reference}"]
+    head.append(f"published, over {reference}: mean (range)")
     estimators = next(iter(parts.values()))["estimators"]
     for estimator, views in estimators.items():
         for view, words in VIEWS.items():
