@@ -194,6 +194,21 @@ def test_images_that_were_trained_on_are_told_and_set_apart(
         assert (fresh and fresh["all_images"]["images"]) == (rest or None)
 
 
+def test_images_without_poses_are_no_images_that_were_not_trained_on(
+    tmp_path: Path, coco: Path, content: dict, capsys: pytest.CaptureFixture[str]
+) -> None:
+    entries = [entry for entry in make_results(content) if entry["image_id"] < 9]
+    (tmp_path / "some.json").write_text(json.dumps(entries))
+    images = sorted({entry["image_id"] for entry in entries})
+    weights = tmp_path / "seen.safetensors"
+    save(replace(formula("score"), training={"images": images}), weights)
+    some = ("eval", "--coco", coco, tmp_path / "some.json", "--weights", weights)
+    assert run(*some, "--split", "val2017", "--all-images") == 0
+    said = capsys.readouterr().out
+    assert "all images: 12 images" in said
+    assert "not trained on" not in said
+
+
 def test_images_without_annotations_are_left_out(
     tmp_path: Path, coco: Path, content: dict, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -149,6 +149,10 @@ def test_it_says_what_the_weights_have_seen(
     page = written(tmp_path / "all", data, dataset, weights, seen=len(data.poses))
     assert "These figures flatter." in page
     assert "<td>all, 214</td><td>47.11</td><td>48.48</td><td>+1.37 [+0.60, +1.99]</td>" in page
+    for odd in ({"all": {"gain": ["x", 0, 0]}}, {"all": 3}, [1]):
+        weights = replace(formula("score"), training={"figures": odd})
+        page = written(tmp_path / "odd", data, dataset, weights, seen=len(data.poses))
+        assert "Held-out figures are in the model card." in page
     page = written(tmp_path / "some", data, dataset, weights, seen=3)
     assert "These figures flatter." not in page
     assert "trained on 3 of the" in page

@@ -31,6 +31,8 @@ PACKAGES = {
     "safetensors": ("pip install safetensors", ""),
     "faster-coco-eval": ("pip install faster-coco-eval", ""),
     "openvino": ("pip install openvino", "OpenVINO models"),
+    "matplotlib": ("pip install 'rcnet-rt[report]'", "reports and training curves"),
+    "tensorboard": ("pip install 'rcnet-rt[tensorboard]'", "training curves as they grow"),
     "torch-tensorrt": ("pip install 'rcnet-rt[tensorrt]'", "TensorRT"),
     "trackers": ("pip install 'rcnet-rt[track]'", "--track"),
 }

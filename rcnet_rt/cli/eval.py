@@ -91,7 +91,7 @@ def eval_command(
     seen = trained_on(data, refiner.weights)
     unseen = data.ground_truth.images.keys() - seen
     everything = judge(data, refined)
-    chosen = part(data, unseen) if seen and unseen else data
+    chosen = part(data, unseen) if seen and not unseen.isdisjoint(data.poses) else data
     fresh = None if chosen is data else judge(chosen, refined)
     found = answers(demands, chosen, refined)
     console = wide_console()

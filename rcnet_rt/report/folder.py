@@ -41,7 +41,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         OutputError: the disk is full, or the place is not free any more.
     """
     check_folder(folder)
-    folder = folder.absolute()
+    folder = folder.resolve()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))

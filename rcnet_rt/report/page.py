@@ -162,16 +162,26 @@ def _table(title: str, comparison: Comparison, gains: Mapping[str, Interval]) ->
     return {"title": title, "comparison": comparison, "names": names, "rows": rows}
 
 
-def _held_out(weights: Weights) -> list[dict[str, Any]]:
+def _held_out(weights: Weights) -> list[dict[str, str]]:
     """Return the figures that weights carry about images that their network did not see."""
-    return [
-        {
-            "name": name,
-            "images": figures["images"],
-            "raw": f"{100 * figures['scores']['before']['AP']:.2f}",
-            "refined": f"{100 * figures['scores']['after']['AP']:.2f}",
-            "gain": "{:+.2f} [{:+.2f}, {:+.2f}]".format(*(100 * v for v in figures["gain"])),
-        }
-        for name, figures in weights.training.get("figures", {}).items()
-        if "scores" in figures and len(figures["gain"]) == 3
-    ]
+    figures = weights.training.get("figures")
+    if not isinstance(figures, dict):
+        return []
+    rows = (_held_out_row(str(name), part) for name, part in figures.items())
+    return [row for row in rows if row is not None]
+
+
+def _held_out_row(name: str, figures: Any) -> dict[str, str] | None:
+    """Return one line, or None where a weights file has none or something else in its place."""
+    try:
+        gain, low, high = (100 * float(value) for value in figures["gain"])
+        before, after = (100 * float(figures["scores"][n]["AP"]) for n in ("before", "after"))
+        images = int(figures["images"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return {
+        "images": f"{name}, {images:,}",
+        "raw": f"{before:.2f}",
+        "refined": f"{after:.2f}",
+        "gain": f"{gain:+.2f} [{low:+.2f}, {high:+.2f}]",
+    }
