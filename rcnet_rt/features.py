@@ -179,18 +179,18 @@ def _joint_statistics(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:
     """Return columns (P,) of `EXTRAS`, from "joints" to "mean log confidence"."""
     xp = namespace(poses.scores)
     joints = len(skeleton.keypoints)
-    found = numbers(poses.found, poses.scores).sum(axis=1)
-    confident = numbers(poses.keypoint_scores > CONFIDENT, poses.scores).sum(axis=1)
+    number, scores = numbers(poses.found, poses.scores), poses.keypoint_scores
+    found = number.sum(axis=1)
+    confident = numbers(scores > CONFIDENT, poses.scores).sum(axis=1)
     most = xp.clip(found, 1, None)
-    scores = poses.keypoint_scores
     mean = scores.sum(axis=1) / most
-    deviation = xp.where(poses.found, scores - mean[:, None], 0.0)
-    logs = xp.where(poses.found, xp.log(xp.clip(scores, 1e-3, None)), 0.0)
+    deviation = (scores - mean[:, None]) * number
+    logs = xp.log(xp.clip(scores, 1e-3, None)) * number
     return [
         found / joints,
         confident / joints,
         mean,
-        xp.amin(xp.where(poses.found, scores, 1.0), 1),
+        xp.amin(scores + (1 - number), 1),
         xp.sqrt((deviation * deviation).sum(axis=1) / most),
         logs.sum(axis=1) / most,
     ]
@@ -205,12 +205,13 @@ def _extras(poses: PackedPoses, skeleton: Skeleton, base: Array, unit: Array) ->
 
     same = poses.picture[:, None] == poses.picture
     higher = same & (base > base[:, None])
-    overlap = _amax(xp.where(higher, box_iou(poses.boxes, poses.boxes), 0.0))
+    ahead = numbers(higher, base)
+    overlap = _amax(box_iou(poses.boxes, poses.boxes) * ahead)
     top = _amax(xp.where(same, base, float("-inf")))
     shape = [base, log_size, xp.log(height / width), log_unit]
     company = [
         overlap,
-        xp.log(1 + numbers(higher, base).sum(axis=1)),
+        xp.log(1 + ahead.sum(axis=1)),
         xp.log(numbers(same, base).sum(axis=1)),
         base - top,
     ]
