@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 
-__all__ = ["FORMAT", "LIBRARY", "REAL", "SUPPORT", "Support", "markdown"]
+__all__ = ["FORMAT", "LIBRARY", "REAL", "SUPPORT", "UNTESTED", "Support", "markdown"]
 
 REAL = "tested with real weights"
 LIBRARY = "tested with the real library and random weights"
 FORMAT = "format tested"
+UNTESTED = "not tested yet"
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Support:
     Attributes:
         name: of the estimator, the format or the tool.
         use: what to write.
-        state: REAL, LIBRARY or FORMAT.
-        test: file under tests/ that backs it.
+        state: REAL, LIBRARY, FORMAT or UNTESTED.
+        test: file under tests/ that backs it, "" where nothing does.
         package: that must be importable, "" for none.
         install: what pip installs for it.
     """
@@ -43,13 +44,22 @@ class Support:
 
 SUPPORT = (
     Support(
-        "YOLO-Pose, all sizes; .pt, .onnx, .engine, OpenVINO",
-        "--model yolo-pose",
+        "YOLO-Pose, OpenVINO",
+        "--model FOLDER",
         REAL,
         "test_estimators.py",
         "ultralytics",
         "ultralytics",
     ),
+    Support(
+        "YOLO-Pose 8, 11, 26; .pt, .onnx",
+        "--model yolo-pose",
+        LIBRARY,
+        "test_estimators_ultralytics.py",
+        "ultralytics",
+        "ultralytics",
+    ),
+    Support("YOLO-Pose, .engine", "--model FILE", UNTESTED, "", "tensorrt", "rcnet-rt[tensorrt]"),
     Support(
         "RTMPose",
         "--model rtmpose",
@@ -106,7 +116,7 @@ SUPPORT = (
         "test_datasets_formats.py",
     ),
     Support("OpenPose folder", "refine FOLDER", FORMAT, "test_datasets_openpose.py"),
-    Support("our JSON Lines", "refine FILE", REAL, "test_datasets_recording.py"),
+    Support("our JSON Lines", "refine FILE", FORMAT, "test_datasets_recording.py"),
     Support(
         "ultralytics: predict, track, val",
         "integrations.ultralytics.attach(model)",
