@@ -142,12 +142,14 @@ class AveragePrecision:
         Paired: each resample draws as many images as there are, with replacement, and both score
         vectors are judged on the same draw. An image drawn twice counts twice.
         """
-        before, after = self.ranking(scores_before, 1), self.ranking(scores_after, 1)
+        once = self._weights(images)
+        before, after = (
+            self.ranking(scores, 1).over(once > 0) for scores in (scores_before, scores_after)
+        )
 
         def gain(weights: Floats) -> float:
             return after.ap(weights) - before.ap(weights)
 
-        once = self._weights(images)
         gains = [gain(draw) for draw in draws(once > 0, resamples, seed)]
         return interval(gain(once), gains, confidence)
 
@@ -165,13 +167,15 @@ class AveragePrecision:
         Figures that do not exist, for lack of people of that size, are left out.
         """
         areas = len(AREA_RANGES)
-        before, after = self.ranking(scores_before, areas), self.ranking(scores_after, areas)
+        once = self._weights(images)
+        before, after = (
+            self.ranking(scores, areas).over(once > 0) for scores in (scores_before, scores_after)
+        )
 
         def gains(weights: Floats) -> Floats:
             pair = np.array([astuple(ranking.metrics(weights)) for ranking in (before, after)])
             return np.where((pair < 0).any(axis=0), np.nan, pair[1] - pair[0])
 
-        once = self._weights(images)
         found = gains(once)
         drawn = np.array([gains(draw) for draw in draws(once > 0, resamples, seed)])
         return {

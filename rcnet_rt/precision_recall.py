@@ -89,6 +89,12 @@ class Ranking:
             for area in zip(self.right, others, strict=True)
         ]
 
+    def over(self, images: Booleans) -> Ranking:
+        """Return the ranking of the poses on some of the (I,) images; the others keep weight 0."""
+        inside = images[self.image]
+        right, wrong = self.right[..., inside], self.wrong[..., inside]
+        return Ranking(right, wrong, self.image[inside], self.people)
+
     def curves(self, weights: Floats) -> tuple[Floats, Floats]:
         """Return (A, T, 101) precision and (A, T) recall, each image counting `weights` times.
 
