@@ -3,6 +3,7 @@
 <folder>/run.json               what the run is
 <folder>/log.jsonl              a line an epoch
 <folder>/curves.png             the same drawn, where matplotlib is installed
+<folder>/report/                the report on the held-out images, where asked for
 <folder>/tensorboard/           the same as events, where tensorboard is installed
 <folder>/checkpoints/           one file a split, rewritten after every epoch
 <folder>/<name>.safetensors     the weights
@@ -32,7 +33,7 @@ from rcnet_rt.recipes import Recipe
 from rcnet_rt.skeletons import COCO17
 from rcnet_rt.weights_file import Weights
 
-__all__ = ["HoldOut", "Run", "load_data", "train_run"]
+__all__ = ["HoldOut", "Outcome", "Run", "load_data", "train_run"]
 
 MANY_IMAGES = 5000  # from here on one held-out part is enough, and folds are slow
 DEFAULT_FOLDS = 5
@@ -115,6 +116,11 @@ class Run:
         return self.folder / "curves.png"
 
     @property
+    def report(self) -> Path:
+        """Where the report on the held-out images goes."""
+        return self.folder / "report"
+
+    @property
     def events(self) -> Path:
         """Where TensorBoard finds the epochs."""
         return self.folder / "tensorboard"
@@ -171,6 +177,15 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: the gain on held-out images, the weights, and the held-out scores."""
+
+    evaluation: Evaluation
+    weights: Weights
+    held_out: experiment.HeldOut
+
+
 def load_data(dataset: Dataset, results: Sequence[Path], copies: Sequence[Path] = ()) -> Data:
     """Read results files, one after the other, with the ground truth of their images.
 
@@ -198,7 +213,7 @@ def load_data(dataset: Dataset, results: Sequence[Path], copies: Sequence[Path] 
 
 def train_run(
     run: Run, data: Data, *, device: str = "cpu", progress: Callable[[Progress], None] | None = None
-) -> tuple[Evaluation, Weights]:
+) -> Outcome:
     """Train on every split, judge what was held out, and write the weights and their card.
 
     With one split the network trained on it is kept; with several, one trained on all images.
@@ -235,7 +250,7 @@ def train_run(
     weights = replace(weights, training=training)
     weights_file.save(weights, run.weights)
     run.card.write_text(card(weights), encoding="utf-8")
-    return evaluation, weights
+    return Outcome(evaluation, weights, held_out)
 
 
 def _all_parts(parts: Sequence[Split], images: Sequence[int]) -> list[Split]:

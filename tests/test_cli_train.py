@@ -62,6 +62,15 @@ def test_it_ends_with_a_table_weights_a_card_and_a_log(run, tmp_path, capsys):
     assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_report_on_the_held_out_images(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("rcnet_rt.report.page.encode", lambda figure: b"chart")
+    monkeypatch.setattr("rcnet_rt.report.page.MOST_PICTURES", 0)
+    assert run("--val-fraction", "0.3", "--report") == 0
+    page = tmp_path / "run" / "report" / "index.html"
+    assert f"report -> {page}" in capsys.readouterr().out
+    assert "Every image here was held out" in page.read_text(encoding="utf-8")
+
+
 def test_resuming_gives_the_same_weights(run, tmp_path, monkeypatch, capsys):
     from rcnet_rt import training
 

@@ -29,7 +29,8 @@ def evaluation(data: Data) -> Evaluation:
 
 @pytest.fixture
 def numbers(data: Data, evaluation: Evaluation) -> Numbers:
-    return collect(data, data.match.target, evaluation, resamples=20)
+    peers = {name: data.formula_values(name) for name in evaluation.all_images.peers}
+    return collect(data, data.match.target, evaluation, peers, resamples=20)
 
 
 def test_they_are_those_of_the_evaluation(numbers: Numbers, evaluation: Evaluation) -> None:

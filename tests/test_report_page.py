@@ -69,7 +69,7 @@ def written(
     refined = sign * data.match.target
     evaluation = compare(data.ground_truth, data.entries, data.scores, refined, resamples=5)
     subject = Subject(f"{EVIL}.json", weights, "numpy", len(data.poses), seen)
-    write_report(folder, subject, data, refined, evaluation, dataset, resamples=5)
+    write_report(folder, subject, data, refined, evaluation, {}, dataset, resamples=5)
     return (folder / PAGE).read_text(encoding="utf-8")
 
 

@@ -110,7 +110,9 @@ def eval_command(
         write_json(json, _record(results, subject, everything, fresh, found))
         click.echo(f"figures -> {json}")
     if report is not None:
-        write_report(report, subject, chosen, refined, fresh or everything, dataset)
+        shown = fresh or everything
+        peers = {name: chosen.formula_values(name) for name in shown.all_images.peers}
+        write_report(report, subject, chosen, refined, shown, peers, dataset)
         click.echo(f"report -> {report / PAGE}")
 
 

@@ -25,7 +25,9 @@ from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import Comparison, Evaluation
 from rcnet_rt.predicting import Job
 from rcnet_rt.recipes import PRESETS
-from rcnet_rt.report.png import encode
+from rcnet_rt.report.folder import PAGE, check_folder
+from rcnet_rt.report.held_out import write_held_out_report
+from rcnet_rt.report.png import encode, require_packages
 from rcnet_rt.report.tensorboard import EventFiles
 from rcnet_rt.report.training_curves import read_log, training_curves
 from rcnet_rt.runs import HoldOut, Run, load_data, train_run
@@ -90,6 +92,9 @@ Report = Callable[[experiment.Progress], None]
 )  # fmt: skip
 @click.option("--val-split", help="Hold the images of this split out.")
 @click.option("--resume", is_flag=True, help="Go on with the run in --out.")
+@click.option(
+    "--report", is_flag=True, help="Write a page on the held-out images: report/ in --out."
+)
 @debug_option
 def train(
     dataset: Dataset,
@@ -103,6 +108,7 @@ def train(
     skeleton: str | None,
     device: str,
     resume: bool,
+    report: bool,
     folds: int | None,
     val_fraction: float | None,
     val_split: str | None,
@@ -135,11 +141,17 @@ def train(
     data = load_data(dataset, results, copies)
     parts = hold_out.splits(data, recipe.seed)
     run = Run(folder, name, recipe, results, parts, copies, dataset.skeleton.name)
+    if report:
+        require_packages()
+        check_folder(run.report)
     run.claim(resume)
-    with _interruptible(run), _reporter(run, console) as report:
-        evaluation, weights = train_run(run, data, device=device, progress=report)
+    with _interruptible(run), _reporter(run, console) as progress:
+        outcome = train_run(run, data, device=device, progress=progress)
     _draw_curves(run)
-    _show(evaluation, weights, run)
+    _show(outcome.evaluation, outcome.weights, run)
+    if report:
+        write_held_out_report(run.report, data, outcome.held_out, outcome.weights, dataset)
+        click.echo(f"report -> {run.report / PAGE}")
 
 
 def _check_options(loss: str, given: Mapping[str, Any]) -> None:

@@ -105,13 +105,20 @@ class Numbers:
         return self.oks >= TRUE_POSITIVE
 
 
-def collect(data: Data, refined: Floats, evaluation: Evaluation, resamples: int = 1000) -> Numbers:
+def collect(
+    data: Data,
+    refined: Floats,
+    evaluation: Evaluation,
+    peers: Mapping[str, Floats],
+    resamples: int = 1000,
+) -> Numbers:
     """Return the numbers of a results file under its own and under refined scores.
 
     Args:
         data: the results with the ground truth of the images that the report is about.
         refined: (E,) scores of the results' entries.
         evaluation: of the same.
+        peers: (E,) the other scores that it compares, by name.
         resamples: of the bootstrap.
     """
     judge = AveragePrecision(data.ground_truth, data.entries, data.ground_truth.images)
@@ -125,7 +132,7 @@ def collect(data: Data, refined: Floats, evaluation: Evaluation, resamples: int 
         gains=judge.bootstrap_metrics(data.scores, refined, resamples),
         formula=None
         if formula is None
-        else (formula, judge.bootstrap(data.formula_values(formula), refined, resamples)),
+        else (formula, judge.bootstrap(peers[formula], refined, resamples)),
         precision=Pair(judge.curves(data.scores), judge.curves(refined)),
         sparsification=Pair(
             sparsification(scores.before[right], oks[right]),

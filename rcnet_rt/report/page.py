@@ -47,6 +47,7 @@ class Subject:
         backend: what ran it.
         images: how many images the results have with ground truth.
         seen: how many of them the weights were trained on.
+        note: a sentence on how the scores came about, where it is not the usual way.
     """
 
     results: str
@@ -54,6 +55,7 @@ class Subject:
     backend: str
     images: int
     seen: int
+    note: str = ""
 
     @property
     def flatters(self) -> bool:
@@ -67,6 +69,7 @@ def write_report(
     data: Data,
     refined: Floats,
     evaluation: Evaluation,
+    peers: Mapping[str, Floats],
     dataset: Dataset,
     resamples: int = 1000,
 ) -> None:
@@ -78,6 +81,7 @@ def write_report(
         data: the results with the ground truth of the images that it is about.
         refined: (E,) scores of the results' entries.
         evaluation: of the same.
+        peers: (E,) the other scores that it compares, by name.
         dataset: where the pictures are; without them there are none in the report.
         resamples: of the bootstrap.
 
@@ -85,7 +89,7 @@ def write_report(
         OutputError: a package is missing, or the folder is not free or cannot be written.
     """
     require_packages()
-    numbers = collect(data, refined, evaluation, resamples)
+    numbers = collect(data, refined, evaluation, peers, resamples)
     figures = {name: encode(figure) for name, figure in charts(numbers).items()}
     gained = [change for change in numbers.images if change.weight > 0]
     lost = [change for change in reversed(numbers.images) if change.weight < 0]

@@ -1,0 +1,55 @@
+"""The report of a training, on the images that were held out: the fair one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.evaluation import compare
+from rcnet_rt.experiment import HeldOut
+from rcnet_rt.labelled import Data
+from rcnet_rt.report.page import Subject, write_report
+from rcnet_rt.weights_file import Weights
+
+__all__ = ["write_held_out_report"]
+
+NOTE = (
+    "Every image here was held out: it was scored by a network that did not see it, and its scores "
+    "were calibrated on the other half of the images. The AP in the model card is of the scores "
+    "before calibration, which may tie some of them."
+)
+
+
+def write_held_out_report(
+    folder: Path,
+    data: Data,
+    held_out: HeldOut,
+    weights: Weights,
+    dataset: Dataset,
+    resamples: int = 1000,
+) -> None:
+    """Write the report of held-out scores into a folder, whole or not at all.
+
+    Args:
+        folder: new, empty, or with an earlier report.
+        data: what was trained on.
+        held_out: its scores.
+        weights: that came of it.
+        dataset: where the pictures are.
+        resamples: of the bootstrap.
+
+    Raises:
+        OutputError: a package is missing, or the folder is not free or cannot be written.
+    """
+    truth = data.ground_truth.subset(held_out.images)
+    refined, formula = np.zeros(len(data.entries)), np.full(len(data.entries), -1.0)
+    refined[held_out.entries] = held_out.calibrated
+    formula[held_out.entries] = held_out.formula
+    peers = {held_out.formula_name: formula}
+    evaluation = compare(truth, data.entries, data.scores, refined, peers, resamples)
+    results = f"{len(held_out.images):,} held-out images"
+    subject = Subject(results, weights, "torch", len(held_out.images), seen=0, note=NOTE)
+    chosen = Data(truth, data.entries)
+    write_report(folder, subject, chosen, refined, evaluation, peers, dataset, resamples)
