@@ -3,8 +3,8 @@
 Latency is `Refiner.refine` from NumPy to NumPy, features and calibration included. Beside it: the
 vectorised step in torch eager, and onnxruntime on the plain network, which is what an export of the
 network alone would cost without packing, features and calibration. All are timed in one run, in
-turns of 25 calls, as in a loop of nothing else; "in turns" is one call each, which finds the caches
-full of what the others needed, as behind an estimator.
+turns of 200 calls, as in a loop of nothing else; "in turns" is one call each, which finds the
+caches full of what the others needed, as behind an estimator.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rcnet_rt.refiner import Refiner
 from rcnet_rt.weights_file import Weights
 
 COUNTS = (1, 5, 20, 100)
-BLOCK = 25  # calls in a turn
+BLOCK = 200  # calls in a turn
 POSES = 100_000  # for the throughput, in pictures of 20
 PLAIN = "network alone, onnxruntime"
 
@@ -54,7 +54,7 @@ def _latency(
     candidates = {name: _call(refiner, poses) for name, refiner in refiners.items()}
     if not missing("onnx"):
         candidates[PLAIN] = _plain_network(weights, count)
-    warm = latencies(candidates, rounds=calls // BLOCK, block=BLOCK)
+    warm = latencies(candidates, rounds=-(-calls // BLOCK), block=BLOCK)
     turns = latencies(candidates, rounds=calls // 4, block=1)
     eager = warm["torch"][0]
     return [

@@ -54,7 +54,7 @@ def present_backends(
 
 
 def latencies(
-    candidates: Mapping[str, Callable[[], object]], rounds: int, block: int = 25
+    candidates: Mapping[str, Callable[[], object]], rounds: int, block: int = 200
 ) -> dict[str, tuple[float, float]]:
     """Return the median and the 99th percentile in seconds of each candidate's calls.
 

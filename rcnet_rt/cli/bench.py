@@ -18,7 +18,7 @@ from rcnet_rt.refiner import Refiner, find_weights
 __all__ = ["bench"]
 
 COUNTS = (1, 5, 20, 100)
-BLOCK = 25  # calls that a backend has in its turn
+BLOCK = 200  # calls that a backend has in its turn
 PICTURES = 1000  # of 20 poses, for the throughput
 
 
@@ -37,7 +37,7 @@ def bench(weights: str, device: str, calls: int) -> None:
     """Measure refining on this machine: microseconds a call, and poses a second.
 
     A call is `Refiner.refine` from NumPy to NumPy, features and calibration included. Backends take
-    turns of 25 calls. Throughput is `Refiner.batch` over many pictures of 20 poses.
+    turns of 200 calls. Throughput is `Refiner.batch` over many pictures of 20 poses.
     """
     chosen = find_weights(weights)
     refiners, absent = present_backends(chosen, device)
