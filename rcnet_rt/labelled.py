@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,14 +17,13 @@ from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_of
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import match_entries
+from rcnet_rt.evidence import SIGNALS, log_oks
 from rcnet_rt.oks import Match
 from rcnet_rt.packing import concatenate, pack_poses
 
 __all__ = ["Data", "Split", "fold_splits", "fraction_split"]
 
 Floats = npt.NDArray[np.float64]
-
-SIGNALS = ("consensus", "agreement")  # from cheap to dear: who has the later has the earlier
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,20 +42,22 @@ class Data:
 
     @cached_property
     def copies(self) -> dict[int, list[CopyPoses]]:
-        """More to learn from, by image id: poses on altered copies, and with fewer signals.
+        """Poses on altered copies of the images, by image id; for training only."""
+        return poses_by_copy(self.copy_entries, self.ground_truth.skeleton)
 
-        An image whose poses have signals is there without them too, and so is every third copy, so
-        that a network learns to do without.
+    @cached_property
+    def copies_and_lesser(self) -> dict[int, list[CopyPoses]]:
+        """Copies, every third without its signals, and each image itself with fewer of them.
+
+        So a network that has signals among its features learns to do without.
         """
-        copies = poses_by_copy(self.copy_entries, self.ground_truth.skeleton)
-        for items in copies.values():
-            items[2::3] = [
-                CopyPoses(item.copy, _without(item.poses, SIGNALS)) for item in items[2::3]
-            ]
+        lesser: dict[int, list[CopyPoses]] = {}
         for image, item in self.poses.items():
-            lesser = [CopyPoses(None, _without(item, names)) for names in _fewer_signals(item)]
-            copies.setdefault(image, []).extend(lesser)
-        return copies
+            copies = list(self.copies.get(image, ()))
+            copies[2::3] = [replace(c, poses=_without(c.poses, SIGNALS)) for c in copies[2::3]]
+            fewer = [CopyPoses(None, _without(item, names)) for names in _fewer_signals(item)]
+            lesser[image] = [*copies, *fewer]
+        return lesser
 
     @cached_property
     def scores(self) -> Floats:
@@ -86,6 +87,10 @@ class Data:
         """Which entries are right, and by how much."""
         return match_entries(self.ground_truth, self.entries)
 
+    @cached_property
+    def _log_oks(self) -> dict[str, Floats]:
+        return {}
+
     @property
     def unit_scores(self) -> bool:
         """Whether all raw scores are in [0, 1]."""
@@ -105,6 +110,15 @@ class Data:
             values[name][rows] = formulas.get(name).compute(packed)
         return values
 
+    def log_oks(self, signal: str) -> Floats:
+        """Return (E,) logs of a signal, see `rcnet_rt.evidence`; NaN where it is not known."""
+        if signal not in self._log_oks:
+            values = np.full(len(self.entries), np.nan)
+            for item in self.poses.values():
+                values[item.entries] = log_oks(signal, pack_poses(item.poses))
+            self._log_oks[signal] = values
+        return self._log_oks[signal]
+
     def best_formula(self, images: Collection[int]) -> str:
         """Return the formula with the best AP on some images; of equals the first, the simplest."""
         names = [
@@ -122,7 +136,7 @@ def _fewer_signals(item: ImagePoses) -> list[tuple[str, ...]]:
     return [tuple(present[start:]) for start in range(len(present))]
 
 
-def _without(item: ImagePoses, signals: Sequence[str]) -> ImagePoses:
+def _without(item: ImagePoses, signals: Iterable[str]) -> ImagePoses:
     nothing: dict[str, Any] = dict.fromkeys(signals)
     return replace(item, poses=replace(item.poses, **nothing))
 

@@ -26,6 +26,7 @@ from rcnet_rt.datasets.results import Entry, read_results
 from rcnet_rt.errors import DatasetError, OutputError
 from rcnet_rt.evaluation import Evaluation, compare
 from rcnet_rt.experiment import Progress
+from rcnet_rt.held_out import HeldOut, calibrate, hold_out
 from rcnet_rt.labelled import Data, Split, fold_splits, fraction_split
 from rcnet_rt.metrics import expected_calibration_error
 from rcnet_rt.model_card import card, record
@@ -230,22 +231,22 @@ def train_run(
         )
         for part in _all_parts(run.parts, list(data.poses))
     ]
-    held_out = experiment.hold_out(data, list(zip(run.parts, trained, strict=False)))
+    unseen = hold_out(data, list(zip(run.parts, trained, strict=False)))
     evaluation = compare(
         data.ground_truth,
-        [data.entries[index] for index in held_out.entries],
-        data.scores[held_out.entries],
-        held_out.refined,
-        {held_out.formula_name: held_out.formula},
+        [data.entries[index] for index in unseen.entries],
+        data.scores[unseen.entries],
+        unseen.refined,
+        {unseen.formula_name: unseen.formula},
     )
-    weights = experiment.calibrate(data, held_out, trained[-1])
+    weights = calibrate(data, unseen, trained[-1])
     training = record(
         run.recipe,
         evaluation,
         data=[path.name for path in (*run.results, *run.copies)],
         held_out=_in_words(run.parts),
-        images=held_out.images if len(run.parts) > 1 else run.parts[0].training,
-        calibration_errors=_calibration_errors(data, held_out, weights.floor),
+        images=unseen.images if len(run.parts) > 1 else run.parts[0].training,
+        calibration_errors=_calibration_errors(data, unseen, weights.floor),
     )
     weights = replace(weights, training=training)
     weights_file.save(weights, run.weights)
@@ -257,14 +258,14 @@ def _all_parts(parts: Sequence[Split], images: Sequence[int]) -> list[Split]:
     return [*parts, *([Split("all images", tuple(sorted(images)), ())] if len(parts) > 1 else [])]
 
 
-def _calibration_errors(data: Data, held_out: experiment.HeldOut, floor: float) -> dict[str, float]:
+def _calibration_errors(data: Data, unseen: HeldOut, floor: float) -> dict[str, float]:
     """Of the poses that are re-scored; the many below the floor are easy and would hide them."""
-    counted = (data.match.weight[held_out.entries] > 0) & (data.scores[held_out.entries] >= floor)
-    oks = data.match.target[held_out.entries][counted]
+    counted = (data.match.weight[unseen.entries] > 0) & (data.scores[unseen.entries] >= floor)
+    oks = data.match.target[unseen.entries][counted]
     scores = {
-        "raw": data.scores[held_out.entries],
-        "refined": held_out.refined,
-        "calibrated": held_out.calibrated,
+        "raw": data.scores[unseen.entries],
+        "refined": unseen.refined,
+        "calibrated": unseen.calibrated,
     }
     return {
         name: expected_calibration_error(values[counted], oks) for name, values in scores.items()

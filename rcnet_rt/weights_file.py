@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from rcnet_rt import features as feature_sets
 from rcnet_rt import formulas, skeletons
 from rcnet_rt.calibration import Calibration
 from rcnet_rt.errors import OutputError, RcnetError, WeightsError
+from rcnet_rt.evidence import Evidence
 from rcnet_rt.model_config import NetworkConfig, tensor_shapes
 
 __all__ = ["Weights", "available", "find", "formula", "load", "save"]
@@ -44,7 +45,8 @@ class Weights:
         features: name of the feature set.
         network: shape of the network, or None.
         tensors: the network's parameters and feature normalisation.
-        calibration: map of the output to expected OKS, or None.
+        evidence: what signals beside the score add to the output, in this order.
+        calibration: map of that to expected OKS, or None.
         floor: poses whose raw score is below it are not re-scored and stay below all others.
         thresholds: refined-score thresholds by name: "auto", "p95".
         raw_threshold: the raw-score threshold that serves the estimator itself best.
@@ -60,6 +62,7 @@ class Weights:
     features: str = "paper"
     network: NetworkConfig | None = None
     tensors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    evidence: Sequence[Evidence] = ()
     calibration: Calibration | None = None
     floor: float = 0.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
@@ -199,8 +202,9 @@ def save(weights: Weights, path: Path) -> None:
     record = {
         item.name: getattr(weights, item.name)
         for item in fields(Weights)
-        if item.name not in ("name", "tensors", "calibration", "network")
+        if item.name not in ("name", "tensors", "calibration", "network", "evidence")
     }
+    record["evidence"] = [asdict(item) for item in weights.evidence]
     record["network"] = None if weights.network is None else asdict(weights.network)
     tensors: dict[str, npt.NDArray[Any]] = {
         name: np.ascontiguousarray(value) for name, value in weights.tensors.items()
@@ -256,11 +260,13 @@ def _from_record(path: Path, record: dict[str, Any], tensors: dict[str, Any]) ->
             f"format version {version}, this rcnet-rt reads {FORMAT_VERSION}; update rcnet-rt"
         )
     network = record.pop("network")
+    evidence = [Evidence(**item) for item in record.pop("evidence", ())]
     knots = [tensors.pop(name, None) for name in CALIBRATION]
     return Weights(
         name=path.stem,
         network=None if network is None else NetworkConfig(**network),
         tensors=tensors,
+        evidence=evidence,
         calibration=None if knots[0] is None else Calibration(*knots),
         **record,
     )

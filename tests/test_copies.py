@@ -114,7 +114,7 @@ def test_a_network_sees_some_pictures_without_their_signals(random_poses):
     ]
     image = Image(1, "1.jpg", 640, 480, "val2017")
     truth = GroundTruth(COCO17, {1: image}, {1: people_of(random_poses)}, frozenset({1}))
-    views = Data(truth, entries_of(poses, 1), of_copies).copies[1]
+    views = Data(truth, entries_of(poses, 1), of_copies).copies_and_lesser[1]
     known = [
         (view.copy is None, item.consensus is not None, item.agreement is not None)
         for view in views
@@ -122,7 +122,7 @@ def test_a_network_sees_some_pictures_without_their_signals(random_poses):
     ]
     assert known[:4] == [(False, True, True)] * 2 + [(False, False, False), (False, True, True)]
     assert known[4:] == [(True, False, False), (True, True, False)]  # of the picture itself
-    assert Data(truth, entries_of(random_poses, 1)).copies == {1: []}
+    assert Data(truth, entries_of(random_poses, 1)).copies_and_lesser == {1: []}
 
 
 def test_results_without_copies_are_told(random_poses):

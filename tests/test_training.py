@@ -10,6 +10,7 @@ from rcnet_rt import WeightsError, experiment
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
+from rcnet_rt.held_out import calibrate, hold_out, recalibrated
 from rcnet_rt.labelled import Data, Split, fold_splits, fraction_split
 from rcnet_rt.ranking_set import mirror, ranking_set, table
 from rcnet_rt.recipes import PRESETS, Recipe
@@ -165,7 +166,7 @@ def test_held_out_scores_are_those_of_refine_and_gain(data):
     recipe = replace(PRESETS["residual"], epochs=15)
     splits = fold_splits(list(data.poses), 2)
     parts = [(split, experiment.fit(data, recipe, split, name="test")) for split in splits]
-    held_out = experiment.hold_out(data, parts)
+    held_out = hold_out(data, parts)
     assert sorted(held_out.entries) == sorted(
         index for item in data.poses.values() for index in item.entries
     )
@@ -174,12 +175,12 @@ def test_held_out_scores_are_those_of_refine_and_gain(data):
     judge = data.average_precision
     assert judge.ap(scores) > judge.ap(data.scores) + 0.005
 
-    weights = experiment.calibrate(data, held_out, parts[0][1])
+    weights = calibrate(data, held_out, parts[0][1])
     order = np.argsort(held_out.refined)
-    recalibrated = experiment.recalibrated(
+    again = recalibrated(
         held_out.refined, data.scores[held_out.entries], weights.calibration, weights.floor
     )
-    assert (np.diff(recalibrated[order]) >= 0).all()
+    assert (np.diff(again[order]) >= 0).all()
     assert 0 < weights.thresholds["auto"] < weights.thresholds["p95"] <= 1
 
 

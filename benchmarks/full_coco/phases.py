@@ -17,6 +17,7 @@ from benchmarks.full_coco.children import peak_memory
 from rcnet_rt import experiment
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation import compare
+from rcnet_rt.held_out import calibrate, hold_out
 from rcnet_rt.labelled import Data, Split, fraction_split
 from rcnet_rt.ranking_set import RankingSet, ranking_set, table
 from rcnet_rt.recipes import PRESETS, Recipe
@@ -86,7 +87,7 @@ def main(coco: Path, results: Path, out: Path) -> None:
     phases.add("one epoch of training", *_epoch(recipe, examples))
     recipe = replace(recipe, base=base, epochs=1)
     weights = run("all of it with one epoch", lambda: experiment.fit(data, recipe, split, name="x"))
-    held_out = run("held-out scores", lambda: experiment.hold_out(data, [(split, weights)]))
+    held_out = run("held-out scores", lambda: hold_out(data, [(split, weights)]))
     rows = held_out.entries
     run(
         "before and after, with intervals",
@@ -98,7 +99,7 @@ def main(coco: Path, results: Path, out: Path) -> None:
             {held_out.formula_name: held_out.formula},
         ),
     )
-    run("calibration and thresholds", lambda: experiment.calibrate(data, held_out, weights))
+    run("calibration and thresholds", lambda: calibrate(data, held_out, weights))
     sizes = {
         "images": len(data.poses),
         "people": sum(int((~p.ignore).sum()) for p in data.ground_truth.persons.values()),
