@@ -184,7 +184,7 @@ class Outcome:
 
     evaluation: Evaluation
     weights: Weights
-    held_out: experiment.HeldOut
+    held_out: HeldOut
 
 
 def load_data(dataset: Dataset, results: Sequence[Path], copies: Sequence[Path] = ()) -> Data:
@@ -251,7 +251,7 @@ def train_run(
     weights = replace(weights, training=training)
     weights_file.save(weights, run.weights)
     run.card.write_text(card(weights), encoding="utf-8")
-    return Outcome(evaluation, weights, held_out)
+    return Outcome(evaluation, weights, unseen)
 
 
 def _all_parts(parts: Sequence[Split], images: Sequence[int]) -> list[Split]:

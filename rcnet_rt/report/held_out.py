@@ -8,7 +8,7 @@ import numpy as np
 
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation import compare
-from rcnet_rt.experiment import HeldOut
+from rcnet_rt.held_out import HeldOut
 from rcnet_rt.labelled import Data
 from rcnet_rt.report.page import Subject, write_report
 from rcnet_rt.weights_file import Weights
