@@ -31,6 +31,7 @@ def test_it_is_about_the_held_out_images_and_their_calibrated_scores(
     page = (folder / PAGE).read_text(encoding="utf-8")
     assert "Every image here was held out" in page
     assert "one / other" in page
+    assert "flatters" not in page
     assert f"{len(images)} held-out images" in page
     expected = compare(
         data.ground_truth.subset(images), data.entries, data.scores, data.match.target, resamples=10

@@ -84,8 +84,10 @@ def test_captions_say_what_is_there(numbers: Numbers, evaluation: Evaluation) ->
     assert captions.headline(replace(everything, gain=worse)).startswith(
         "Re-scoring lowers AP by 2"
     )
-    assert "score times confidence, reaches" in captions.over_formula(numbers)
-    assert captions.over_formula(replace(numbers, formula=None)) == ""
+    said = captions.over_formula(numbers, "by me")
+    assert "score times confidence, reaches" in said
+    assert "(chosen by me)" in said
+    assert captions.over_formula(replace(numbers, formula=None), "") == ""
     assert "→ 100.0 % are in the order" in captions.ranking(everything)
     assert "from " in captions.misranked(everything)
     assert captions.misranked(replace(everything, after=everything.before)).startswith("The count")

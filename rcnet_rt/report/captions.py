@@ -43,16 +43,16 @@ def headline(comparison: Comparison) -> str:
     return f"{text}; the 95 % interval does not include 0."
 
 
-def over_formula(numbers: Numbers) -> str:
-    """Say whether a formula alone would have done."""
+def over_formula(numbers: Numbers, choice: str) -> str:
+    """Say whether a formula alone would have done; `choice`: how it was chosen."""
     if numbers.formula is None:
         return ""
     name, gain = numbers.formula
     ap = numbers.evaluation.all_images.peers[name].metrics.ap
     side = "above" if gain.difference >= 0 else "below"
     return (
-        f"The best formula, {name.replace('_', ' ')}, reaches {100 * ap:.2f} by itself (chosen on "
-        f"these very images, which flatters it); the refined scores are "
+        f"The best formula, {name.replace('_', ' ')}, reaches {100 * ap:.2f} by itself (chosen "
+        f"{choice}); the refined scores are "
         f"{abs(100 * gain.difference):.2f} points {side} it, 95 % interval "
         f"{100 * gain.low:+.2f} to {100 * gain.high:+.2f}."
     )

@@ -20,6 +20,7 @@ NOTE = (
     "were calibrated on the other half of the images. The AP in the model card is of the scores "
     "before calibration, which may tie some of them."
 )
+CHOICE = "on the images that were trained on"
 
 
 def write_held_out_report(
@@ -50,6 +51,6 @@ def write_held_out_report(
     peers = {held_out.formula_name: formula}
     evaluation = compare(truth, data.entries, data.scores, refined, peers, resamples)
     results = f"{len(held_out.images):,} held-out images"
-    subject = Subject(results, weights, "torch", len(held_out.images), seen=0, note=NOTE)
+    subject = Subject(results, weights, "torch", len(held_out.images), 0, NOTE, CHOICE)
     chosen = Data(truth, data.entries)
     write_report(folder, subject, chosen, refined, evaluation, peers, dataset, resamples)

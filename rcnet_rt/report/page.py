@@ -47,7 +47,8 @@ class Subject:
         backend: what ran it.
         images: how many images the results have with ground truth.
         seen: how many of them the weights were trained on.
-        note: a sentence on how the scores came about, where it is not the usual way.
+        note: how the scores came about, where it is not the usual way.
+        choice: how the best formula was chosen.
     """
 
     results: str
@@ -56,6 +57,7 @@ class Subject:
     images: int
     seen: int
     note: str = ""
+    choice: str = "on these very images, which flatters it"
 
     @property
     def flatters(self) -> bool:
