@@ -7,7 +7,7 @@ import pytest
 
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation import compare
-from rcnet_rt.experiment import HeldOut
+from rcnet_rt.held_out import HeldOut
 from rcnet_rt.labelled import Data
 from rcnet_rt.report.folder import PAGE
 from rcnet_rt.report.held_out import write_held_out_report
@@ -25,7 +25,15 @@ def test_it_is_about_the_held_out_images_and_their_calibrated_scores(
     images = tuple(image for image in data.poses if image % 2)
     entries = np.concatenate([data.poses[image].entries for image in images])
     perfect = data.match.target[entries]
-    held_out = HeldOut(images, entries, perfect * 0, data.scores[entries], "one / other", perfect)
+    held_out = HeldOut(
+        images=images,
+        entries=entries,
+        network=perfect * 0,
+        refined=perfect * 0,
+        formula=data.scores[entries],
+        formula_name="one / other",
+        calibrated=perfect,
+    )
     folder = tmp_path / "report"
     write_held_out_report(folder, data, held_out, formula("score"), dataset, resamples=10)
     page = (folder / PAGE).read_text(encoding="utf-8")
