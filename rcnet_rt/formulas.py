@@ -35,12 +35,14 @@ class Formula:
         bounded: whether values stay in [0, 1] where the raw scores do; unbounded values x become
             x / (x + scale).
         least: unbounded values, over their scale, are raised to this before their logit is taken.
+        automatic: whether training may choose it by itself; not what asks for more than the poses.
     """
 
     compute: Callable[[PackedPoses], Array]
     summary: str
     bounded: bool = True
     least: float = EPSILON
+    automatic: bool = True
 
 
 def _mean_confidence(poses: PackedPoses) -> Array:
@@ -95,10 +97,12 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             "score × mean of the joint scores above 0.2",
         ),
         "score_times_consensus": Formula(
-            _times_consensus, "score_times_confidence × mean OKS of the candidates with the pose"
+            _times_consensus,
+            "score_times_confidence × mean OKS of the candidates with the pose",
+            automatic=False,
         ),
         "score_times_agreement": Formula(
-            _times_agreement, "score_times_consensus × OKS with a second look"
+            _times_agreement, "score_times_consensus × OKS with a second look", automatic=False
         ),
         "score_plus_confidence": Formula(
             _bbox_rle, "score + mean + maximum of the joint scores", bounded=False
@@ -122,6 +126,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             "estimators",
             bounded=False,
             least=1e-7,  # far below any standing of use: no ties
+            automatic=False,
         ),
     }
 )

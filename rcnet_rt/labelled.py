@@ -124,7 +124,7 @@ class Data:
         names = [
             name
             for name, formula in formulas.FORMULAS.items()
-            if (self.unit_scores or not formula.bounded) and name != formulas.STANDING
+            if formula.automatic and (self.unit_scores or not formula.bounded)
         ]
         values = self._values_of(names)
         return max(names, key=lambda name: self.average_precision.ap(values[name], images))

@@ -20,7 +20,7 @@ from rcnet_rt import features as feature_sets
 from rcnet_rt import formulas, skeletons
 from rcnet_rt.calibration import Calibration
 from rcnet_rt.errors import OutputError, RcnetError, WeightsError
-from rcnet_rt.evidence import Evidence
+from rcnet_rt.evidence import SIGNALS, Evidence
 from rcnet_rt.model_config import NetworkConfig, tensor_shapes
 
 __all__ = ["Weights", "available", "find", "formula", "load", "save"]
@@ -117,6 +117,13 @@ class Weights:
     def uses_scale(self) -> bool:
         """Whether a `ScoreScale` makes their scores better."""
         return self.base == formulas.STANDING
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """Names of the signals beside the score that they use where they are known."""
+        if self.features == "signals":
+            return frozenset(SIGNALS)
+        return frozenset(item.signal for item in self.evidence)
 
     def network_config(self) -> NetworkConfig:
         """Return the shape of the network.

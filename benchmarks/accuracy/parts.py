@@ -97,7 +97,7 @@ def _formula_rows() -> list[Row]:
     named = {
         f"{formula.summary}" + (f" (mmpose: {MMPOSE[name]})" if name in MMPOSE else ""): name
         for name, formula in formulas.FORMULAS.items()
-        if name not in ("unbounded_score", formulas.STANDING)  # the raw order
+        if formula.automatic and name != "unbounded_score"  # the raw order
     }
     return [
         *(Row(title, "fixed", partial(scorers.formula, name=n)) for title, n in named.items()),

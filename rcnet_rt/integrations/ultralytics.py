@@ -174,7 +174,7 @@ class _Door:
     def _consensus(self, raw: RawPredictions, result: Any, place: int) -> Any:
         """Return the consensus of a picture of the batch, if the weights look at it."""
         weights = self.refiner.weights
-        if weights.features != "signals" or weights.skeleton is None:
+        if "consensus" not in weights.signals or weights.skeleton is None:
             return None
         consensus = raw.consensus(result, skeletons.get(weights.skeleton).sigmas, place)
         return consensus.cpu() if isinstance(consensus, torch.Tensor) else consensus
