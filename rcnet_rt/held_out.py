@@ -107,7 +107,7 @@ def calibrate(data: Data, held_out: HeldOut, weights: Weights) -> Weights:
     thresholds = {"auto": best, "p95": precise}
     return replace(
         weights,
-        evidence=_evidence(data, held_out.entries, network, weights.floor),
+        evidence=tuple(_evidence(data, held_out.entries, network, weights.floor)),
         calibration=learned,
         thresholds={n: point.threshold for n, point in thresholds.items() if point is not None},
         raw_threshold=DEFAULT_THRESHOLD if raw_best is None else raw_best.threshold,

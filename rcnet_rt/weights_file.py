@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class Weights:
     features: str = "paper"
     network: NetworkConfig | None = None
     tensors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
-    evidence: Sequence[Evidence] = ()
+    evidence: tuple[Evidence, ...] = ()
     calibration: Calibration | None = None
     floor: float = 0.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
@@ -267,7 +267,7 @@ def _from_record(path: Path, record: dict[str, Any], tensors: dict[str, Any]) ->
             f"format version {version}, this rcnet-rt reads {FORMAT_VERSION}; update rcnet-rt"
         )
     network = record.pop("network")
-    evidence = [Evidence(**item) for item in record.pop("evidence", ())]
+    evidence = tuple(Evidence(**item) for item in record.pop("evidence", ()))
     knots = [tensors.pop(name, None) for name in CALIBRATION]
     return Weights(
         name=path.stem,

@@ -77,7 +77,7 @@ def test_what_says_nothing_is_no_evidence() -> None:
 
 @pytest.fixture
 def weights() -> weights_file.Weights:
-    both = [Evidence("consensus", (-0.3, 0.3), 1.2), AGREEMENT]
+    both = (Evidence("consensus", (-0.3, 0.3), 1.2), AGREEMENT)
     return replace(random_weights("mlp", "full"), evidence=both)
 
 
