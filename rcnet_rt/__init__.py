@@ -22,6 +22,7 @@ from rcnet_rt.errors import (
     WeightsError,
 )
 from rcnet_rt.poses import Poses
+from rcnet_rt.privacy import keep_quiet
 from rcnet_rt.skeletons import Skeleton
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ __all__ = [
     "load_weights",
     "refine",
 ]
+
+keep_quiet()
 
 # Loaded on first use, so that the import is quick and torch is needed only for what uses it.
 _LAZY = {
