@@ -48,8 +48,11 @@ class NetworkConfig:
                     f"{name}: expected one of {', '.join(get_args(kinds))}, "
                     f"got {getattr(self, name)!r}"
                 )
-        if min(self.feature_count, self.hidden, self.feedforward) < 1:
-            raise WeightsError(f"a network needs sizes of at least 1, got {self}")
+        sizes = (self.feature_count, self.hidden, self.feedforward)
+        if not all(type(size) is int and size >= 1 for size in sizes):
+            raise WeightsError(f"a network needs sizes of at least 1, whole numbers, got {self}")
+        if not (0 <= self.dropout < 1 and 0 <= self.input_dropout < 1):
+            raise WeightsError(f"dropout must be in [0, 1), got {self}")
 
 
 def tensor_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:

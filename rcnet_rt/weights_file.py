@@ -31,6 +31,23 @@ CALIBRATION = ("calibration.inputs", "calibration.outputs")
 DEFAULT_THRESHOLD = 0.25  # where nothing was fitted: the estimators' own customary value
 DEFAULT_FLOOR = 0.05
 LARGEST_FILE = 64 * 2**20  # bytes; a real one holds less than 1 MiB
+LONGEST_DESCRIPTION = 2**20  # characters; a real one has a few thousand
+NUMBER, TEXT, NOTHING = (int, float), (str,), (type(None),)
+# What the description may hold; the values themselves are checked where they are used.
+DESCRIPTION: dict[str, tuple[type, ...]] = {
+    "base": TEXT,
+    "base_scale": NUMBER,
+    "skeleton": TEXT + NOTHING,
+    "features": TEXT,
+    "network": (dict, *NOTHING),
+    "evidence": (list,),
+    "floor": NUMBER,
+    "thresholds": (dict,),
+    "raw_threshold": NUMBER,
+    "family": TEXT,
+    "score_convention": TEXT,
+    "training": (dict,),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +92,15 @@ class Weights:
         formulas.get(self.base)
         if self.skeleton is not None:
             skeletons.get(self.skeleton)
-        numbers = (self.base_scale, self.floor, self.raw_threshold, *self.thresholds.values())
+        thresholds = tuple(self.thresholds.values())
+        numbers = (self.base_scale, self.floor, self.raw_threshold, *thresholds)
         if not np.isfinite(numbers).all() or self.base_scale <= 0 or self.floor < 0:
             raise WeightsError(
                 f"weights {self.name!r}: scale, floor and thresholds must be finite and not "
                 f"negative, got {numbers}"
             )
+        if not all(0 <= threshold <= 1 for threshold in thresholds):
+            raise WeightsError(f"weights {self.name!r}: thresholds in [0, 1], got {thresholds}")
         if self.network is not None:
             self._check_network(self.network)
         for name, tensor in self.tensors.items():
@@ -99,13 +119,13 @@ class Weights:
                 f"weights {self.name!r}: feature set {self.features!r} has {count} features on "
                 f"{self.skeleton}, the network expects {network.feature_count}"
             )
-        expected = tensor_shapes(network)
-        got = {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
+        expected = {name: f"float32 {shape}" for name, shape in tensor_shapes(network).items()}
+        got = {name: f"{tensor.dtype} {tensor.shape}" for name, tensor in self.tensors.items()}
         for name in sorted(got.keys() | expected.keys()):
             if got.get(name) != expected.get(name):
                 raise WeightsError(
-                    f"weights {self.name!r}: tensor {name!r} should have shape "
-                    f"{expected.get(name)}, got {got.get(name)}"
+                    f"weights {self.name!r}: tensor {name!r} should be "
+                    f"{expected.get(name, 'absent')} and is {got.get(name, 'absent')}"
                 )
 
     @property
@@ -246,26 +266,36 @@ def load(path: Path) -> Weights:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(
             f"{path} is not a readable safetensors file ({error}); train it or copy it again"
         ) from error
     if "rcnet_rt" not in metadata:
         raise WeightsError(f"{path} is a safetensors file, but not one that rcnet-rt wrote")
+    if len(metadata["rcnet_rt"]) > LONGEST_DESCRIPTION:
+        raise WeightsError(f"{path}: its description is damaged (too long to be one)")
     try:
         return _from_record(path, json.loads(metadata["rcnet_rt"]), tensors)
     except RcnetError as error:
         raise WeightsError(f"{path}: {error}") from error
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise WeightsError(f"{path}: its description is damaged ({error})") from error
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise WeightsError(
+            f"{path}: its description is damaged ({error}); train it or copy it again"
+        ) from error
 
 
 def _from_record(path: Path, record: dict[str, Any], tensors: dict[str, Any]) -> Weights:
+    if not isinstance(record, dict):
+        raise TypeError(f"expected an object, got {type(record).__name__}")
     version = record.pop("format", None)
     if version != FORMAT_VERSION:
         raise WeightsError(
             f"format version {version}, this rcnet-rt reads {FORMAT_VERSION}; update rcnet-rt"
         )
+    for key in record.keys() & DESCRIPTION.keys():
+        if type(record[key]) not in DESCRIPTION[key]:
+            kinds = " or ".join(kind.__name__ for kind in DESCRIPTION[key])
+            raise TypeError(f"{key} should be {kinds}, got {record[key]!r:.80}")
     network = record.pop("network")
     evidence = tuple(Evidence(**item) for item in record.pop("evidence", ()))
     knots = [tensors.pop(name, None) for name in CALIBRATION]

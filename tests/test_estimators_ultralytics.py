@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -57,3 +60,36 @@ def test_an_onnx_file(file: Path) -> None:
 
     exported = YOLO(str(file)).export(format="onnx", imgsz=64, simplify=False, verbose=False)
     check(Path(exported))
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_that_is_a_program_does_not_run(tmp_path: Path) -> None:
+    """As a process of its own: the switch is read when ultralytics is imported."""
+    trap, sprung = tmp_path / "yolo-pose-trap.pt", tmp_path / "sprung"
+    torch.save({"model": Trap(sprung)}, trap)
+    cv2.imwrite(str(tmp_path / "a.png"), PICTURE)
+    command = [sys.executable, "-m", "rcnet_rt", str(tmp_path / "a.png"), "--model", str(trap)]
+    done = subprocess.run([*command, "--no-video"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert not sprung.exists()
+    note, error = done.stderr.splitlines()
+    assert note.startswith(f"Note: {trap} is a pickle, that is, a program: ")
+    assert error.startswith(f"Error: {trap} cannot be loaded")
+
+
+def test_only_pickles_of_unknown_origin_are_announced(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("yolov8n-pose.pt", "mine.pt", "mine.onnx"):
+        Path(name).touch()
+    models = ["yolo-pose", "yolov8n-pose.pt", "./yolov8n-pose.pt", "mine.pt", "mine.onnx", "no.pt"]
+    announced = [model for model in models if estimators.caution(model) is not None]
+    assert announced == ["./yolov8n-pose.pt", "mine.pt"]

@@ -1,5 +1,8 @@
 import json
+import subprocess
+import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,10 +63,18 @@ def rewrite(path, metadata=None, **tensors):
         ({"metadata": {"base": "magic"}}, "unknown formula"),
         ({"metadata": {"features": "full"}}, "has 89 features on coco17, the network expects 75"),
         ({"metadata": {"surprise": 1}}, "description is damaged"),
-        ({"metadata": {"network": {"feature_count": "many"}}}, "description is damaged"),
+        ({"metadata": {"network": {"feature_count": "many"}}}, "whole numbers"),
         ({"metadata": {"floor": -1}}, "not negative"),
-        ({"head.weight": np.zeros((1, 5), np.float32)}, r"\(1, 16\), got \(1, 5\)"),
-        ({"extra": np.zeros(2, np.float32)}, r"'extra' should have shape None, got \(2,\)"),
+        ({"metadata": {"thresholds": {"auto": 7}}}, r"thresholds in \[0, 1\], got \(7,\)"),
+        ({"metadata": {"thresholds": [0.5]}}, r"thresholds should be dict, got \[0.5\]"),
+        ({"metadata": {"family": 5}}, "family should be str, got 5"),
+        ({"metadata": {"evidence": "none"}}, "evidence should be list, got 'none'"),
+        ({"metadata": {"network": {"feature_count": 75, "hidden": 16.0}}}, "whole numbers"),
+        ({"metadata": {"network": {"feature_count": 75, "hidden": 10**30}}}, "should be float32"),
+        ({"metadata": {"network": {"feature_count": 75, "dropout": 7}}}, "dropout must be in"),
+        ({"head.weight": np.zeros((1, 5), np.float32)}, r"\(1, 16\) and is float32 \(1, 5\)"),
+        ({"head.bias": np.zeros(1, np.float64)}, r"should be float32 \(1,\) and is float64"),
+        ({"extra": np.zeros(2, np.float32)}, r"'extra' should be absent and is float32 \(2,\)"),
         ({"head.bias": np.array([np.nan], np.float32)}, "not finite"),
         ({"calibration.inputs": np.array([0.0, 0.9, 0.1, 1.0])}, "must increase strictly"),
     ],
@@ -93,6 +104,82 @@ def test_a_truncated_file_is_told(path):
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(WeightsError, match="not a readable safetensors file"):
         weights_file.load(path)
+
+
+def one(**tensor):
+    """Return the header of a file with one tensor."""
+    return json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4], **tensor}})
+
+
+# Each a header and, where it lies, the length that it claims.
+HOSTILE = {
+    "a header longer than any file": ("{}", 2**63),
+    "a header longer than this file": ("{}", 2**24),
+    "a header without end": ('{"__metadata__": {', None),
+    "lists in lists in lists": ('{"__metadata__": ' + "[" * 100_000, None),
+    "tensors that overlap": (
+        json.dumps(
+            {
+                name: {"dtype": "F32", "shape": [1], "data_offsets": [start, start + 4]}
+                for name, start in (("a", 0), ("b", 2))
+            }
+        ),
+        None,
+    ),
+    "a tensor beyond the end": (one(data_offsets=[0, 2**40]), None),
+    "more values than there are bytes": (one(shape=[2**40, 2**20]), None),
+    "no values of a huge shape": (one(shape=[0, 2**62], data_offsets=[0, 0]), None),
+    "a type unknown to NumPy": (one(dtype="F8_E4M3", shape=[4]), None),
+    "metadata that is no text": ('{"__metadata__": {"rcnet_rt": 5}}', None),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_headers_are_told(tmp_path, kind):
+    header, length = HOSTILE[kind]
+    path = tmp_path / "bad.safetensors"
+    data = header.encode()
+    path.write_bytes(
+        (len(data) if length is None else length).to_bytes(8, "little") + data + b"\0" * 4
+    )
+    with pytest.raises(WeightsError, match="not a readable safetensors file"):
+        weights_file.load(path)
+
+
+@pytest.mark.parametrize("text", ["5", "null", "[1]", '{"a": ' + "[" * 100_000, "9" * 5000])
+def test_descriptions_that_are_none_are_told(path, text):
+    save_file(load_file(path), path, {"rcnet_rt": text})
+    with pytest.raises(WeightsError, match="description is damaged"):
+        weights_file.load(path)
+
+
+def test_a_large_file_is_not_read(tmp_path):
+    path = tmp_path / "large.safetensors"
+    with path.open("wb") as file:
+        file.truncate(2**40)  # holds nothing, and looks like a terabyte
+    with pytest.raises(WeightsError, match="larger than 64 MiB"):
+        weights_file.load(path)
+
+
+def test_no_memory_beyond_the_file(tmp_path):
+    """Another process, which may have 256 MiB more than it has, reads 50 MiB of description."""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("no /proc here")
+    path = tmp_path / "long.safetensors"
+    save_file({"a": np.zeros(1, np.float32)}, path, {"rcnet_rt": "[" + "1," * (25 * 2**20)})
+    code = (
+        "import resource, sys, safetensors, numpy\n"
+        "from pathlib import Path\n"
+        "from rcnet_rt import weights_file\n"
+        "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
+        "limit = pages * resource.getpagesize() + 256 * 2**20\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "try: weights_file.load(Path(sys.argv[1]))\n"
+        "except weights_file.WeightsError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert "description is damaged" in done.stdout, done.stderr
 
 
 def test_somebody_elses_safetensors_is_told(tmp_path):

@@ -102,5 +102,6 @@ def _run(arguments: list[str]) -> int:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, RcnetError):
-        return " ".join(str(error).split())
+        # What a file says of itself may hold signs that a terminal obeys.
+        return "".join(c for c in " ".join(str(error).split()) if c.isprintable())
     return f"unexpected {type(error).__name__}: {error}; run again with --debug and report it"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from rcnet_rt import estimators
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.crowdpose import crowdpose as crowdpose_dataset
 
@@ -16,6 +17,7 @@ __all__ = [
     "Threshold",
     "dataset_options",
     "debug_option",
+    "model_option",
     "second_look_option",
     "threshold_option",
     "weights_option",
@@ -82,6 +84,19 @@ def debug_option(command: Command) -> Command:
     return click.option(
         "--debug", is_flag=True, expose_value=False, help="On failure print the traceback too."
     )(command)
+
+
+def model_option(help_text: str) -> Callable[[Command], Command]:
+    """Add --model, the estimator; one that is a program is announced before it is loaded."""
+
+    def announce(ctx: click.Context, param: click.Parameter, model: str) -> str:
+        if (sentence := estimators.caution(model)) is not None:
+            click.echo(f"Note: {sentence}.", err=True)
+        return model
+
+    return click.option(
+        "--model", default="yolo-pose", show_default=True, callback=announce, help=help_text
+    )
 
 
 def second_look_option(command: Command) -> Command:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rcnet_rt import predicting
-from rcnet_rt.cli.options import dataset_options, debug_option, second_look_option
+from rcnet_rt.cli.options import dataset_options, debug_option, model_option, second_look_option
 from rcnet_rt.cli.progress import progress_bar
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import read_results
@@ -21,13 +21,10 @@ __all__ = ["predict"]
 @click.command()
 @dataset_options
 @click.option("--split", help="Which images.  [default: val2017; of CrowdPose, val]")
-@click.option(
-    "--model",
-    default="yolo-pose",
-    show_default=True,
-    help="The estimator, as `run` takes it, but no replay: a YOLO-Pose name, a .pt, .onnx, .engine "
+@model_option(
+    "The estimator, as `run` takes it, but no replay: a YOLO-Pose name, a .pt, .onnx, .engine "
     "file, an OpenVINO folder, rtmpose, rtmo, vitpose, … A .pt file is a program: load only those "
-    "you trust.",
+    "you trust."
 )
 @click.option(
     "--out",

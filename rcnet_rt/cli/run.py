@@ -15,6 +15,7 @@ from rcnet_rt import backends, estimators
 from rcnet_rt.cli.interrupt import between_frames
 from rcnet_rt.cli.options import (
     debug_option,
+    model_option,
     second_look_option,
     threshold_option,
     weights_option,
@@ -96,13 +97,10 @@ class Job:
 
 @click.command()
 @click.argument("source")
-@click.option(
-    "--model",
-    default="yolo-pose",
-    show_default=True,
-    help="The estimator: a YOLO-Pose name, a .pt, .onnx or .engine file, an OpenVINO folder; "
+@model_option(
+    "The estimator: a YOLO-Pose name, a .pt, .onnx or .engine file, an OpenVINO folder; "
     "rtmpose, rtmo, vitpose, keypointrcnn, mmpose (rtmo:lightweight, mmpose:human, …); your own by "
-    "module:name; or replay:FILE of any tool. A .pt file is a program: load only those you trust.",
+    "module:name; or replay:FILE of any tool. A .pt file is a program: load only those you trust."
 )
 @weights_option
 @threshold_option

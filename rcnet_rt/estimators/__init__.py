@@ -16,7 +16,7 @@ from rcnet_rt.poses import Poses
 from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.frame import Frame, Image
 
-__all__ = ["Estimator", "FrameEstimator", "family", "load"]
+__all__ = ["Estimator", "FrameEstimator", "caution", "family", "load"]
 
 ALIASES = {"yolo-pose": "yolov8n-pose.pt"}  # the model that the family's weights were measured on
 FILE_SUFFIXES = (".pt", ".onnx", ".engine")
@@ -98,6 +98,21 @@ def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
     from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 
     return UltralyticsEstimator(_resolve(model), floor=floor, device=device)
+
+
+def caution(model: str) -> str | None:
+    """Return what to tell a user before a model is loaded, or None.
+
+    >>> caution("yolo-pose")
+    """
+    path = Path(model)
+    named = path.name == model and _is_pose_name(model)
+    if named or path.suffix.lower() != ".pt" or not path.is_file():
+        return None
+    return (
+        f"{model} is a pickle, that is, a program: go on only if you trust where it comes from; "
+        "an .onnx file or an OpenVINO folder holds none"
+    )
 
 
 def family(model: str) -> str:
