@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Constant", "is_torch", "logit", "namespace", "numbers", "sigmoid"]
+__all__ = [
+    "Array", "Constant", "as_tensor", "is_torch", "logit", "namespace", "numbers", "sigmoid"
+]  # fmt: skip
 
 Array = Any  # numpy.ndarray, torch.Tensor, or another that says which functions take it
 EPSILON = 1e-4  # scores are kept this far from 0 and 1 before their logit is taken
@@ -30,6 +32,15 @@ def namespace(array: Array) -> Any:
         return sys.modules["torch"]
     own = getattr(array, "__array_namespace__", None)
     return np if own is None else own()
+
+
+def as_tensor(array: Array, **kind: Any) -> Array:
+    """Return `torch.as_tensor(array, **kind)`; of a read-only array a copy, as torch would warn."""
+    import torch
+
+    if isinstance(array, np.ndarray) and not array.flags.writeable:
+        array = array.copy()
+    return torch.as_tensor(array, **kind)
 
 
 def numbers(mask: Array, like: Array) -> Array:

@@ -36,6 +36,7 @@ TORSO_OF_SIZE = 0.35  # torso length as a share of sqrt(box area), for poses wit
 CAUTION = 3  # raw scores (echo 0.3 to 0.4) keep a quarter, those with a formula in them nothing
 RELATED = 0.3  # an echo below it: what has little to do with the score may mean little at all
 LEAST_AGREEMENT = 0.05  # what lies below is another person or nobody
+EQUAL = 1e-5  # base logits that are closer are equal: a vectorised log may differ in its last bit
 SMALLEST_UNIT = 0.01  # of the box diagonal; DEKR has 1 pixel, which a scaled picture would notice
 
 
@@ -204,7 +205,7 @@ def _extras(poses: PackedPoses, skeleton: Skeleton, base: Array, unit: Array) ->
     log_unit = xp.log(unit) - log_size
 
     same = poses.picture[:, None] == poses.picture
-    higher = same & (base > base[:, None])
+    higher = same & (base > base[:, None] + EQUAL)
     ahead = numbers(higher, base)
     overlap = _amax(box_iou(poses.boxes, poses.boxes) * ahead)
     top = _amax(xp.where(same, base, float("-inf")))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rcnet_rt.arrays import Array, is_torch, namespace
+from rcnet_rt.arrays import Array, as_tensor, is_torch, namespace
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.errors import PosesError
 from rcnet_rt.poses import Poses
@@ -113,9 +113,7 @@ def _same_kind(*arrays: Any) -> list[Any]:
         torch = namespace(first)
         dtype = first.dtype if first.is_floating_point() else torch.float32
         return [
-            None
-            if array is None
-            else torch.as_tensor(array, dtype=dtype, device=first.device).detach()
+            None if array is None else as_tensor(array, dtype=dtype, device=first.device).detach()
             for array in arrays
         ]
     try:

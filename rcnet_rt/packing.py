@@ -17,6 +17,8 @@ from rcnet_rt.score_scale import UNKNOWN_ECHO, ScoreScale, standing_alone
 
 __all__ = ["PackedPoses", "concatenate", "extent", "fill", "pack", "pack_poses", "set_apart"]
 
+LARGEST = 1e15  # no pixel and no score lies beyond; squares of what is below stay finite in float32
+
 
 @dataclass(frozen=True, eq=False)
 class PackedPoses:
@@ -33,7 +35,7 @@ class PackedPoses:
         consensus: (P, C) the statistics of `rcnet_rt.consensus.CONSENSUS`, NaN where not known.
         agreement: (P,) OKS with a second look, NaN where there was none.
         embeddings: (P, E) what the estimator's network saw; E is 0 where it does not tell.
-        faulty: (P,) a score, joint or box that is not a number: the pose cannot be scored.
+        faulty: (P,) a score, joint or box that is NaN or beyond 1e15: the pose cannot be scored.
         scale: what else is known of the estimator's scores, or None.
     """
 
@@ -113,7 +115,7 @@ def fill(given: GivenPoses) -> PackedPoses:
     boxes = extent(keypoints, found) if given.boxes is None else given.boxes
     blocks = [given.scores[:, None], boxes, joint_scores, keypoints.reshape(-1, 2 * joints)]
     columns = xp.concatenate(blocks, 1)
-    wrong = ~xp.isfinite(columns)
+    wrong = ~(xp.abs(columns) < LARGEST)  # NaN is not
     columns = xp.where(wrong, 0.0, columns)
     scores = columns[:, 0]
     return PackedPoses(

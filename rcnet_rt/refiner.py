@@ -101,7 +101,7 @@ class Refiner:
             scale: the estimator's other scores, if you keep them; for weights of any estimator
                 ("generic"), which go without by the scores in this picture alone. Use one scale,
                 or none, for all pictures whose scores are compared.
-            on_error: what a pose gets whose score, joints or box are not finite numbers: "raise"
+            on_error: what a pose gets whose score, joints or box are NaN or beyond ±1e15: "raise"
                 raises, "raw" gives it its raw score brought into [0, 1] (NaN becomes 0), "drop"
                 gives it 0. Where people must be avoided, "raw" is the safe choice.
             validate: look for such poses, which on a GPU makes the host wait. None looks except on
@@ -262,7 +262,7 @@ def _ruled(refined: Array, faulty: Array, on_error: OnError, picture: Array | No
             number = int(picture[first])
             where = f"pose {first - int((picture < number).sum())} of picture {number} in its pack"
         raise PosesError(
-            f"{where}: its score, a joint, a joint score or its box is infinite or NaN (NaN "
+            f"{where}: its score, a joint, a joint score or its box is NaN or beyond 1e15 (NaN "
             "is allowed for both coordinates of a joint that was not found); mend it, or say "
             "on_error='raw' or 'drop'"
         )

@@ -274,10 +274,6 @@ class Namespace:
         return array.apply("IsInf", dtype=bool)
 
     @staticmethod
-    def isfinite(array: TracedArray) -> TracedArray:
-        return ~(array - array).apply("IsNaN", dtype=bool)
-
-    @staticmethod
     def abs(array: TracedArray) -> TracedArray:
         return array.apply("Abs")
 

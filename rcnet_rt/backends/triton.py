@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from rcnet_rt import features, skeletons
-from rcnet_rt.arrays import Array
+from rcnet_rt.arrays import Array, as_tensor
 from rcnet_rt.backends.torch import TorchBackend
 from rcnet_rt.backends.triton_kernel import refine_frame
 from rcnet_rt.calibration import Calibration
 from rcnet_rt.given import GivenPoses
 from rcnet_rt.model_config import CLIP
+from rcnet_rt.packing import LARGEST
 from rcnet_rt.step import BELOW_FLOOR
 from rcnet_rt.weights_file import Weights
 
@@ -75,7 +76,8 @@ class TritonBackend:
     def _single(self, array: Array | None) -> Tensor | None:
         if array is None:
             return None
-        return torch.as_tensor(array, dtype=torch.float32, device=self.device).contiguous()
+        tensor: Tensor = as_tensor(array, dtype=torch.float32, device=self.device)
+        return tensor.contiguous()
 
 
 def _power_of_two(number: int) -> int:
@@ -108,6 +110,8 @@ def _sizes(weights: Weights) -> dict[str, Any]:
         "FLOOR": weights.floor,
         "BELOW_FLOOR": BELOW_FLOOR,
         "CLIP": CLIP,
+        "EQUAL": features.EQUAL,
+        "LARGEST": LARGEST,
     }
 
 

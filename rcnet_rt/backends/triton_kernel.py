@@ -74,6 +74,11 @@ def _finite(value):
 
 
 @triton.jit
+def _sound(value, LARGEST: tl.constexpr):
+    return tl.abs(value) < LARGEST  # NaN is not
+
+
+@triton.jit
 def refine_frame(
     keypoints, scores, joint_scores, boxes, refined, faults, count,
     first, second, mean, deviation, weight, bias, direct,
@@ -85,7 +90,8 @@ def refine_frame(
     UNIT_A: tl.constexpr, UNIT_B: tl.constexpr, HAS_JOINT_SCORES: tl.constexpr,
     HAS_BOXES: tl.constexpr, FEATURES: tl.constexpr, BASE: tl.constexpr, BASE_SCALE: tl.constexpr,
     ARCHITECTURE: tl.constexpr, RESIDUAL: tl.constexpr, FLOOR: tl.constexpr,
-    BELOW_FLOOR: tl.constexpr, CLIP: tl.constexpr,
+    BELOW_FLOOR: tl.constexpr, CLIP: tl.constexpr, EQUAL: tl.constexpr,
+    LARGEST: tl.constexpr,
 ):  # fmt: skip
     """Refine `count` poses, at most P. Small sizes are padded to KP, LP, HP, FP, powers of two."""
     row, joint, link, unit = tl.arange(0, P), tl.arange(0, KP), tl.arange(0, LP), tl.arange(0, HP)
@@ -99,13 +105,14 @@ def refine_frame(
     found = here & (x == x) & (y == y)
     number = tl.where(found, 1.0, 0.0)
     raw = tl.load(scores + row, mask=valid, other=0.0)
-    infinite = ((x == x) & (_finite(x) == 0)) | ((y == y) & (_finite(y) == 0))
-    faulty = (_finite(raw) == 0) | (tl.sum(tl.where(infinite, 1.0, 0.0), 1) > 0)
+    far = (tl.abs(x) >= LARGEST) | (tl.abs(y) >= LARGEST)
+    faulty = (_sound(raw, LARGEST) == 0) | (tl.sum(tl.where(far, 1.0, 0.0), 1) > 0)
     sure = number
     if HAS_JOINT_SCORES:
         sure = tl.load(joint_scores + row[:, None] * K + joint[None, :], mask=found, other=0.0)
-        faulty = faulty | (tl.sum(tl.where(_finite(sure), 0.0, 1.0), 1) > 0)
-        sure = tl.where(_finite(sure), sure, 0.0)
+        sound = _sound(sure, LARGEST)
+        faulty = faulty | (tl.sum(tl.where(sound, 0.0, 1.0), 1) > 0)
+        sure = tl.where(sound, sure, 0.0)
     found_count = tl.sum(number, 1)
     if HAS_BOXES:
         left, top = (
@@ -116,14 +123,15 @@ def refine_frame(
             tl.load(boxes + row * 4 + 2, mask=valid, other=0.0),
             tl.load(boxes + row * 4 + 3, mask=valid, other=0.0),
         )
-        faulty = faulty | (_finite(left + top + right + bottom) == 0)
+        corner = _sound(left, LARGEST) & _sound(top, LARGEST)
+        faulty = faulty | ((corner & _sound(right, LARGEST) & _sound(bottom, LARGEST)) == 0)
     else:
         some = found_count > 0
         left = tl.where(some, tl.min(tl.where(found, x, float("inf")), 1), 0.0)
         top = tl.where(some, tl.min(tl.where(found, y, float("inf")), 1), 0.0)
         right = tl.where(some, tl.max(tl.where(found, x, float("-inf")), 1), 0.0)
         bottom = tl.where(some, tl.max(tl.where(found, y, float("-inf")), 1), 0.0)
-    score = tl.where(_finite(raw), raw, 0.0)
+    score = tl.where(_sound(raw, LARGEST), raw, 0.0)
     below = score < FLOOR
     picture = tl.where(faulty | below | (valid == 0), -1 - row, 0)
 
@@ -185,7 +193,7 @@ def refine_frame(
             off = tl.where(found, sure - mean_sure[:, None], 0.0)
             logs = tl.where(found, tl.log(tl.maximum(sure, 1e-3)), 0.0)
             same = picture[:, None] == picture[None, :]
-            higher = same & (base[None, :] > base[:, None])
+            higher = same & (base[None, :] > base[:, None] + EQUAL)
             across = tl.minimum(right[:, None], right[None, :]) - tl.maximum(
                 left[:, None], left[None, :]
             )
