@@ -22,6 +22,7 @@ from typing import Any
 from rcnet_rt import __version__, experiment, weights_file
 from rcnet_rt.copies import last_of_each_copy
 from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.results import Entry, read_results
 from rcnet_rt.errors import DatasetError, OutputError
 from rcnet_rt.evaluation import Evaluation, compare
@@ -156,11 +157,11 @@ class Run:
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(now), encoding="utf-8")
         except OSError as error:
             raise OutputError(
                 f"cannot write into {self.folder}: {error.strerror or error}"
             ) from error
+        write_json(path, now)  # whole or not at all: a run killed here can be started again
 
     def _description(self) -> dict[str, Any]:
         return {

@@ -92,6 +92,18 @@ def test_resuming_gives_the_same_weights(run, tmp_path, monkeypatch, capsys):
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_a_run_killed_while_it_writes_what_it_is_can_be_started_again(run, tmp_path, monkeypatch):
+    def kill(*_):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rcnet_rt.datasets.files.os.replace", kill)
+        with pytest.raises(SystemExit):
+            run("--val-fraction", "0.3")
+    assert not (tmp_path / "run" / "run.json").exists()
+    assert run("--val-fraction", "0.3") == 0
+
+
 def test_a_folder_that_holds_a_run_is_not_overwritten(run, capsys):
     assert run("--val-fraction", "0.3") == 0
     assert run("--val-fraction", "0.3") == 1

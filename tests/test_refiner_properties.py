@@ -86,7 +86,8 @@ def pictures(draw, most: int = 8, least: int = 0, optional: tuple[str, ...] = OP
     if count:
         huge = draw(st.sampled_from([None, None, *given]))
         if huge is not None:  # legal, up to the largest there is
-            given[huge].reshape(count, -1)[0, -1] = draw(st.sampled_from([9e14, -9e14]))
+            places = given[huge].reshape(count, -1)
+            places[0, -1] += draw(st.sampled_from([9e14, -9e14]))  # unknown stays unknown
     for array in given.values():
         array.flags.writeable = False
     absent = set(OPTIONAL) - draw(st.sets(st.sampled_from(optional)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,7 @@ class VideoFileSource:
 
     def close(self) -> None:
         """Close the file; closing twice does nothing."""
+        self._decoder.close()  # it holds the source, which would keep the decoder's threads
         self._container.close()
 
     def __enter__(self) -> VideoFileSource:
@@ -76,7 +77,7 @@ class VideoFileSource:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _decode(self) -> Iterator[Frame]:
+    def _decode(self) -> Generator[Frame, None, None]:
         unit = time_base(self._stream)
         step = max(1, round(1 / (frame_rate(self._stream) * unit)))
         # AVI holds no time stamps, and what FFmpeg makes up for it is out of order.
