@@ -271,7 +271,9 @@ def load(path: Path) -> Weights:
             f"{path} is not a readable safetensors file ({error}); train it or copy it again"
         ) from error
     if "rcnet_rt" not in metadata:
-        raise WeightsError(f"{path} is a safetensors file, but not one that rcnet-rt wrote")
+        raise WeightsError(
+            f"{path} is a safetensors file, but not one that rcnet-rt wrote; `rcnet-rt train` does"
+        )
     if len(metadata["rcnet_rt"]) > LONGEST_DESCRIPTION:
         raise WeightsError(f"{path}: its description is damaged (too long to be one)")
     try:

@@ -152,16 +152,22 @@ def _skeleton(entries: Sequence[Entry], weights: Weights) -> Skeleton:
 
 
 def _check_finite(entries: Sequence[Entry], skeleton: Skeleton) -> None:
-    finite_keypoints = np.isfinite(keypoint_values(entries, skeleton))
+    finite_keypoints = _finite(keypoint_values(entries, skeleton))
     for index, (entry, keypoints) in enumerate(zip(entries, finite_keypoints, strict=True)):
         parts = {
-            "score": np.isfinite(np.float64(entry["score"])),
+            "score": _finite(entry["score"]),
             "keypoint": keypoints.all(),
-            "box": np.isfinite(np.array(entry.get("bbox") or 0, dtype=np.float64)).all(),
+            "box": _finite(entry.get("bbox") or 0).all(),
         }
         for name, finite in parts.items():
             if not finite:
                 raise DatasetError(
                     f"entry {index} (image {entry['image_id']}) of the results has a {name} that "
-                    "is not a finite number; mend it, or use `rcnet-rt refine --on-error raw`"
+                    "is not a finite number, or beyond 3e38; mend it, or use `rcnet-rt refine "
+                    "--on-error raw`"
                 )
+
+
+def _finite(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Return which values stay finite as float32, which is what poses hold."""
+    return np.asarray(np.abs(np.asarray(values, np.float64)) <= np.finfo(np.float32).max)

@@ -262,7 +262,7 @@ def _load_file(
             f"{' and area' if dataset.area_of_box is None else ''}"
         ) from error
     except ValueError as error:
-        raise DatasetError(f"{path}: {error}") from error
+        raise DatasetError(f"{path} is damaged: {error}; fetch it again") from error
     return GroundTruth(dataset.skeleton, images, persons, frozenset(complete), category_id)
 
 

@@ -27,7 +27,9 @@ def read_json(path: Path) -> Any:
         return json.loads(_text(path))
     except OSError as error:
         if not isinstance(error, gzip.BadGzipFile):
-            raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
+            raise DatasetError(
+                f"{path} cannot be read: {error.strerror or error}; check the path"
+            ) from error
         raise _damaged(path, error) from error
     except (EOFError, zlib.error, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error

@@ -5,6 +5,7 @@ What the field's tools write into them, and where they differ, is in `rcnet_rt.d
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,13 +81,13 @@ def _fault(entry: Any) -> str | None:
         return f"lacks {', '.join(missing)}; COCO results have {', '.join(_KEYS)}"
     if not isinstance(entry["image_id"], (int, str)):
         return f"has image_id {entry['image_id']!r}; expected a whole number or a file's name"
-    if not isinstance(entry["score"], (int, float)):
-        return f"has score {entry['score']!r}; expected a number"
+    if not _is_number(entry["score"]):
+        return f"has score {entry['score']!r:.40}; expected a number"
     if not isinstance(entry["keypoints"], list):
         return "has keypoints that are not a list; expected x, y, confidence for each joint"
     box = _box(entry)
     if box and not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
-        return f"has bbox {box!r}; expected x, y, width, height"
+        return f"has bbox {box!r:.80}; expected x, y, width, height"
     return None
 
 
@@ -96,7 +97,10 @@ def _box(entry: Entry) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Return whether it is a number that a float can hold; JSON has whole numbers without end."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and value.bit_length() <= 1023
+    return isinstance(value, float)
 
 
 def write_results(path: Path, entries: Sequence[Entry]) -> None:
@@ -161,12 +165,19 @@ def keypoint_values(entries: Sequence[Entry], skeleton: Skeleton) -> npt.NDArray
                 f"values ({count / 3:g} joints), expected {3 * joints} for the {joints} of "
                 f"{skeleton.name}"
             )
-    try:
-        body = [entry["keypoints"][: 3 * joints] for entry in entries]
-        values = np.array(body, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(f"the results have keypoints that are not numbers: {error}") from error
-    return values.reshape(-1, joints, 3)
+    body = [entry["keypoints"][: 3 * joints] for entry in entries]
+    with contextlib.suppress(ValueError, OverflowError):
+        values = np.array(body)
+        if values.dtype.kind in "biuf":
+            return values.astype(np.float64).reshape(-1, joints, 3)
+    for entry, keypoints in zip(entries, body, strict=True):
+        for value in keypoints:
+            if not _is_number(value):
+                raise DatasetError(
+                    f"a pose of image {entry['image_id']} in the results has the keypoint value "
+                    f"{value!r:.40}; expected x, y, confidence for each joint"
+                )
+    return np.array(body, dtype=np.float64).reshape(-1, joints, 3)
 
 
 def indices_by_image(entries: Sequence[Entry]) -> dict[ImageId, npt.NDArray[np.int64]]:

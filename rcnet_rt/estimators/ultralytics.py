@@ -180,6 +180,8 @@ def _sentence(what: str, error: Exception) -> str:
     if "Invalid CUDA" in str(error):
         return "the device asked for is not here; choose another, such as cpu, or leave it to auto"
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    if " " not in reason:  # a KeyError's key says nothing by itself
+        reason = f"{type(error).__name__} {reason}"
     return f"{what}: {reason}; check that it is a YOLO-Pose model and that its runtime is installed"
 
 

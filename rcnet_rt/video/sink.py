@@ -199,6 +199,8 @@ def check_output_file(path: Path, suffixes: Collection[str] = ()) -> None:
             f"{path} cannot be written: its name must end in one of {' '.join(sorted(suffixes))}"
         )
     folder = path.absolute().parent
+    if folder.is_file():
+        raise OutputError(f"{path} cannot be written: {path.parent} is a file; choose a folder")
     if not folder.is_dir():
         raise OutputError(f"the folder of {path} does not exist; create {path.parent} first")
     if path.is_dir():

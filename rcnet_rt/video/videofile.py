@@ -25,6 +25,15 @@ VIDEO_SUFFIXES = frozenset({
 # fmt: on
 
 
+# What FFmpeg may take a file for: films and single pictures. Not among them: playlists, lists of
+# files, session descriptions, which lead elsewhere, and text, which it would draw.
+FORMATS = (
+    "3gp,apng,asf,av1,avi,bmp_pipe,dv,flv,gif,h264,hevc,ivf,jpeg_pipe,jpegxl_pipe,m4v,"
+    "matroska,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,mpjpeg,mxf,nut,obu,ogg,png_pipe,rm,swf,tiff_pipe,"
+    "vc1,webm,webp_pipe,wtv,yuv4mpegpipe,wav,mp3,aac,flac"
+)
+
+
 class VideoFileSource:
     """The frames of one video file, upright, none left out and none invented.
 
@@ -132,16 +141,15 @@ def open_container(path: Path) -> InputContainer:
     if path.stat().st_size == 0:
         raise SourceError(f"{path} is empty (0 bytes); copy or record it again")
     try:
-        # A playlist must not make the decoder fetch other addresses.
-        container = av.open(str(path.resolve()), options={"protocol_whitelist": "file"})
+        options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+        return av.open(str(path.resolve()), options=options)
     except PermissionError as error:
         raise SourceError(f"{path} may not be read; change its permissions") from error
+    except av.error.ArgumentError as error:
+        reason = "it is a list of other files, or of a kind that is not opened"
+        raise SourceError(_not_a_video(path, reason)) from error
     except (av.error.FFmpegError, ValueError) as error:
         raise SourceError(_not_a_video(path, str(getattr(error, "strerror", error)))) from error
-    if container.format.name == "tty":  # FFmpeg would draw any text file as a film of text
-        container.close()
-        raise SourceError(_not_a_video(path, "it is a text file"))
-    return container
 
 
 def _not_a_video(path: Path, reason: str) -> str:
