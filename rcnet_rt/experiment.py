@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt import features as feature_sets
 from rcnet_rt import formulas
 from rcnet_rt.copies import CopyPoses
+from rcnet_rt.errors import DatasetError
 from rcnet_rt.labelled import Data, Split
 from rcnet_rt.metrics import TRUE_POSITIVE, ranking_accuracy
 from rcnet_rt.packing import concatenate
@@ -25,7 +27,7 @@ from rcnet_rt.score_convention import ScoreConvention
 from rcnet_rt.training import Epoch, score, train
 from rcnet_rt.weights_file import DEFAULT_FLOOR, Weights
 
-__all__ = ["Progress", "fit"]
+__all__ = ["Progress", "embedding_size", "fit"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,12 +75,30 @@ def fit(
         base_scale=scale,
         skeleton=data.ground_truth.skeleton.name,
         features=recipe.features,
+        embedding_size=embedding_size(data, recipe),
         network=network.config,
         tensors={key: t.cpu().numpy().copy() for key, t in network.state_dict().items()},
         floor=recipe.floor,
         family=name,
         score_convention=str(ScoreConvention.of([item.poses for item in data.poses.values()])),
     )
+
+
+def embedding_size(data: Data, recipe: Recipe) -> int:
+    """Return how many values of an embedding the recipe's features have.
+
+    Raises:
+        DatasetError: they have some, and the results have no embeddings, or of several sizes.
+    """
+    if not feature_sets.get(recipe.features).visual:
+        return 0
+    if data.embedding_size == 0:
+        raise DatasetError(
+            f"the results have no embeddings, which the features {recipe.features} need; predict "
+            "with --embeddings, or train with --features "
+            f"{recipe.features.removesuffix('+visual')}"
+        )
+    return data.embedding_size
 
 
 def _settled(data: Data, recipe: Recipe, split: Split) -> Recipe:
@@ -113,7 +133,15 @@ def _table(
 
 def _ranking_set(data: Data, recipe: Recipe, poses: PoseTable, scale: float) -> RankingSet:
     skeleton = data.ground_truth.skeleton
-    return ranking_set(poses, skeleton, recipe.features, recipe.base, scale, recipe.target)
+    return ranking_set(
+        poses,
+        skeleton,
+        recipe.features,
+        recipe.base,
+        scale,
+        recipe.target,
+        embedding_size=embedding_size(data, recipe),
+    )
 
 
 def _scale(base: str, poses: PoseTable) -> float:

@@ -11,6 +11,7 @@ the networks put the training mean in its place.
 | `full` | `paper` and the `EXTRAS` below | 89 / 74 |
 | `signals` | `full` and the `SIGNALS` below | 102 / 87 |
 | `confidence` | `CONFIDENCE` below: what of `EXTRAS` any estimator shares | 2 / 2 |
+| `paper+visual`, `full+visual` | the set, then the values of the embeddings, as many as there are |
 """
 
 from __future__ import annotations
@@ -46,17 +47,19 @@ class FeatureSet:
 
     Attributes:
         compute: (packed poses, skeleton, base logits (P,)) -> (P, D) matrix.
-        names: skeleton -> the D feature names.
+        names: skeleton -> the feature names, without those of an embedding's values.
         complete: whether all features of every pose are known, so that none is NaN.
+        visual: whether the values of the pose's embedding follow.
     """
 
     compute: Callable[[PackedPoses, Skeleton, Array], Array]
     names: Callable[[Skeleton], tuple[str, ...]]
     complete: bool = True
+    visual: bool = False
 
-    def size(self, skeleton: Skeleton) -> int:
-        """Return D."""
-        return len(self.names(skeleton))
+    def size(self, skeleton: Skeleton, embedding_size: int = 0) -> int:
+        """Return D, with embeddings of so many values where the set has them."""
+        return len(self.names(skeleton)) + (embedding_size if self.visual else 0)
 
 
 def _box_size(poses: PackedPoses) -> tuple[Array, Array]:
@@ -263,13 +266,26 @@ def _signals_names(skeleton: Skeleton) -> tuple[str, ...]:
     return (*_full_names(skeleton), *SIGNALS)
 
 
+def _visual(plain: FeatureSet) -> FeatureSet:
+    """Return a set with the values of the embeddings after it (paper, table 9)."""
+
+    def compute(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+        columns = [plain.compute(poses, skeleton, base), poses.embeddings]
+        return namespace(base).concatenate(columns, 1)
+
+    return FeatureSet(compute, plain.names, complete=False, visual=True)
+
+
+PAPER, FULL = FeatureSet(paper, _paper_names), FeatureSet(full, _full_names)
 FEATURE_SETS: Mapping[str, FeatureSet] = MappingProxyType(
     {
         "dekr": FeatureSet(dekr, _dekr_names),
-        "paper": FeatureSet(paper, _paper_names),
-        "full": FeatureSet(full, _full_names),
+        "paper": PAPER,
+        "full": FULL,
         "signals": FeatureSet(signals, _signals_names, complete=False),
         "confidence": FeatureSet(confidence, lambda skeleton: CONFIDENCE),
+        "paper+visual": _visual(PAPER),
+        "full+visual": _visual(FULL),
     }
 )
 

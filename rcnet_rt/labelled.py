@@ -78,6 +78,19 @@ class Data:
         return known
 
     @cached_property
+    def embedding_size(self) -> int:
+        """How many values an embedding has, of poses and copies alike; 0 where there are none."""
+        copies = [copy.poses for some in self.copies.values() for copy in some]
+        embeddings = [item.poses.embeddings for item in [*self.poses.values(), *copies]]
+        sizes = sorted({array.shape[1] for array in embeddings if array is not None})
+        if len(sizes) > 1:
+            raise DatasetError(
+                f"the results have embeddings of {' and of '.join(map(str, sizes))} values; "
+                "predict all of them with one model"
+            )
+        return sizes[0] if sizes else 0
+
+    @cached_property
     def average_precision(self) -> AveragePrecision:
         """The judge of any scores for these entries."""
         return AveragePrecision(self.ground_truth, self.entries)

@@ -100,8 +100,11 @@ def pack(
     )
 
 
-def fill(given: GivenPoses) -> PackedPoses:
-    """Pack poses that were checked: fill what is absent by its rule, find the faulty."""
+def fill(given: GivenPoses, embedding_size: int = 0) -> PackedPoses:
+    """Pack poses that were checked: fill what is absent by its rule, find the faulty.
+
+    Absent embeddings become so many values that are not known.
+    """
     xp = namespace(given.keypoints)
     joints = given.keypoints.shape[1]
     missing = xp.isnan(given.keypoints)
@@ -127,7 +130,7 @@ def fill(given: GivenPoses) -> PackedPoses:
         image_sizes=_sizes(scores, given.image_size),
         consensus=_or_unknown(given.consensus, scores, len(CONSENSUS)),
         agreement=scores * float("nan") if given.agreement is None else given.agreement,
-        embeddings=_or_unknown(given.embeddings, scores, 0),
+        embeddings=_or_unknown(given.embeddings, scores, embedding_size),
         picture=scores * 0 if given.picture is None else given.picture,
         faulty=wrong.any(axis=1),
         scale=given.scale,
@@ -151,15 +154,18 @@ def pack_poses(
     )
 
 
-def concatenate(packs: Sequence[PackedPoses]) -> PackedPoses:
-    """Join packs of one estimator into one, each a picture of its own, numbered from 0."""
+def concatenate(packs: Sequence[PackedPoses], embedding_size: int = 0) -> PackedPoses:
+    """Join packs of one estimator into one, each a picture of its own, numbered from 0.
+
+    Embeddings have at least that size, with NaN for poses without.
+    """
     xp = namespace(packs[0].scores)
     columns = {
         field.name: xp.concatenate([getattr(pack, field.name) for pack in packs])
         for field in fields(PackedPoses)
         if field.name not in ("picture", "scale", "embeddings")
     }
-    width = max(pack.embeddings.shape[1] for pack in packs)
+    width = max(embedding_size, *(pack.embeddings.shape[1] for pack in packs))
     columns["embeddings"] = xp.concatenate(
         [
             pack.embeddings

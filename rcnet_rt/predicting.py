@@ -22,7 +22,7 @@ from rcnet_rt.datasets.coco import Dataset, GroundTruth, Image
 from rcnet_rt.datasets.pose_objects import signals_of
 from rcnet_rt.datasets.results import Entry, write_results
 from rcnet_rt.errors import DatasetError, EstimatorError, OutputError
-from rcnet_rt.estimators import Estimator
+from rcnet_rt.estimators import EmbeddingEstimator, Estimator
 from rcnet_rt.poses import Poses
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.second_look import SecondLook
@@ -58,6 +58,7 @@ class Job:
         copies: predict on so many altered copies of each picture instead of the picture itself.
         candidates: keep the consensus of the candidates where the estimator shows them, see
             `rcnet_rt.consensus`.
+        embeddings: keep what the estimator's network saw of each pose, where it shows it.
         second_look: look again at so many poses of each picture, see `rcnet_rt.second_look`.
         most: keep so many poses of each picture, the best by raw score; None keeps all.
     """
@@ -67,6 +68,7 @@ class Job:
     floor: float = FLOOR
     copies: int = 0
     candidates: bool = False
+    embeddings: bool = False
     second_look: int = 0
     most: int | None = None
 
@@ -242,6 +244,8 @@ def predict(
 
 def _estimator(job: Job, device: str) -> Estimator:
     estimator = estimators.load(job.model, floor=job.floor, device=device)
+    if job.embeddings and isinstance(estimator, EmbeddingEstimator):
+        estimator.show_embeddings()
     if job.second_look == 0:
         return estimator
     refine = partial(Refiner(estimator.family), on_error="drop")
@@ -251,7 +255,9 @@ def _estimator(job: Job, device: str) -> Estimator:
 def _estimated(estimator: Estimator, picture: npt.NDArray[np.uint8], job: Job) -> Poses:
     poses = estimator.estimate(picture)
     poses = poses[np.sort(np.argsort(-poses.scores, kind="stable")[: job.most])]
-    return poses if job.candidates else replace(poses, consensus=None)
+    if not job.candidates:
+        poses = replace(poses, consensus=None)
+    return poses if job.embeddings else replace(poses, embeddings=None)
 
 
 def _entries_of_copies(

@@ -168,8 +168,12 @@ def ranking_set(
     base_scale: float,
     target: Target = "oks",
     images: Collection[int] | None = None,
+    embedding_size: int = 0,
 ) -> RankingSet:
-    """Compute features, base logits and targets, of all images or of those with these numbers."""
+    """Compute features, base logits and targets, of all images or of those with these numbers.
+
+    For visual features, `embedding_size` is how many values an embedding has.
+    """
     numbers = range(len(poses.pictures)) if images is None else sorted(images)
     counts = np.array([len(poses.oks[number]) for number in numbers])
     compute = feature_sets.get(features).compute
@@ -177,7 +181,7 @@ def ranking_set(
     def matrix(pictures: Sequence[PackedPoses]) -> tuple[Singles, Singles]:
         parts = []
         for some in _parts(numbers, counts):
-            packed = concatenate([pictures[number] for number in some])
+            packed = concatenate([pictures[number] for number in some], embedding_size)
             logits = formulas.base_logit(base, packed, base_scale)
             matrix = compute(packed, skeleton, logits)
             parts.append((matrix.astype(np.float32), logits.astype(np.float32)))

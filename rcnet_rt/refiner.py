@@ -13,7 +13,7 @@ from rcnet_rt import backends, skeletons, weights_file
 from rcnet_rt.arrays import Array, is_torch, namespace
 from rcnet_rt.backends import Backend, open_backend
 from rcnet_rt.errors import BackendError, PosesError
-from rcnet_rt.given import OPTIONAL, check, join
+from rcnet_rt.given import OPTIONAL, GivenPoses, check, join
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_scale import ScoreScale
 from rcnet_rt.weights_file import Weights
@@ -130,7 +130,7 @@ class Refiner:
             agreement=agreement,
             embeddings=embeddings,
         )
-        self._check_skeleton(given.keypoints.shape[1])
+        self._check_sizes(given)
         on_gpu = is_torch(given.scores) and given.scores.is_cuda
         looks = not on_gpu if validate is None else validate
         if not looks and (on_gpu or on_error == "raise"):
@@ -159,9 +159,8 @@ class Refiner:
     def _refined(
         self, pictures: Sequence[Poses], scale: ScoreScale | None, on_error: OnError
     ) -> list[Poses]:
-        for poses in pictures:
-            self._check_skeleton(poses.keypoints.shape[1])
         given = join(pictures, scale)
+        self._check_sizes(given)
         refined = _same_kind_as(
             given.scores, _ruled(*self._default(given), on_error, given.picture)
         )
@@ -169,12 +168,19 @@ class Refiner:
         parts = np.split(refined, ends)
         return [poses.with_scores(part) for poses, part in zip(pictures, parts, strict=True)]
 
-    def _check_skeleton(self, joints: int) -> None:
+    def _check_sizes(self, given: GivenPoses) -> None:
+        joints, size = given.keypoints.shape[1], self.weights.embedding_size
         if self._joints not in (None, joints):
             raise PosesError(
                 f"weights {self.weights.name!r} are for {self.weights.skeleton} with "
                 f"{self._joints} keypoints, got poses of {joints}; use weights made for your "
                 "skeleton"
+            )
+        if size and given.embeddings is not None and given.embeddings.shape[1] != size:
+            raise PosesError(
+                f"weights {self.weights.name!r} are for embeddings of {size} values, got "
+                f"{given.embeddings.shape[1]}; use the model that they were trained on, or leave "
+                "the embeddings out"
             )
 
     def _backend_for(self, scores: Array) -> Backend:

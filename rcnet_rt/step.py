@@ -35,7 +35,7 @@ def refined_scores(
         weights: what to refine them with.
         network: the network of these weights; None if they are a formula.
     """
-    packed = fill(given)
+    packed = fill(given, weights.embedding_size)
     xp = namespace(packed.scores)
     below = packed.scores < weights.floor
     poses = set_apart(packed, packed.faulty | below)

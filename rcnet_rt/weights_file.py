@@ -39,6 +39,7 @@ DESCRIPTION: dict[str, tuple[type, ...]] = {
     "base_scale": NUMBER,
     "skeleton": TEXT + NOTHING,
     "features": TEXT,
+    "embedding_size": (int,),
     "network": (dict, *NOTHING),
     "evidence": (list,),
     "floor": NUMBER,
@@ -60,6 +61,7 @@ class Weights:
         base_scale: the value that becomes 0.5 where the formula is unbounded.
         skeleton: name of the skeleton; None fits all.
         features: name of the feature set.
+        embedding_size: how many values of a pose's embedding are among the features.
         network: shape of the network, or None.
         tensors: the network's parameters and feature normalisation.
         evidence: what signals beside the score add to the output, in this order.
@@ -77,6 +79,7 @@ class Weights:
     base_scale: float = 1.0
     skeleton: str | None = None
     features: str = "paper"
+    embedding_size: int = 0
     network: NetworkConfig | None = None
     tensors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
@@ -113,11 +116,19 @@ class Weights:
     def _check_network(self, network: NetworkConfig) -> None:
         if self.skeleton is None:
             raise WeightsError(f"weights {self.name!r}: a network needs its skeleton named")
-        count = feature_sets.get(self.features).size(skeletons.get(self.skeleton))
+        feature_set = feature_sets.get(self.features)
+        if feature_set.visual != (self.embedding_size > 0):
+            raise WeightsError(
+                f"weights {self.name!r}: feature set {self.features!r} expects embeddings of "
+                f"{'at least 1 value' if feature_set.visual else '0 values'}, got "
+                f"{self.embedding_size}"
+            )
+        count = feature_set.size(skeletons.get(self.skeleton), self.embedding_size)
         if count != network.feature_count:
+            seen = f" and embeddings of {self.embedding_size} values" * feature_set.visual
             raise WeightsError(
                 f"weights {self.name!r}: feature set {self.features!r} has {count} features on "
-                f"{self.skeleton}, the network expects {network.feature_count}"
+                f"{self.skeleton}{seen}, the network expects {network.feature_count}"
             )
         expected = {name: f"float32 {shape}" for name, shape in tensor_shapes(network).items()}
         got = {name: f"{tensor.dtype} {tensor.shape}" for name, tensor in self.tensors.items()}

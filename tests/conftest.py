@@ -36,8 +36,8 @@ def small_data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     (small / "predictions").mkdir()
     (small / "coco" / "annotations").mkdir(parents=True)
     name = "person_keypoints_val2017.json.gz"
-    source = shared_data / "coco" / "annotations" / name
-    (small / "coco" / "annotations" / name).symlink_to(source.resolve())
+    for part in (f"coco/annotations/{name}", "coco/images", "models"):
+        (small / part).symlink_to((shared_data / part).resolve())
     for file in ("lightweight-openpose_val2017", "yolov8n-pose_val2017"):
         entries = read_results(shared_data / "predictions" / f"{file}.json.gz")
         few = [entry for entry in entries if entry["image_id"] < 60_000]

@@ -18,11 +18,14 @@ KINDS = [
     ("linear", "full"),
 ]
 
+EMBEDDING_SIZE = 6
+
 
 def random_weights(architecture="attention", feature_set="paper", output="residual", **changes):
     """Return weights whose network is random but far from silent."""
     skeleton = changes.pop("skeleton", "coco17")
-    count = features.get(feature_set).size(skeletons.get(skeleton))
+    embedding_size = EMBEDDING_SIZE if features.get(feature_set).visual else 0
+    count = features.get(feature_set).size(skeletons.get(skeleton), embedding_size)
     shortcut = architecture == "attention" and feature_set == "full"
     config = NetworkConfig(count, architecture, output, feedforward=32, shortcut=shortcut)
     generator = torch.Generator().manual_seed(1)
@@ -39,6 +42,7 @@ def random_weights(architecture="attention", feature_set="paper", output="residu
         "base": "score_times_confidence",
         "skeleton": skeleton,
         "features": feature_set,
+        "embedding_size": embedding_size,
         "network": config,
         "tensors": {name: tensor.numpy() for name, tensor in state.items()},
         "calibration": Calibration(np.array([0, 0.3, 1]), np.array([0, 0.5, 1])),

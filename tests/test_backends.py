@@ -10,9 +10,9 @@ from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.given import GivenPoses, check
 from rcnet_rt.score_scale import ScoreScale
 from rcnet_rt.step import refined_scores
-from tests.networks import random_weights
+from tests.networks import EMBEDDING_SIZE, random_weights
 
-OPTIONAL = ("keypoint_scores", "boxes", "consensus", "agreement")
+OPTIONAL = ("keypoint_scores", "boxes", "consensus", "agreement", "embeddings")
 COUNTS = (0, 1, 20, 300)
 BEST = "cuda" if torch.cuda.is_available() else "cpu"
 DEVICE = {"onnx": "cpu", "torch": BEST, "tensorrt": BEST, "triton": BEST}
@@ -54,9 +54,11 @@ def given_poses(weights, count, optional=OPTIONAL, seed=0):
         ),
         "consensus": rng.uniform(0, 1, (count, len(CONSENSUS))),
         "agreement": rng.uniform(0, 1, count),
+        "embeddings": rng.normal(0, 1, (count, EMBEDDING_SIZE)),
     }
     columns["consensus"][rng.random(count) < 0.3] = np.nan
     columns["agreement"][rng.random(count) < 0.3] = np.nan
+    columns["embeddings"][rng.random(count) < 0.3] = np.nan
     for column in (keypoints, scores, columns["keypoint_scores"], columns["boxes"]):
         flat = column.reshape(-1)
         wrong = rng.random(len(flat)) < 0.3 / max(len(flat) / max(count, 1), 1) / 4
@@ -102,6 +104,18 @@ def test_onnx_fills_what_is_absent_as_the_reference_does(name, optional):
     weights = weights_of(name)
     given = given_poses(weights, 20, optional)
     assert_equal(open_backend(weights, "onnx"), weights, given, 2e-6)
+
+
+@pytest.mark.parametrize("architecture", ["attention", "mlp", "linear"])
+def test_onnx_puts_the_mean_in_the_place_of_absent_embeddings(architecture):
+    weights = random_weights(architecture, "paper+visual")
+    some = tuple(name for name in OPTIONAL if name != "embeddings")
+    without, known = given_poses(weights, 20, some), given_poses(weights, 20)
+    assert_equal(open_backend(weights, "onnx"), weights, without, 2e-6)
+    mean = np.tile(weights.tensors["standardise.mean"][-EMBEDDING_SIZE:], (20, 1))
+    expected, _ = reference(weights, without._replace(embeddings=mean.astype(float)))
+    np.testing.assert_allclose(reference(weights, without)[0], expected, rtol=0, atol=1e-6)
+    assert np.abs(reference(weights, known)[0] - expected).max() > 0.01
 
 
 @pytest.mark.parametrize("base", formulas.FORMULAS)

@@ -1,16 +1,19 @@
 """The ablations: figures are those of the library, and every table gets its rows."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks.ablations import learning, networks, paper, parts, report
+from benchmarks.ablations import learning, networks, paper, parts, report, visual
 from benchmarks.ablations.__main__ import PARTS
+from benchmarks.ablations.embeddings import write_with_embeddings
 from benchmarks.accuracy import protocol
 from benchmarks.accuracy.parts import Subject
 from benchmarks.accuracy.report import provenance
 from benchmarks.accuracy.study import Options, views
+from rcnet_rt.datasets.results import read_results
 from rcnet_rt.evaluation import compare
 from rcnet_rt.losses import LOSSES
 
@@ -52,6 +55,30 @@ def test_figures_are_those_of_the_library(small_data):
     assert accuracy["low"] < accuracy["difference"] < accuracy["high"]
 
 
+def test_embeddings_are_put_beside_poses_that_stay_the_same(small_data, tmp_path):
+    pytest.importorskip("openvino")
+    share = write_with_embeddings(small_data, "yolo-pose", tmp_path / "data")
+    assert 0.98 < share <= 1
+    file = "predictions/yolov8n-pose_val2017.json.gz"
+    entries = read_results(tmp_path / "data" / file)
+    embeddings = [entry.pop("embedding", None) for entry in entries]
+    assert entries == read_results(small_data / file)
+    known = np.array([embedding for embedding in embeddings if embedding is not None])
+    assert known.shape[1] == 64
+    assert len(np.unique(known, axis=0)) > 0.9 * len(known)
+    assert protocol.load(tmp_path / "data", "yolo-pose").embedding_size == 64
+
+
+def test_every_setting_is_tried_with_visual_features_and_without():
+    recipes = {row.name: row.scorer.keywords["recipe"] for row in visual.rows(Subject("yolo-pose"))
+               if row.how == "folds"}  # fmt: skip
+    for name, recipe in recipes.items():
+        if name.endswith(visual.VISUAL):
+            plain = recipes[name.replace(visual.VISUAL, visual.POSE)]
+            assert replace(plain, features=f"{plain.features}+visual") == recipe
+    assert len(recipes) == 4
+
+
 def test_falls_of_the_accuracy_are_counted_where_the_loss_fell():
     losses = np.array([[3.0, 2.0, 1.0, 2.0], [3.0, 2.0, 1.0, 0.5]])
     accuracies = np.array([[0.5, 0.6, 0.5, 0.4], [0.5, 0.6, 0.7, 0.8]])
@@ -69,7 +96,15 @@ def test_every_part_runs_and_is_reported(small_data, tmp_path):
     page = (tmp_path / "RESULTS.md").read_text()
     for loss in LOSSES:
         assert page.count(f"| {loss} |") >= 4
-    for title in ("Margins", "Architectures", "Ranking accuracy", "Calibration", "Learning curve"):
+    assert page.count("setting: pose and visual") == 4
+    for title in (
+        "Margins",
+        "Visual features",
+        "Architectures",
+        "Ranking accuracy",
+        "Calibration",
+        "Learning curve",
+    ):
         assert f"## {title}" in page
     assert json.loads((tmp_path / "results.json").read_text()).keys() == PARTS.keys()
     assert (tmp_path / "learning.png").read_bytes().startswith(b"\x89PNG")

@@ -120,6 +120,34 @@ def test_signals_are_kept_where_they_are_asked_for(
     monkeypatch.setattr(estimators, "load", lambda *_, **__: OnePerson())
     assert "consensus" not in entry("c.json", "--candidates")
     assert "shows no candidates" in capsys.readouterr().err
+    assert "embedding" not in entry("d.json", "--embeddings")
+    assert "shows no features" in capsys.readouterr().err
+
+
+def test_embeddings_are_kept_where_they_are_asked_for(
+    coco: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Seeing(OnePerson):
+        seen = False
+
+        def show_embeddings(self) -> None:
+            self.seen = True
+
+        def estimate(self, image_bgr: Image) -> Poses:
+            poses = super().estimate(image_bgr)
+            return replace(poses, embeddings=[[0.5, 2.0]]) if self.seen else poses
+
+    monkeypatch.setattr(estimators, "load", lambda *_, **__: Seeing())
+    common = ("--coco", coco, "--model", "any", "--limit", 1)
+    assert run(*common, "--out", tmp_path / "a.json") == 0
+    assert run(*common, "--out", tmp_path / "b.json", "--embeddings") == 0
+    assert "shows no" not in capsys.readouterr().err
+    (plain,), (seen,) = (read_results(tmp_path / name) for name in ("a.json", "b.json"))
+    assert seen.pop("embedding") == [0.5, 2.0]
+    assert seen == plain
 
 
 def test_faults_are_one_sentence(

@@ -123,6 +123,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(run, capsys):
         (["--margin", "7"], 2, "margin"),
         (["--margin", "0.3", "--loss", "l1"], 2, "--margin belongs to --loss rank"),
         (["--positive", "0.7"], 2, "--positive belongs to --loss ap and dr"),
+        (["--features", "paper+visual"], 1, "the results have no embeddings"),
         (["--resume"], 1, "holds no run to resume"),
         (["--device", "cuda:99"], 1, "cuda:99"),
     ],
@@ -142,7 +143,7 @@ def test_what_cannot_be_is_one_sentence(run, capsys, options, code, message):
         *(["--loss", "rank", "--margin", margin] for margin in ("0", "0.3", "1")),
         *(["--loss", loss, "--positive", "0.75"] for loss in ("ap", "dr")),
         *(["--arch", architecture] for architecture in get_args(Architecture)),
-        *(["--features", name] for name in FEATURE_SETS),
+        *(["--features", name] for name, it in FEATURE_SETS.items() if not it.visual),
         *(["--target", target] for target in get_args(Target)),
         *(["--preset", preset] for preset in PRESETS),
     ],
@@ -155,6 +156,35 @@ def test_every_choice_trains_on_real_predictions(run, tmp_path, options):
     scores = refiner.refine(rng.random((4, 17, 2)) * 200, rng.random(4))
     assert len(set(scores)) > 1
     assert ((scores >= 0) & (scores <= 1)).all()
+
+
+@pytest.mark.parametrize("features", ["paper+visual", "full+visual"])
+def test_visual_features_are_learned_from_results_with_embeddings(
+    shared_data, results, tmp_path, features
+):
+    entries = json.loads(results.read_text())
+    rng = np.random.default_rng(0)
+    for entry in entries[::2]:
+        entry["embedding"] = rng.normal(0, 1, 5).tolist()
+    path, out = tmp_path / "seen.json", tmp_path / "run"
+    path.write_text(json.dumps(entries))
+    given = ["train", "--coco", str(shared_data / "coco"), "--predictions", str(path)]
+    options = ["--features", features, "--epochs", "2", "--val-fraction", "0.3"]
+    assert _run([*given, "--out", str(out), *options]) == 0
+    weights = load_weights(str(out / "rcnet.safetensors"))
+    assert (weights.features, weights.embedding_size) == (features, 5)
+    assert (weights.tensors["standardise.deviation"][-5:] != 1).all()
+    # Results without embeddings are refined all the same.
+    refined = str(tmp_path / "refined.json")
+    command = [
+        "refine",
+        str(results),
+        "--out",
+        refined,
+        "--weights",
+        str(out / "rcnet.safetensors"),
+    ]
+    assert _run(command) == 0
 
 
 def test_a_file_given_twice_is_told(run, results, capsys):

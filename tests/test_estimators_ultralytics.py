@@ -55,11 +55,37 @@ def test_a_pytorch_file(file: Path) -> None:
     assert poses.image_size == (64, 48)
 
 
+def test_embeddings_are_what_the_head_saw_and_change_nothing_else(file: Path) -> None:
+    estimator, before = check(file)
+    assert before.embeddings is None
+    estimator.show_embeddings()
+    after = estimator.estimate(PICTURE)
+    for name in ("keypoints", "keypoint_scores", "scores", "boxes", "consensus"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+    assert after.embeddings is not None
+    assert after.embeddings.shape == (len(after), 64)
+    other = estimator.estimate(PICTURE[:, ::-1])
+    assert not np.array_equal(other.embeddings, after.embeddings)
+
+
+def test_an_end_to_end_network_shows_no_embeddings(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estimator: Any = estimators.load(str(file), floor=FLOOR, device="cpu")
+    head = estimator._model.predictor.model.model.model[-1]
+    with monkeypatch.context() as patched:
+        patched.setattr(type(head), "end2end", True)
+        estimator.show_embeddings()
+    assert estimator.estimate(PICTURE).embeddings is None
+
+
 def test_an_onnx_file(file: Path) -> None:
     from ultralytics import YOLO
 
     exported = YOLO(str(file)).export(format="onnx", imgsz=64, simplify=False, verbose=False)
-    check(Path(exported))
+    estimator, _ = check(Path(exported))
+    estimator.show_embeddings()
+    assert estimator.estimate(PICTURE).embeddings is None
 
 
 class Trap:

@@ -14,7 +14,7 @@ from rcnet_rt.cli import main
 from rcnet_rt.exporting import export_onnx
 from tests.conftest import ROOT
 from tests.networks import random_weights
-from tests.test_backends import SHIPPED, given_poses
+from tests.test_backends import OPTIONAL, SHIPPED, given_poses
 
 EXAMPLE = ROOT / "examples" / "onnx_python.py"
 
@@ -31,21 +31,20 @@ def scores_of(session, poses):
     return session.run(["refined_scores"], feed)[0]
 
 
-@pytest.mark.parametrize("name", [*SHIPPED, "random"])
+@pytest.mark.parametrize("name", [*SHIPPED, "signals", "paper+visual"])
 @pytest.mark.parametrize("count", [0, 1, 20, 100])
 def test_it_gives_the_scores_of_refine(name, count, tmp_path):
-    weights = weights_file.find(name) if name in SHIPPED else random_weights("mlp", "signals")
+    weights = weights_file.find(name) if name in SHIPPED else random_weights("mlp", name)
     poses = given_poses(weights, count).map(lambda array: array.astype(np.float32))._asdict()
     session = exported(weights, tmp_path)
     assert [item.name for item in session.get_outputs()] == ["refined_scores"]
     assert all(item.type == "tensor(float)" for item in session.get_inputs())
     poses["boxes"][np.isnan(poses["boxes"])] = 7  # NaN would say that there is no box
     poses["keypoint_scores"][np.isnan(poses["keypoint_scores"])] = 0.5
-    optional = ("keypoint_scores", "boxes", "consensus", "agreement")
     expected = Refiner(weights).refine(
         poses["keypoints"],
         poses["scores"],
-        **{name: poses[name] for name in optional},
+        **{name: poses[name] for name in OPTIONAL},
         on_error="raw",
     )
     np.testing.assert_allclose(scores_of(session, poses), expected, rtol=0, atol=1e-5)
@@ -68,6 +67,7 @@ def test_only_what_the_weights_use_is_an_input(tmp_path):
 
     paper = {"keypoints", "scores", "keypoint_scores", "boxes"}
     assert inputs(random_weights("attention", "paper")) == paper
+    assert inputs(random_weights("mlp", "paper+visual")) == paper | {"embeddings"}
     assert inputs(random_weights("mlp", "signals")) == paper | {"consensus", "agreement"}
 
 

@@ -43,7 +43,8 @@ def test_dekr_equals_the_plain_loop_in_its_order(skeleton, unit):
 
 
 @pytest.mark.parametrize(
-    ("skeleton", "sizes"), [(COCO17, (74, 75, 89, 102, 2)), (CROWDPOSE14, (59, 60, 74, 87, 2))]
+    ("skeleton", "sizes"),
+    [(COCO17, (74, 75, 89, 102, 2, 75, 89)), (CROWDPOSE14, (59, 60, 74, 87, 2, 60, 74))],
 )
 def test_sizes_and_names_belong_together(skeleton, sizes):
     for (name, feature_set), size in zip(features.FEATURE_SETS.items(), sizes, strict=True):
@@ -70,6 +71,7 @@ def test_numpy_equals_torch(name, skeleton):
             kind(scores[:, :-1]),
             consensus=kind(consensus),
             agreement=kind(consensus[:, 0]),
+            embeddings=kind(consensus[:, :5]),
         )
         base = formulas.base_logit("score_times_consensus", packed)
         return np.asarray(compute(packed, skeleton, base))
@@ -156,6 +158,24 @@ def test_signals_are_nan_where_they_are_not_known():
     assert np.isnan(nothing["spread"]).all()
 
 
+def test_visual_features_are_the_set_and_the_embeddings():
+    keypoints, scores = poses_of(COCO17, 3)
+    embeddings = np.random.default_rng(3).normal(0, 1, (3, 7))
+    embeddings[1] = np.nan
+    seen = pack(keypoints, scores[:, -1], embeddings=embeddings)
+    blind = pack(keypoints, scores[:, -1])
+    for name in ("paper", "full"):
+        visual, plain = features.get(f"{name}+visual"), features.get(name)
+        matrix = visual.compute(seen, COCO17, seen.scores)
+        expected = np.concatenate([plain.compute(seen, COCO17, seen.scores), embeddings], axis=1)
+        np.testing.assert_array_equal(matrix, expected)
+        assert matrix.shape[1] == visual.size(COCO17, 7) == plain.size(COCO17, 7) + 7
+    both = concatenate([seen, blind], 7)
+    assert np.isnan(both.embeddings[3:]).all()
+    assert concatenate([blind, blind], 7).embeddings.shape == (6, 7)
+    np.testing.assert_array_equal(both.embeddings[:3], embeddings)
+
+
 def test_set_features_see_only_their_own_picture():
     keypoints, scores = poses_of(COCO17)
     one = pack(keypoints, scores[:, -1], scores[:, :-1])
@@ -182,7 +202,7 @@ def test_a_duplicate_shows_as_overlap():
 
 
 def test_an_unknown_set_lists_the_known():
-    with pytest.raises(WeightsError, match="dekr, paper, full, signals, confidence"):
+    with pytest.raises(WeightsError, match=r"dekr, .*, confidence, paper\+visual"):
         features.get("visual")
 
 

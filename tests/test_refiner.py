@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rcnet_rt import BackendError, Poses, PosesError, Refiner, WeightsError, refine
-from tests.networks import KINDS, random_weights
+from tests.networks import EMBEDDING_SIZE, KINDS, random_weights
 
 REFINERS = {
     f"{architecture}-{features}-{backend}": Refiner(
@@ -107,6 +108,32 @@ def test_numpy_and_torch_on_both_backends_agree(kind, frame):
 def some(count=6, seed=0):
     rng = np.random.default_rng(seed)
     return rng.uniform(0, 300, (count, 17, 2)), rng.uniform(0.1, 1, count)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_visual_weights_take_poses_with_embeddings_and_without(backend):
+    keypoints, scores = some()
+    embeddings = np.random.default_rng(1).normal(0, 1, (6, EMBEDDING_SIZE))
+    refiner = Refiner(random_weights("attention", "paper+visual"), backend=backend)
+    seen = refiner.refine(keypoints, scores, embeddings=embeddings)
+    blind = refiner.refine(keypoints, scores)
+    nothing = refiner.refine(keypoints, scores, embeddings=embeddings * np.nan)
+    np.testing.assert_allclose(blind, nothing, atol=1e-6)
+    assert np.abs(seen - blind).max() > 0.01
+    poses = Poses(keypoints, scores)
+    both = refiner.batch([poses, replace(poses, embeddings=embeddings), Poses.empty(17)])
+    for got, expected in zip(both, (blind, seen, []), strict=True):
+        np.testing.assert_allclose(got.scores, expected, atol=1e-6)
+    wrong = replace(poses, embeddings=embeddings[:, :4])
+    for call in (lambda: refiner(wrong), lambda: refiner.batch([wrong, poses])):
+        with pytest.raises(PosesError, match="are for embeddings of 6 values, got 4"):
+            call()
+    with pytest.raises(PosesError, match="are for embeddings of 6 values, got 4"):
+        refiner.refine(keypoints, scores, embeddings=embeddings[:, :4])
+    plain = Refiner(random_weights(), backend=backend)
+    np.testing.assert_array_equal(
+        plain.refine(keypoints, scores, embeddings=embeddings), plain.refine(keypoints, scores)
+    )
 
 
 def test_the_promise_of_the_readme_holds():

@@ -184,6 +184,39 @@ def test_held_out_scores_are_those_of_refine_and_gain(data):
     assert 0 < weights.thresholds["auto"] < weights.thresholds["p95"] <= 1
 
 
+def test_embeddings_that_know_the_oks_are_learned_from(data):
+    """Synthetic: the matched OKS with noise is one of the values, the others are noise alone."""
+    noise = np.random.default_rng(0).normal(0, 1, (len(data.entries), 4))
+    noise[:, 2] = data.match.target + 0.1 * noise[:, 2]
+    entries = [
+        {**entry, "embedding": row} for entry, row in zip(data.entries, noise.tolist(), strict=True)
+    ]
+    for entry in entries[::10]:
+        del entry["embedding"]
+    seeing = Data(data.ground_truth, entries)
+    splits = fold_splits(list(data.poses), 2)
+    aps = {}
+    for features in ("paper", "paper+visual"):
+        recipe = replace(PRESETS["residual"], features=features, epochs=15)
+        parts = [(split, experiment.fit(seeing, recipe, split, name="test")) for split in splits]
+        held_out = hold_out(seeing, parts)
+        scores = data.scores.copy() - 10
+        scores[held_out.entries] = held_out.refined
+        aps[features] = data.average_precision.ap(scores)
+    assert aps["paper+visual"] > aps["paper"] + 0.01
+
+
+def test_visual_features_without_embeddings_of_one_size_are_told(data):
+    split = Split("training", tuple(data.poses), ())
+    recipe = replace(PRESETS["paper"], features="full+visual", epochs=1)
+    with pytest.raises(DatasetError, match=r"no embeddings, .* or train with --features full$"):
+        experiment.fit(data, recipe, split, name="test")
+    first, last = data.entries[0], data.entries[-1]
+    entries = [{**first, "embedding": [1.0]}, {**last, "embedding": [1.0, 2.0]}]
+    with pytest.raises(DatasetError, match="embeddings of 1 and of 2 values"):
+        experiment.embedding_size(Data(data.ground_truth, entries), recipe)
+
+
 def test_the_paper_preset_is_the_papers(examples, data):
     recipe = replace(PRESETS["paper"], epochs=1)
     split = Split("training", tuple(data.poses), ())

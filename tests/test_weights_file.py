@@ -62,6 +62,12 @@ def rewrite(path, metadata=None, **tensors):
         ({"metadata": {"skeleton": "octopus"}}, "unknown skeleton 'octopus'"),
         ({"metadata": {"base": "magic"}}, "unknown formula"),
         ({"metadata": {"features": "full"}}, "has 89 features on coco17, the network expects 75"),
+        ({"metadata": {"features": "paper+visual"}}, "expects embeddings of at least 1 value, got"),
+        ({"metadata": {"embedding_size": 4}}, "'paper' expects embeddings of 0 values, got 4"),
+        (
+            {"metadata": {"features": "paper+visual", "embedding_size": 4}},
+            "has 79 features on coco17 and embeddings of 4 values, the network expects 75",
+        ),
         ({"metadata": {"surprise": 1}}, "description is damaged"),
         ({"metadata": {"network": {"feature_count": "many"}}}, "whole numbers"),
         ({"metadata": {"floor": -1}}, "not negative"),

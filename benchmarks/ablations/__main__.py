@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from benchmarks.ablations import learning, networks, parts, report
+from benchmarks.ablations import learning, networks, parts, report, visual
 from benchmarks.ablations.settings import SETTINGS
 from benchmarks.accuracy.__main__ import default_data
 from benchmarks.accuracy.parts import Part, Subject
@@ -31,9 +31,14 @@ def _by(module: Any, name: str, options: Options, estimator: str, quick: bool) -
     return module.run(options, estimator, name, quick, _tell)
 
 
+def _visual(options: Options, estimator: str, quick: bool) -> Any:
+    return visual.run(options, estimator, quick, _tell)
+
+
 PARTS: dict[str, Run] = {
     **{name: partial(_by_rows, part) for name, part in parts.PARTS.items()},
     **{f"networks {name}": partial(_by, networks, name) for name in SETTINGS},
+    "visual": _visual,
     **{f"learning {name}": partial(_by, learning, name) for name in learning.RECIPES},
 }
 

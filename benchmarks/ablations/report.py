@@ -12,6 +12,7 @@ from benchmarks.ablations import learning, paper
 from benchmarks.ablations.findings import FINDINGS
 from benchmarks.ablations.parts import margin_name
 from benchmarks.ablations.settings import SETTINGS, SUMMARIES
+from benchmarks.ablations.visual import POSE, VISUAL
 from benchmarks.accuracy.report import gain_text, provenance_text, store
 
 __all__ = ["keep"]
@@ -20,7 +21,7 @@ Results = Mapping[str, Any]
 
 INTRODUCTION = f"""# The paper's ablations on real predictions
 
-The paper's tables 4, 5, 7, 8, 10, 11, 12 and its figure 3, once more, on the predictions of two
+The paper's tables 4, 5, 7 to 12 and its figure 3, once more, on the predictions of two
 estimators: Lightweight OpenPose (bottom-up, 553 images of COCO val2017) and YOLOv8n-pose
 (one-stage, 214 images). The paper trains on COCO train2017, some 300,000 poses, and judges on all
 of val2017; here 1,900 and 1,000 poses are learned from. So levels cannot be compared, only what
@@ -44,6 +45,7 @@ def keep(folder: Path, order: Iterable[str], part: str, result: dict[str, Any]) 
     sections = [
         _varied("losses", "Losses (tables 4, 8, 10)", known, paper.LOSSES, "rank"),
         _varied("margins", "Margins (table 7)", known, paper.MARGINS, margin_name(0.5)),
+        _visual(known),
         _architectures(known),
         _ranking(known),
         _calibration(known),
@@ -115,6 +117,28 @@ def _published(published: Results, name: str, reference: str) -> str:
         return ""
     change = np.subtract(published[name], published[reference])
     return f"{change.mean():+.1f} ({change.min():+.1f} … {change.max():+.1f})"
+
+
+def _visual(known: Results) -> list[str]:
+    parts = _parts("visual", known)
+    if not parts:
+        return []
+    lines = [*_head("visual", "Visual features (table 9)", parts), "### The paper (HRNet-w32)", ""]
+    rows: list[list[str]] = [
+        [name, *(f"{value:.1f}" for value in values)] for name, values in paper.VISUAL.items()
+    ]
+    lines += _table(["", "AP", "AP medium", "AP large", "AR"], rows)
+    (part,) = parts.values()
+    for estimator, tables in part["estimators"].items():
+        for view, words in VIEWS.items() if tables else ():
+            lines += [f"### {estimator}: {words} ({tables[view]['images']})", ""]
+            rows = []
+            for row in tables[view]["rows"]:
+                name = row["name"]
+                reference = name.replace(VISUAL, POSE) if name.endswith(VISUAL) else ""
+                rows.append([name, *_cells(row, reference)])
+            lines += _table(["", "AP", "over raw score", f"over {POSE}"], rows)
+    return lines
 
 
 def _architectures(known: Results) -> list[str]:

@@ -66,7 +66,7 @@ def exported_graph(weights: Weights, notes: Mapping[str, str]) -> onnx.ModelProt
     """Return the ONNX model for use without Python: float32, sole output `refined_scores` (N,).
 
     Every input that the weights use must be given; NaN stands for what is not known: a joint score,
-    a box, a consensus, an agreement.
+    a box, a consensus, an agreement, an embedding.
 
     Raises:
         WeightsError: the weights are a formula.
@@ -102,5 +102,6 @@ def input_shapes(weights: Weights) -> dict[str, Shape]:
         "boxes": ("N", 4),
         "consensus": ("N", len(CONSENSUS)),
         "agreement": ("N",),
+        "embeddings": ("N", weights.embedding_size),
         "picture": ("N",),
     }

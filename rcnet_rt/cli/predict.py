@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -16,6 +17,13 @@ from rcnet_rt.predicting import FLOOR, Job, Pictures, partial_path
 from rcnet_rt.video.sink import check_output_file
 
 __all__ = ["predict"]
+
+ABSENT = {
+    "consensus": "candidates (it suppresses none, or inside the network): the results have no "
+    "consensus",
+    "embedding": "features (a YOLO-Pose .pt file does, unless it is end-to-end): the results have "
+    "no embeddings",
+}
 
 
 @click.command()
@@ -59,6 +67,12 @@ __all__ = ["predict"]
     help="Add what the candidates that suppression threw away say of each pose (YOLO-Pose): costs "
     "no inference, makes better scores.",
 )
+@click.option(
+    "--embeddings",
+    is_flag=True,
+    help="Add what the network saw of each pose (YOLO-Pose as a .pt file, not end-to-end), for "
+    "train --features paper+visual: costs no inference.",
+)
 @second_look_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @debug_option
@@ -72,6 +86,7 @@ def predict(
     limit: int | None,
     copies: int,
     candidates: bool,
+    embeddings: bool,
     second_look: int,
     device: str,
 ) -> None:
@@ -101,7 +116,7 @@ def predict(
         try:
             pictures = predicting.predict_split(
                 dataset,
-                Job(model, split, floor, copies, candidates, second_look, most),
+                Job(model, split, floor, copies, candidates, embeddings, second_look, most),
                 out,
                 device=device,
                 limit=limit,
@@ -116,10 +131,14 @@ def predict(
                     err=True,
                 )
             raise
-    if candidates and not any("consensus" in entry for entry in read_results(out)):
-        click.echo(
-            f"{model} shows no candidates (it suppresses none, or inside the network): the results "
-            "have no consensus.",
-            err=True,
-        )
+    asked = {"consensus": candidates, "embedding": embeddings}
+    _tell_absent(model, out, [key for key, wanted in asked.items() if wanted])
     click.echo(f"{len(pictures.paths):,} images predicted with {model} -> {out}")
+
+
+def _tell_absent(model: str, out: Path, keys: Sequence[str]) -> None:
+    """Say what was asked for and is in no entry of the results."""
+    entries = read_results(out) if keys else []
+    for key in keys:
+        if not any(key in entry for entry in entries):
+            click.echo(f"{model} shows no {ABSENT[key]}.", err=True)

@@ -26,7 +26,7 @@ from rcnet_rt.cli.scoring import Scoring, load_scoring
 from rcnet_rt.cli.tally import Tally, summarise
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import RcnetError, SourceError
-from rcnet_rt.estimators import Estimator
+from rcnet_rt.estimators import EmbeddingEstimator, Estimator
 from rcnet_rt.hysteresis import Hysteresis
 from rcnet_rt.over_time import ScoresOverTime
 from rcnet_rt.second_look import SecondLook
@@ -223,6 +223,8 @@ def _load(options: RunOptions) -> tuple[Scoring, Estimator]:
     )
     estimator = estimators.load(options.model, floor=scoring.floor, device=options.device)
     scoring.check(estimator)
+    if scoring.visual and isinstance(estimator, EmbeddingEstimator):
+        estimator.show_embeddings()
     if options.second_look:
         estimator = SecondLook(estimator, scoring.refine, options.second_look)
     if options.track:

@@ -43,6 +43,11 @@ class Scoring:
     backend: str = "none"
     is_formula: bool = False
 
+    @property
+    def visual(self) -> bool:
+        """Whether the weights read what the estimator's network saw."""
+        return self.weights is not None and self.weights.embedding_size > 0
+
     def check(self, estimator: Estimator) -> None:
         """Check that the estimator's poses and scores suit the weights.
 

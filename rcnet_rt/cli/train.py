@@ -24,7 +24,7 @@ from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import Comparison, Evaluation
 from rcnet_rt.predicting import Job
-from rcnet_rt.recipes import PRESETS
+from rcnet_rt.recipes import PRESETS, Recipe
 from rcnet_rt.report.folder import PAGE, check_folder
 from rcnet_rt.report.held_out import write_held_out_report
 from rcnet_rt.report.png import encode, require_packages
@@ -135,10 +135,9 @@ def train(
     )
     _check_options(recipe.loss, changes)
     console = Console(stderr=True)
-    results = list(predictions) or _predict(
-        dataset, model, split, recipe.most, folder, device, console
-    )
+    results = list(predictions) or _predict(dataset, model, split, recipe, folder, device, console)
     data = load_data(dataset, results, copies)
+    experiment.embedding_size(data, recipe)  # refused before the folder is claimed
     parts = hold_out.splits(data, recipe.seed)
     run = Run(folder, name, recipe, results, parts, copies, dataset.skeleton.name)
     if report:
@@ -169,7 +168,7 @@ def _predict(
     dataset: Dataset,
     model: str,
     split: str | None,
-    most: int,
+    recipe: Recipe,
     folder: Path,
     device: str,
     console: Console,
@@ -179,12 +178,13 @@ def _predict(
     What is not learned from is not kept: of all of COCO it would be gigabytes.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    embeddings = features.get(recipe.features).visual
     paths = []
     for part in [split] if split else _with_pictures(dataset):
         path = folder / f"predictions_{part}.json.gz"
         if not path.exists():
             console.print(f"{model} predicts {part} …")
-            job = Job(model, part, candidates=True, most=most)
+            job = Job(model, part, candidates=True, embeddings=embeddings, most=recipe.most)
             predicting.predict_split(dataset, job, path, device=device)
         paths.append(path)
     return paths

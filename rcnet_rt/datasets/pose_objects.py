@@ -48,7 +48,7 @@ def signals_of(poses: Poses, index: int) -> dict[str, Any]:
         signals["consensus"] = [_number(value) for value in poses.consensus[index].tolist()]
     if poses.agreement is not None and not np.isnan(poses.agreement[index]):
         signals["agreement"] = float(poses.agreement[index])
-    if poses.embeddings is not None:
+    if poses.embeddings is not None and not np.isnan(poses.embeddings[index]).all():
         signals["embedding"] = [_number(value) for value in poses.embeddings[index].tolist()]
     return signals
 

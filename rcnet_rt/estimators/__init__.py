@@ -72,6 +72,15 @@ class FrameEstimator(Protocol):
         ...
 
 
+@runtime_checkable
+class EmbeddingEstimator(Protocol):
+    """An estimator that can tell what its network saw of a pose."""
+
+    def show_embeddings(self) -> None:
+        """Give poses their embeddings from now on, where the network is open to view."""
+        ...
+
+
 def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
     """Load the estimator that `model` names.
 

@@ -15,6 +15,7 @@ import numpy as np
 from rcnet_rt import skeletons
 from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.yolo_candidates import RawPredictions
+from rcnet_rt.estimators.yolo_features import features_of, watch_features
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
 from rcnet_rt.skeletons import Skeleton
@@ -63,7 +64,9 @@ class UltralyticsEstimator:
         result = self.result(image_bgr)
         poses = poses_from_result(result)
         consensus = self.raw.consensus(result, self.skeleton.sigmas)
-        return poses if consensus is None else replace(poses, consensus=_array(consensus))
+        known = {"consensus": consensus, "embeddings": features_of(result)}
+        given = {name: _array(values) for name, values in known.items() if values is not None}
+        return replace(poses, **given)
 
     def estimate_batch(self, images_bgr: Sequence[Image]) -> list[Poses]:
         """Return the poses of several pictures at once, without consensus.
@@ -79,6 +82,13 @@ class UltralyticsEstimator:
     def result(self, image_bgr: Image) -> Any:
         """Return ultralytics' own `Results`; `raw` keeps what they were chosen from."""
         return _predict(self._model, image_bgr, self._options)[0]
+
+    def show_embeddings(self) -> None:
+        """Give the poses of `estimate` the features of their place in the maps before the head.
+
+        A model that was exported, or is end-to-end, shows none.
+        """
+        watch_features(self._model.predictor)
 
     def _check(self, result: Any) -> Skeleton:
         if result.keypoints is None:
