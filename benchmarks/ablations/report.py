@@ -130,7 +130,11 @@ def _visual(known: Results) -> list[str]:
     lines += _table(["", "AP", "AP medium", "AP large", "AR"], rows)
     (part,) = parts.values()
     for estimator, tables in part["estimators"].items():
-        for view, words in VIEWS.items() if tables else ():
+        if not tables:
+            continue
+        lines += [f"{estimator}: {100 * tables['share']:.1f} % of the poses have an embedding; the "
+                  "others were not found again in the raw output.", ""]  # fmt: skip
+        for view, words in VIEWS.items():
             lines += [f"### {estimator}: {words} ({tables[view]['images']})", ""]
             rows = []
             for row in tables[view]["rows"]:
