@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from rcnet_rt.errors import SourceError
-from rcnet_rt.video import live, stream
+from rcnet_rt.video import live, source, stream
 from rcnet_rt.video.address import parse_address
 from rcnet_rt.video.frame import Frame, Gap
 from rcnet_rt.video.live import LiveSource
@@ -30,6 +30,8 @@ CLIP = clip(COUNT)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "SILENCE_SECONDS", 0.4)
     monkeypatch.setattr(live, "SHORTEST_WAIT", 0.02)
+    # In this process, where these hold; tests/test_video_sandbox.py is about the other one.
+    monkeypatch.setattr(source, "SandboxedSource", source.open_here)
 
 
 def brightness(items: list[Frame | Gap]) -> list[int]:

@@ -36,7 +36,15 @@ from rcnet_rt.video.address import is_url
 from rcnet_rt.video.audio import Sound, open_sound
 from rcnet_rt.video.frame import Gap, Image, Source
 from rcnet_rt.video.pipeline import Result, Sink, Stage
-from rcnet_rt.video.source import is_live, is_video, open_live, open_source, split
+from rcnet_rt.video.source import (
+    Part,
+    is_live,
+    is_video,
+    open_live,
+    open_sandboxed,
+    open_source,
+    split,
+)
 from rcnet_rt.video.telemetry import Telemetry, write_telemetry
 from rcnet_rt.video.window import Window, WindowClosed, check_display
 
@@ -61,6 +69,7 @@ class RunOptions:
     track: bool = False
     max_frames: int | None = None
     realtime: bool = False
+    sandbox: bool = False
     show: bool = False
     telemetry: Path | None = None
 
@@ -132,6 +141,12 @@ class Job:
 @click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames.")
 @click.option("--realtime", is_flag=True, help="Camera or stream: the newest frame only, for ever.")
 @click.option(
+    "--sandbox",
+    is_flag=True,
+    help="Decode files in a process of its own, as streams always are: for files of unknown "
+    "origin. Sound is left out.",
+)
+@click.option(
     "--show", is_flag=True, help="Open a window: q quits, space pauses, r shows raw scores."
 )
 @click.option(
@@ -185,7 +200,7 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
         video=not options.no_video,
         files=(options.json, options.telemetry),
     )
-    sources = (open_live(part) if options.realtime else open_source(part) for part in parts)
+    sources = (_open(part, options) for part in parts)
     first = next(sources)  # what cannot be read fails before anything is loaded or written
     with first, between_frames() as check_interrupt, ExitStack() as stack:
         scoring, estimator = _load(options)
@@ -211,6 +226,12 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
         if isinstance(estimator, SecondLook):
             tally.looks, tally.looking = estimator.looks, estimator.seconds
     return scoring
+
+
+def _open(part: Part, options: RunOptions) -> Source:
+    if options.realtime:
+        return open_live(part)
+    return open_sandboxed(part) if options.sandbox else open_source(part)
 
 
 def _load(options: RunOptions) -> tuple[Scoring, Estimator]:
@@ -256,7 +277,8 @@ def _recorder(job: Job, source: Source, stack: ExitStack) -> JsonLinesWriter | N
 def _drawn(job: Job, one: Plan, out: Path, source: Source, stack: ExitStack) -> Sink:
     """Open what takes the drawn frames of a source, with the sound of a video file."""
     job.tally.outputs.append(out)
-    sound = open_sound(one.part) if isinstance(one.part, Path) else None
+    trusted = not job.options.sandbox
+    sound = open_sound(one.part) if trusted and isinstance(one.part, Path) else None
     if sound is not None:
         stack.callback(_end_sound, sound, job.tally)
     return open_drawn(out, source, stack, 2 if job.options.compare else 1, sound)

@@ -20,10 +20,22 @@ from rcnet_rt.video.camera import CameraSource
 from rcnet_rt.video.frame import Frame, Source
 from rcnet_rt.video.live import LiveSource
 from rcnet_rt.video.pictures import PICTURE_SUFFIXES, PictureSource
+from rcnet_rt.video.sandbox import SandboxedSource
 from rcnet_rt.video.stream import StreamSource
 from rcnet_rt.video.videofile import VIDEO_SUFFIXES, VideoFileSource
 
-__all__ = ["Frame", "Part", "Source", "is_live", "is_video", "open_live", "open_source", "split"]
+__all__ = [
+    "Frame",
+    "Part",
+    "Source",
+    "is_live",
+    "is_video",
+    "open_here",
+    "open_live",
+    "open_sandboxed",
+    "open_source",
+    "split",
+]
 
 # What one source is opened from: a camera's index, a stream, a video file, or pictures.
 Part = int | Address | Path | tuple[Path, ...]
@@ -31,6 +43,8 @@ Part = int | Address | Path | tuple[Path, ...]
 
 def open_source(spec: str | Part) -> Source:
     """Open one source; its first frame is decoded, so what cannot be read fails here.
+
+    What comes over a network is decoded in a process of its own.
 
     Args:
         spec: a part that `split` gave, or a text that stands for exactly one.
@@ -43,13 +57,33 @@ def open_source(spec: str | Part) -> Source:
         if len(parts) != 1:
             raise SourceError(f"{spec!r} holds {len(parts)} sources; open them one by one")
         spec = parts[0]
-    if isinstance(spec, int):
-        return CameraSource(spec)
-    if isinstance(spec, Address):
-        return StreamSource(spec)
-    if isinstance(spec, Path):
-        return VideoFileSource(spec)
-    return PictureSource(spec)
+    return open_sandboxed(spec) if isinstance(spec, Address) else open_here(spec)
+
+
+def open_sandboxed(part: Part) -> Source:
+    """Open one source of unknown origin: decoded in a process of its own, with limits.
+
+    A camera is decoded here, for it is ours.
+
+    Raises:
+        SourceError: it is missing, damaged, or its decoder crashed.
+    """
+    return open_here(part) if isinstance(part, int) else SandboxedSource(part)
+
+
+def open_here(part: Part) -> Source:
+    """Open one source, decoded in this process.
+
+    Raises:
+        SourceError: it is missing or damaged.
+    """
+    if isinstance(part, int):
+        return CameraSource(part)
+    if isinstance(part, Address):
+        return StreamSource(part)
+    if isinstance(part, Path):
+        return VideoFileSource(part)
+    return PictureSource(part)
 
 
 def open_live(part: Part) -> LiveSource:

@@ -1,0 +1,255 @@
+"""Sources that are not trusted, decoded in a process of their own: where it crashes, we do not.
+
+The other process may use so much memory, take so long for a frame, and write no file. Frames come
+back over a pipe, each as a line of JSON and its pixels: nothing that it says is ever executed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from rcnet_rt.errors import RcnetError, SourceError
+from rcnet_rt.video.address import Address, parse_address
+from rcnet_rt.video.frame import Frame, Image, Kind
+
+__all__ = ["SandboxedSource"]
+
+MEMORY = 4 * 2**30  # bytes of address space
+SECONDS = 30  # for one frame; a silent network gives up earlier
+LONGEST_TEXT, LARGEST_PICTURE = 2**16, 2**30  # bytes
+SIZES = struct.Struct("<II")  # of what follows: text, pixels
+# The very modules that this process would import, and no others that lie in the working folder.
+PROGRAM = "import sys; sys.path[:] = {!r}; from rcnet_rt.video.sandbox import main; main()"
+# Every thread's own heap would reserve a part of the memory allowed.
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1"}
+
+# A stream's address, a video's path, or those of pictures.
+Untrusted = Address | Path | tuple[Path, ...]
+
+
+class SandboxedSource:
+    """The frames of another source, which is opened and decoded elsewhere.
+
+    Raises:
+        SourceError: it cannot be opened, or its decoder crashed, ran out of memory or of time.
+    """
+
+    def __init__(self, part: Untrusted) -> None:
+        self._label = part.name if isinstance(part, Address) else _first(part)
+        self._stopped = self._read_already = False
+        self._count = 0
+        self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            [sys.executable, "-c", PROGRAM.format(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **ENVIRONMENT},
+            start_new_session=True,  # Ctrl-C is for us
+        )
+        assert self._process.stdin is not None
+        assert isinstance(self._process.stdout, io.BufferedReader)
+        self._in, self._out = self._process.stdin, self._process.stdout
+        try:
+            with contextlib.suppress(BrokenPipeError):  # it died: reading says so
+                # Not as an argument: those are for all to see, and an address may hold a password.
+                self._in.write(json.dumps(_described(part)).encode() + b"\n")
+                self._in.flush()
+            with self._understood():
+                opened, _ = self._receive()
+                self.name, self.kind = str(opened["name"]), _kind(opened["kind"])
+                self.size = (int(opened["size"][0]), int(opened["size"][1]))
+                self.frame_rate = _fraction(opened["frame_rate"])
+                self.time_base = _fraction(opened["time_base"])
+                self.frame_count: int | None = opened["frame_count"]
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._read_already:
+            raise SourceError(f"{self._label} was read already; open it again")
+        self._read_already = True
+        return self._frames()
+
+    def stop(self) -> None:
+        """End the other process; an iteration in another thread ends with it."""
+        self._stopped = True
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the other process; closing twice does nothing."""
+        self.stop()
+        self._process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self._in.close()
+        self._out.close()
+
+    def __enter__(self) -> SandboxedSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _frames(self) -> Iterator[Frame]:
+        try:
+            while (frame := self._frame()) is not None:
+                self._count += 1
+                yield frame
+        except SourceError:
+            if not self._stopped:
+                raise
+
+    def _frame(self) -> Frame | None:
+        with self._understood():
+            text, image = self._receive()
+            if image is None:
+                return None
+            time, arrived = _fraction(text["time"]), float(text["arrived"])
+            return Frame(self._count, image, time=time, name=text["name"], arrived=arrived)
+
+    def _receive(self) -> tuple[dict[str, Any], Image | None]:
+        """Return the next message: its text, and its picture if it is a frame."""
+        text_size, picture_size = SIZES.unpack(self._out.read(SIZES.size))
+        if text_size > LONGEST_TEXT or picture_size > LARGEST_PICTURE:
+            raise ValueError("more than a frame can be")
+        text: dict[str, Any] = json.loads(self._out.read(text_size))
+        if "error" in text:
+            raise SourceError(str(text["error"]))
+        if not picture_size:
+            return text, None
+        height, width = text["shape"][:2]
+        if 3 * height * width != picture_size:
+            raise ValueError("not the size that it says")
+        image = np.empty((height, width, 3), np.uint8)
+        if self._out.readinto(image.data.cast("B")) != picture_size:
+            raise ValueError("half a frame")
+        return text, image
+
+    @contextlib.contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Say in a sentence that the other process died, or talks nonsense."""
+        try:
+            yield
+        except (struct.error, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise self._crashed() from error
+
+    def _crashed(self) -> SourceError:
+        self._process.kill()  # unless it is dead already, what it says makes no sense
+        code = self._process.wait()
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        reason = f"took over {SECONDS} s" if name == "SIGALRM" else f"crashed ({name})"
+        return SourceError(
+            f"{self._label}: the decoder {reason} after {self._count} frames; the source is "
+            "damaged or made to do harm: have it converted, or leave it out"
+        )
+
+
+def main() -> None:
+    """Decode, in the other process: read what from stdin, write messages to stdout."""
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # whatever else prints
+    described = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        _limit()
+        _serve(described, out)
+    except RcnetError as error:
+        _send(out, {"error": str(error)})
+    except MemoryError:
+        _send(out, {"error": f"the source needs more than the {MEMORY >> 30} GiB of memory that "
+                             "decoding may take; convert it to a smaller size"})  # fmt: skip
+    out.close()
+    os._exit(0)  # a decoder's threads may hang
+
+
+def _serve(described: dict[str, Any], out: BinaryIO) -> None:
+    from rcnet_rt.video.source import open_here
+
+    with _time_limit():
+        source = open_here(_part(described))
+    rate, unit = source.frame_rate, source.time_base
+    opened = {"name": source.name, "kind": source.kind, "size": source.size}
+    counts = {"frame_rate": rate, "time_base": unit, "frame_count": source.frame_count}
+    _send(out, opened | counts)
+    frames = iter(source)
+    while True:
+        with _time_limit():
+            frame = next(frames, None)
+        if not isinstance(frame, Frame):
+            return _send(out, {"end": True})
+        text = {"time": frame.time, "name": frame.name, "arrived": frame.arrived}
+        _send(out, text | {"shape": frame.image_bgr.shape}, frame.image_bgr)
+
+
+def _send(out: BinaryIO, text: dict[str, Any], image: Image | None = None) -> None:
+    data = json.dumps(text, default=str).encode()
+    pixels = memoryview(b"" if image is None else np.ascontiguousarray(image).data.cast("B"))
+    for part in (memoryview(SIZES.pack(len(data), len(pixels)) + data), pixels):
+        while part:
+            part = part[out.write(part) :]  # a pipe takes what it has room for
+
+
+def _limit() -> None:
+    """Give up what decoding does not need; where the system knows no limits there are none."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        limits = {"RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0}
+        for name, value in limits.items():
+            resource.setrlimit(getattr(resource, name), (value, value))
+
+
+@contextlib.contextmanager
+def _time_limit() -> Iterator[None]:
+    """Let the system end this process where the block takes too long, whatever it hangs in."""
+    alarm = getattr(signal, "alarm", lambda seconds: None)
+    alarm(SECONDS)
+    yield
+    alarm(0)
+
+
+def _die_with_parent() -> None:
+    sys.stdin.buffer.read()  # until the other end is closed
+    os._exit(1)
+
+
+def _described(part: Untrusted) -> dict[str, Any]:
+    if isinstance(part, Address):
+        return {"url": part.url}
+    if isinstance(part, Path):
+        return {"video": str(part)}
+    return {"pictures": [str(path) for path in part]}
+
+
+def _part(described: dict[str, Any]) -> Untrusted:
+    if "url" in described:
+        return parse_address(described["url"])
+    if "video" in described:
+        return Path(described["video"])
+    return tuple(map(Path, described["pictures"]))
+
+
+def _first(part: Path | tuple[Path, ...]) -> str:
+    return str(part if isinstance(part, Path) else part[0])
+
+
+def _fraction(text: str | None) -> Fraction | None:
+    return None if text is None else Fraction(text)
+
+
+def _kind(text: str) -> Kind:
+    return "pictures" if text == "pictures" else "video"
