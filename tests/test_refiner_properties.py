@@ -325,7 +325,8 @@ def test_that(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROPERTIES)
 def test_in_many_cases_that(name: str) -> None:
-    settings(max_examples=MANY)(PROPERTIES[name])()
+    few = PROPERTIES[name] is many_threads_give_the_numbers_of_one  # each builds its graphs anew
+    settings(max_examples=MANY // 10 if few else MANY)(PROPERTIES[name])()
 
 
 @pytest.mark.skipif("triton" in HERE, reason="the first test had it")
