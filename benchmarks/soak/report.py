@@ -15,6 +15,10 @@ memory, its slope fitted after the first fifth of the frames; the road is decode
 refine, follow, draw, encode, JSON Lines. *Interrupted* means exit code 130 with every output read
 to its end, video and JSON Lines with the same number of frames and no temporary file left; while
 Python itself starts, an interrupt ends it by the signal, which shells call 130, too.
+
+An MP4 keeps an entry a frame in memory until its index is written: 7.8 MB per 100,000 frames, seen
+with the video sink alone. Matroska (`--out x.mkv`) keeps none: 0.0 to 0.2 MB. Where a camera runs
+for ever, that is the one to write.
 """
 PARTS = {
     "endless": "A long video",
