@@ -20,7 +20,14 @@ from rcnet_rt.refiner import Refiner
 from rcnet_rt.step import BELOW_FLOOR
 from rcnet_rt.weights_file import DEFAULT_THRESHOLD, Weights
 
-__all__ = ["HeldOut", "calibrate", "hold_out", "recalibrated"]
+__all__ = [
+    "HeldOut",
+    "calibrate",
+    "hold_out",
+    "learn_evidence",
+    "recalibrated",
+    "with_evidence",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,8 +80,8 @@ def hold_out(data: Data, parts: Sequence[tuple[Split, Weights]], seed: int = 0) 
     halves = [(entries[side == part], entries[side != part]) for part in (0, 1)]
     refined = network.copy()
     for here, there in halves:
-        learned = [e for e in _evidence(data, there, network, floor) if e.signal != PAID]
-        refined[here] = _with_evidence(data, here, network, learned, floor)
+        learned = [e for e in learn_evidence(data, there, network, floor) if e.signal != PAID]
+        refined[here] = with_evidence(data, here, network, learned, floor)
     calibrated = refined.copy()
     for here, there in halves:
         curve = _calibration(data, there, refined, floor)
@@ -107,17 +114,24 @@ def calibrate(data: Data, held_out: HeldOut, weights: Weights) -> Weights:
     thresholds = {"auto": best, "p95": precise}
     return replace(
         weights,
-        evidence=tuple(_evidence(data, held_out.entries, network, weights.floor)),
+        evidence=tuple(learn_evidence(data, held_out.entries, network, weights.floor)),
         calibration=learned,
         thresholds={n: point.threshold for n, point in thresholds.items() if point is not None},
         raw_threshold=DEFAULT_THRESHOLD if raw_best is None else raw_best.threshold,
     )
 
 
-def _evidence(
+def learn_evidence(
     data: Data, entries: npt.NDArray[np.int64], network: Floats, floor: float
 ) -> list[Evidence]:
-    """Learn what each signal adds to the network and to the signals before it."""
+    """Learn what each signal adds to the network and to the signals before it.
+
+    Args:
+        data: with the signals.
+        entries: (H,) places of the poses to learn from.
+        network: (E,) scores as the networks gave them, each of an image that they did not see.
+        floor: poses with a raw score below it are not re-scored.
+    """
     above = entries[data.scores[entries] >= floor]
     scores, learned = _output(network[above], floor), []
     for signal in evidence.SIGNALS:
@@ -131,13 +145,14 @@ def _evidence(
     return learned
 
 
-def _with_evidence(
+def with_evidence(
     data: Data,
     entries: npt.NDArray[np.int64],
     network: Floats,
     learned: Sequence[Evidence],
     floor: float,
 ) -> Floats:
+    """Return (H,) scores of some poses with the evidence of their signals."""
     scores = _output(network[entries], floor)
     for item in learned:
         scores = item.moved(scores, data.log_oks(item.signal)[entries])

@@ -16,8 +16,12 @@ is nearest to 1/2.
 
 AP in points, each image scored by networks that did not see it (five folds by image, mean over fold
 seeds), held-out scores pooled and ranked over all images. In brackets 95 % of a paired bootstrap
-over images; **≈** marks an interval that holds 0. All rows with *signals* are the same networks,
-given more and more.
+over images; **≈** marks an interval that holds 0.
+
+Rows with *+* are the network above them (the recipe of `yolo-pose`, 60 altered copies) with the
+evidence of signals added to its score; what they add is learned on the other folds. *As features*:
+the same recipe with the signals among its features, a third of the copies without them; one
+network, given none, some or all.
 """
 
 
