@@ -11,25 +11,18 @@ import pytest
 from benchmarks.signals import rows
 from benchmarks.signals.report import markdown
 from rcnet_rt.consensus import CONSENSUS
+from rcnet_rt.evidence import SIGNALS
 from rcnet_rt.poses import Poses
-from rcnet_rt.refiner import Refiner
 
 
-def test_a_budget_goes_to_what_is_most_in_doubt(random_poses: Poses) -> None:
+def test_a_network_is_given_only_some_signals(random_poses: Poses) -> None:
     poses = replace(
-        random_poses,
-        scores=[0.9, 0.45, 0.2, 0.55, 0.1],
-        keypoint_scores=np.ones((5, 17)),
-        consensus=np.full((5, len(CONSENSUS)), 0.9),
-        agreement=[0.1, 0.2, 0.3, 0.4, 0.5],
+        random_poses, consensus=np.full((5, len(CONSENSUS)), 0.9), agreement=np.full(5, 0.5)
     )
-    refiner = Refiner("formula:score")
-    variants = dict(rows.METHODS["signals"][1])
-    two = variants["signals: consensus, second look at 3 poses"](poses, refiner).agreement
-    assert two is not None
-    assert np.isnan(two).tolist() == [True, False, False, False, True]
-    assert variants[rows.CONSENSUS](poses, refiner).agreement is None
-    assert variants[rows.NONE_GIVEN](poses, refiner).consensus is None
+    for names in rows.GIVEN.values():
+        given = rows._with_only(poses, names)
+        known = [name for name in SIGNALS if getattr(given, name) is not None]
+        assert tuple(known) == names
 
 
 def test_the_page_shows_every_row() -> None:
@@ -50,15 +43,12 @@ def test_the_page_shows_every_row() -> None:
 
 @pytest.mark.slow
 def test_the_study_runs_on_real_predictions(shared_data: Path, monkeypatch) -> None:
-    quick = {
-        name: (replace(recipe, epochs=1, average=0.5), variants)
-        for name, (recipe, variants) in rows.METHODS.items()
-    }
-    monkeypatch.setattr(rows, "METHODS", quick)
+    for name in ("RECIPE", "AS_FEATURES"):
+        monkeypatch.setattr(rows, name, replace(getattr(rows, name), epochs=1, average=0.5))
     results = (shared_data / "predictions" / "yolov8n-pose_val2017.json.gz",)
     files = rows.Files(shared_data / "coco", results, ())
     scores = rows.scores_by_row(files, 1, 1)
     page = rows.tables(files, scores, 20)
     assert [row["name"] for row in page["all"]["rows"]] == list(scores)
-    # These results have no signals, so that giving all is giving none.
-    np.testing.assert_array_equal(scores[rows.LOOKED][0], scores[rows.NONE_GIVEN][0])
+    # These results have no signals: nothing is added.
+    np.testing.assert_allclose(scores[rows.LOOKED][0], scores[rows.NETWORK][0], atol=1e-12)
