@@ -17,9 +17,9 @@ from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_of
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import match_entries
-from rcnet_rt.evidence import SIGNALS, log_oks
 from rcnet_rt.oks import Match
 from rcnet_rt.packing import concatenate, pack_poses
+from rcnet_rt.poses import SIGNALS
 
 __all__ = ["Data", "Split", "fold_splits", "fraction_split"]
 
@@ -100,10 +100,6 @@ class Data:
         """Which entries are right, and by how much."""
         return match_entries(self.ground_truth, self.entries)
 
-    @cached_property
-    def _log_oks(self) -> dict[str, Floats]:
-        return {}
-
     @property
     def unit_scores(self) -> bool:
         """Whether all raw scores are in [0, 1]."""
@@ -122,15 +118,6 @@ class Data:
         for name in names:
             values[name][rows] = formulas.get(name).compute(packed)
         return values
-
-    def log_oks(self, signal: str) -> Floats:
-        """Return (E,) logs of a signal, see `rcnet_rt.evidence`; NaN where it is not known."""
-        if signal not in self._log_oks:
-            values = np.full(len(self.entries), np.nan)
-            for item in self.poses.values():
-                values[item.entries] = log_oks(signal, pack_poses(item.poses))
-            self._log_oks[signal] = values
-        return self._log_oks[signal]
 
     def best_formula(self, images: Collection[int]) -> str:
         """Return the formula with the best AP on some images; of equals the first, the simplest."""

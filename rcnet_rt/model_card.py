@@ -97,7 +97,6 @@ def card(weights: Weights) -> str:
         f"| base formula | `{weights.base}` |",
         f"| features | `{weights.features}`, {network.feature_count} |",
         f"| network | {network.architecture}, {network.output} output |",
-        *_evidence_row(weights),
         f"| floor | raw scores below {weights.floor:g} are not re-scored |",
         f"| thresholds of the refined score | {thresholds} |",
         f"| seed, version | {training['recipe']['seed']}, rcnet-rt {training['version']} |",
@@ -118,17 +117,6 @@ def card(weights: Weights) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def _evidence_row(weights: Weights) -> list[str]:
-    """Return what the signals add, a line of the table; none for weights that use none."""
-    parts = [
-        f"{item.signal}: {item.weight:.2f} × (log OKS + {-item.usual[0]:.2f} - "
-        f"{item.usual[1]:.2f} score)"
-        for item in weights.evidence
-    ]
-    added = "; ".join(parts)
-    return [f"| added to the logit where known | {added} |"] if parts else []
 
 
 def _peer_names(training: Mapping[str, Any]) -> list[str]:

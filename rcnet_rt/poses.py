@@ -12,7 +12,10 @@ import numpy.typing as npt
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.errors import PosesError
 
-__all__ = ["Poses"]
+__all__ = ["SIGNALS", "Poses"]
+
+# Fields that tell more of a pose than the pose itself: from cheap to dear.
+SIGNALS = ("consensus", "agreement")
 
 Floats = npt.NDArray[np.float32]
 

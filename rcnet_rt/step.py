@@ -44,9 +44,6 @@ def refined_scores(
         refined = _formula_score(poses, base, weights)
     else:
         refined = _network_score(poses, base, weights, network)
-    for evidence in weights.evidence:
-        if getattr(given, evidence.signal) is not None:
-            refined = evidence(refined, poses)
     if weights.calibration is not None:
         refined = weights.calibration(refined)
     if weights.floor > 0:

@@ -20,8 +20,8 @@ from rcnet_rt import features as feature_sets
 from rcnet_rt import formulas, skeletons
 from rcnet_rt.calibration import Calibration
 from rcnet_rt.errors import OutputError, RcnetError, WeightsError
-from rcnet_rt.evidence import SIGNALS, Evidence
 from rcnet_rt.model_config import NetworkConfig, tensor_shapes
+from rcnet_rt.poses import SIGNALS
 
 __all__ = ["Weights", "available", "find", "formula", "load", "save"]
 
@@ -41,7 +41,6 @@ DESCRIPTION: dict[str, tuple[type, ...]] = {
     "features": TEXT,
     "embedding_size": (int,),
     "network": (dict, *NOTHING),
-    "evidence": (list,),
     "floor": NUMBER,
     "thresholds": (dict,),
     "raw_threshold": NUMBER,
@@ -64,8 +63,7 @@ class Weights:
         embedding_size: how many values of a pose's embedding are among the features.
         network: shape of the network, or None.
         tensors: the network's parameters and feature normalisation.
-        evidence: what signals beside the score add to the output, in this order.
-        calibration: map of that to expected OKS, or None.
+        calibration: map of the output to expected OKS, or None.
         floor: poses whose raw score is below it are not re-scored and stay below all others.
         thresholds: refined-score thresholds by name: "auto", "p95".
         raw_threshold: the raw-score threshold that serves the estimator itself best.
@@ -82,7 +80,6 @@ class Weights:
     embedding_size: int = 0
     network: NetworkConfig | None = None
     tensors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
-    evidence: tuple[Evidence, ...] = ()
     calibration: Calibration | None = None
     floor: float = 0.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
@@ -152,9 +149,7 @@ class Weights:
     @property
     def signals(self) -> frozenset[str]:
         """Names of the signals beside the score that they use where they are known."""
-        if self.features == "signals":
-            return frozenset(SIGNALS)
-        return frozenset(item.signal for item in self.evidence)
+        return frozenset(SIGNALS if self.features == "signals" else ())
 
     def network_config(self) -> NetworkConfig:
         """Return the shape of the network.
@@ -240,9 +235,8 @@ def save(weights: Weights, path: Path) -> None:
     record = {
         item.name: getattr(weights, item.name)
         for item in fields(Weights)
-        if item.name not in ("name", "tensors", "calibration", "network", "evidence")
+        if item.name not in ("name", "tensors", "calibration", "network")
     }
-    record["evidence"] = [asdict(item) for item in weights.evidence]
     record["network"] = None if weights.network is None else asdict(weights.network)
     tensors: dict[str, npt.NDArray[Any]] = {
         name: np.ascontiguousarray(value) for name, value in weights.tensors.items()
@@ -310,13 +304,11 @@ def _from_record(path: Path, record: dict[str, Any], tensors: dict[str, Any]) ->
             kinds = " or ".join(kind.__name__ for kind in DESCRIPTION[key])
             raise TypeError(f"{key} should be {kinds}, got {record[key]!r:.80}")
     network = record.pop("network")
-    evidence = tuple(Evidence(**item) for item in record.pop("evidence", ()))
     knots = [tensors.pop(name, None) for name in CALIBRATION]
     return Weights(
         name=path.stem,
         network=None if network is None else NetworkConfig(**network),
         tensors=tensors,
-        evidence=evidence,
         calibration=None if knots[0] is None else Calibration(*knots),
         **record,
     )

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rcnet_rt.evidence import SIGNALS
 
 from benchmarks.signals import rows
 from benchmarks.signals.report import markdown
 from rcnet_rt.consensus import CONSENSUS
-from rcnet_rt.evidence import SIGNALS
 from rcnet_rt.poses import Poses
 
 

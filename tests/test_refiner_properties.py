@@ -18,12 +18,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rcnet_rt.evidence import Evidence
 
 from rcnet_rt import Poses, PosesError, Refiner, features, weights_file
 from rcnet_rt.backends import NAMES, missing
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.datasets.results import poses_by_image, read_results
-from rcnet_rt.evidence import Evidence
 from rcnet_rt.packing import pack_poses
 from rcnet_rt.ranking_set import mirror
 from rcnet_rt.skeletons import COCO17, Skeleton

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rcnet_rt.evidence import SIGNALS
 
 from benchmarks.accuracy.protocol import FOLDS, Verdict, judge
 from benchmarks.accuracy.study import gain, mapping, views
 from rcnet_rt import experiment
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.evidence import SIGNALS
 from rcnet_rt.held_out import learn_evidence, with_evidence
 from rcnet_rt.labelled import Data, fold_splits
 from rcnet_rt.poses import Poses

@@ -31,7 +31,7 @@ LEAST = 16  # side of a matrix that a GPU multiplies
 class TritonBackend:
     """Runs frames of up to 32 poses in one launch; gives tensors on its device.
 
-    Many pictures at once, signals, other feature sets and formulas go to torch. The kernel is
+    Many pictures at once, other feature sets and formulas go to torch. The kernel is
     compiled at the first frame of up to 16 poses and the first of more, once a machine: Triton
     keeps it.
     """
@@ -42,15 +42,13 @@ class TritonBackend:
         self.device = device
         self._torch = TorchBackend(weights, device)
         self._known = weights.features in FEATURES and weights.base in BASES
-        self._signals = [evidence.signal for evidence in weights.evidence]
         self._tensors = {} if not self._known else _tensors(weights, device)
         self._sizes = {} if not self._known else _sizes(weights)
 
     def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
         """Refine the poses; see `Backend`."""
         count = len(given.scores)
-        signals = any(getattr(given, signal) is not None for signal in self._signals)
-        if not self._known or signals or given.picture is not None or not 0 < count <= MOST:
+        if not self._known or given.picture is not None or not 0 < count <= MOST:
             return self._torch(given)
         arrays = [self._single(array) for array in given[:4]]
         refined = torch.empty(count, dtype=torch.float32, device=self.device)
