@@ -7,22 +7,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rcnet_rt.evidence import SIGNALS
 
 from benchmarks.signals import rows
 from benchmarks.signals.report import markdown
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.poses import Poses
+from rcnet_rt.refiner import Refiner
 
 
-def test_a_network_is_given_only_some_signals(random_poses: Poses) -> None:
+def test_a_second_look_goes_to_what_is_most_in_doubt(random_poses: Poses) -> None:
     poses = replace(
-        random_poses, consensus=np.full((5, len(CONSENSUS)), 0.9), agreement=np.full(5, 0.5)
+        random_poses,
+        scores=[0.9, 0.45, 0.2, 0.55, 0.1],
+        consensus=np.full((5, len(CONSENSUS)), 0.9),
+        agreement=[0.1, 0.2, 0.3, 0.4, 0.5],
     )
-    for names in rows.GIVEN.values():
-        given = rows._with_only(poses, names)
-        known = [name for name in SIGNALS if getattr(given, name) is not None]
-        assert tuple(known) == names
+    refiner, given = Refiner("formula:score"), rows.GIVEN[rows.WITH]
+    looked = given["and a second look at 3 poses"](poses, refiner).agreement
+    assert looked is not None
+    assert np.isnan(looked).tolist() == [True, False, False, False, True]
+    assert given[rows.CONSENSUS](poses, refiner).agreement is None
+    assert given[rows.NOTHING](poses, refiner).consensus is None
 
 
 def test_the_page_shows_every_row() -> None:
@@ -43,12 +48,12 @@ def test_the_page_shows_every_row() -> None:
 
 @pytest.mark.slow
 def test_the_study_runs_on_real_predictions(shared_data: Path, monkeypatch) -> None:
-    for name in ("RECIPE", "AS_FEATURES"):
-        monkeypatch.setattr(rows, name, replace(getattr(rows, name), epochs=1, average=0.5))
+    quick = {replace(recipe, epochs=1, average=0.5): given for recipe, given in rows.GIVEN.items()}
+    monkeypatch.setattr(rows, "GIVEN", quick)
     results = (shared_data / "predictions" / "yolov8n-pose_val2017.json.gz",)
     files = rows.Files(shared_data / "coco", results, ())
     scores = rows.scores_by_row(files, 1, 1)
     page = rows.tables(files, scores, 20)
     assert [row["name"] for row in page["all"]["rows"]] == list(scores)
-    # These results have no signals: nothing is added.
-    np.testing.assert_allclose(scores[rows.LOOKED][0], scores[rows.NETWORK][0], atol=1e-12)
+    # These results have no signals, so that giving all is giving none.
+    np.testing.assert_array_equal(scores[rows.LOOKED][0], scores[rows.NOTHING][0])

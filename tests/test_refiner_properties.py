@@ -18,7 +18,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rcnet_rt.evidence import Evidence
 
 from rcnet_rt import Poses, PosesError, Refiner, features, weights_file
 from rcnet_rt.backends import NAMES, missing
@@ -36,11 +35,10 @@ BEST = "cuda" if torch.cuda.is_available() else "cpu"
 DEVICES = {"onnx": "cpu"} | dict.fromkeys(("torch", "tensorrt", "triton"), BEST)
 TOLERANCES = {"onnx": 5e-6, "torch": 5e-6, "tensorrt": 5e-3, "triton": 1e-4}
 HERE = [name for name in NAMES[1:] if not missing(name, DEVICES[name])]
-EVIDENCE = (Evidence("consensus", (-0.5, 0.4), 1.5), Evidence("agreement", (-0.6, 0.5), 2.0))
-ALONE = ("mlp with evidence", "linear full")  # networks that look at one pose at a time
+ALONE = ("mlp signals", "linear full")  # networks that look at one pose at a time
 ALL_WEIGHTS = {name: weights_file.find(name) for name in sorted(weights_file.available())} | {
-    "attention signals": random_weights("attention", "signals", evidence=EVIDENCE),
-    "mlp with evidence": random_weights("mlp", "dekr", evidence=EVIDENCE),
+    "attention signals": random_weights("attention", "signals"),
+    "mlp signals": random_weights("mlp", "signals", base="score_times_agreement"),
     "linear full": random_weights("linear", "full"),
 }
 

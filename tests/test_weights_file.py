@@ -74,7 +74,6 @@ def rewrite(path, metadata=None, **tensors):
         ({"metadata": {"thresholds": {"auto": 7}}}, r"thresholds in \[0, 1\], got \(7,\)"),
         ({"metadata": {"thresholds": [0.5]}}, r"thresholds should be dict, got \[0.5\]"),
         ({"metadata": {"family": 5}}, "family should be str, got 5"),
-        ({"metadata": {"evidence": "none"}}, "evidence should be list, got 'none'"),
         ({"metadata": {"network": {"feature_count": 75, "hidden": 16.0}}}, "whole numbers"),
         ({"metadata": {"network": {"feature_count": 75, "hidden": 10**30}}}, "should be float32"),
         ({"metadata": {"network": {"feature_count": 75, "dropout": 7}}}, "dropout must be in"),

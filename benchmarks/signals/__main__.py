@@ -70,7 +70,7 @@ def main(
 
 def _draw(dataset: Dataset, files: Files, scores: rows.Scores, folder: Path) -> None:
     steps = {
-        "consensus": (rows.NETWORK, rows.CONSENSUS),
+        "consensus": (rows.NOTHING, rows.CONSENSUS),
         "second_look": (rows.CONSENSUS, rows.LOOKED),
     }
     for name, (before, after) in steps.items():

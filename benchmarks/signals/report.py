@@ -18,10 +18,9 @@ AP in points, each image scored by networks that did not see it (five folds by i
 seeds), held-out scores pooled and ranked over all images. In brackets 95 % of a paired bootstrap
 over images; **≈** marks an interval that holds 0.
 
-Rows with *+* are the network above them (the recipe of `yolo-pose`, 60 altered copies) with the
-evidence of signals added to its score; what they add is learned on the other folds. *As features*:
-the same recipe with the signals among its features, a third of the copies without them; one
-network, given none, some or all.
+*Features without signals* is the recipe of `yolo-pose` (an MLP, 60 altered copies) as it would be
+without them. The rows below are one and the same network with signals among its features, which
+learned to do without: a third of the copies had none. It is given none, some, all.
 """
 
 

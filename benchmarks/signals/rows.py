@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,25 +11,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rcnet_rt.evidence import SIGNALS
 
 from benchmarks.accuracy.protocol import FOLDS, Verdict, judge
 from benchmarks.accuracy.study import gain, mapping, views
 from rcnet_rt import experiment
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.held_out import learn_evidence, with_evidence
 from rcnet_rt.labelled import Data, fold_splits
 from rcnet_rt.poses import Poses
 from rcnet_rt.recipes import PRESETS, Recipe
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.runs import load_data
 from rcnet_rt.second_look import in_doubt
-from rcnet_rt.weights_file import DEFAULT_FLOOR as FLOOR
 
 __all__ = [
     "CONSENSUS",
     "LOOKED",
-    "NETWORK",
+    "NOTHING",
     "Files",
     "Scores",
     "load",
@@ -40,8 +37,12 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Scores = dict[str, list[Floats]]  # by row: (E,) for each fold seed
 
-RAW, FORMULA = "raw score", "score × confidence"
-NETWORK, CONSENSUS, LOOKED = "network alone", "+ consensus", "+ consensus, second look at all"
+RAW, FORMULA, PLAIN = "raw score", "score × confidence", "features without signals"
+NOTHING, CONSENSUS, LOOKED = (
+    "with signals: none given",
+    "consensus",
+    "and a second look at all poses",
+)
 FORMULAS: Mapping[str, str] = MappingProxyType(
     {
         RAW: "score",
@@ -61,23 +62,48 @@ class Files:
     copies: tuple[Path, ...]
 
 
-# The recipe of the shipped yolo-pose weights, and the same with the signals among its features.
-RECIPE = replace(PRESETS["residual"], architecture="mlp", epochs=5, base="score_times_confidence")
-AS_FEATURES = replace(RECIPE, features="signals", base="score_times_agreement")
-LOOKS = {
-    1: "+ consensus, second look at 1 pose",
-    3: "+ consensus, second look at 3 poses",
-    20: LOOKED,
-}
-# What a network with signals among its features is given of them.
-GIVEN: Mapping[str, tuple[str, ...]] = MappingProxyType(
+Given = Callable[[Poses, Refiner], Poses]
+
+
+def _nothing(poses: Poses, refiner: Refiner) -> Poses:
+    return replace(poses, consensus=None, agreement=None)
+
+
+def _consensus(poses: Poses, refiner: Refiner) -> Poses:
+    return replace(poses, agreement=None)
+
+
+def _second_look(most: int) -> Given:
+    def look(poses: Poses, refiner: Refiner) -> Poses:
+        """Keep the agreement of so many poses, those that a second look goes to."""
+        once = _consensus(poses, refiner)
+        if poses.agreement is None:
+            return once
+        chosen = in_doubt(refiner(once).scores, most)
+        agreement = np.full(len(poses), np.nan, np.float32)
+        agreement[chosen] = poses.agreement[chosen]
+        return replace(poses, agreement=agreement)
+
+    return look
+
+
+# The recipe of the shipped yolo-pose weights, and before that without signals; what each network
+# is given of them, by row.
+WITHOUT = replace(PRESETS["residual"], architecture="mlp", epochs=5, base="score_times_confidence")
+WITH = replace(WITHOUT, features="signals", base="score_times_agreement")
+GIVEN: Mapping[Recipe, Mapping[str, Given]] = MappingProxyType(
     {
-        "as features: none given": (),
-        "as features: consensus": ("consensus",),
-        "as features: consensus, second look at all": ("consensus", "agreement"),
+        WITHOUT: {PLAIN: _nothing},
+        WITH: {
+            NOTHING: _nothing,
+            CONSENSUS: _consensus,
+            "and a second look at 1 pose": _second_look(1),
+            "and a second look at 3 poses": _second_look(3),
+            LOOKED: _second_look(20),
+        },
     }
 )
-OVER = (RAW, FORMULA, NETWORK, CONSENSUS)
+OVER = (RAW, FORMULA, PLAIN, CONSENSUS)
 
 
 @dataclass(frozen=True)
@@ -101,7 +127,7 @@ def scores_by_row(files: Files, fold_seeds: int, workers: int) -> Scores:
     tasks = [
         _Task(files, recipe, seed, fold)
         for seed in range(fold_seeds)
-        for recipe in (RECIPE, AS_FEATURES)
+        for recipe in GIVEN
         for fold in range(FOLDS)
     ]
     with mapping(workers) as mapped:
@@ -111,8 +137,7 @@ def scores_by_row(files: Files, fold_seeds: int, workers: int) -> Scores:
                 if len(seeds) == task.seed:
                     seeds.append(np.zeros(len(data.entries)))
                 seeds[task.seed][places] = values
-    moved = [_evidence_rows(data, network, seed) for seed, network in enumerate(scores[NETWORK])]
-    return scores | {row: [rows[row] for rows in moved] for row in moved[0]}
+    return scores
 
 
 def _held_out(task: _Task) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]:
@@ -122,47 +147,11 @@ def _held_out(task: _Task) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]:
     weights = experiment.fit(data, replace(task.recipe, seed=task.seed), split, name="signals")
     refiner = Refiner(weights, backend="torch")
     items = [data.poses[image] for image in split.held_out]
-    given = GIVEN if task.recipe == AS_FEATURES else {NETWORK: ()}
     found = {}
-    for row, names in given.items():
-        refined = refiner.batch([_with_only(item.poses, names) for item in items])
+    for row, given in GIVEN[task.recipe].items():
+        refined = refiner.batch([given(item.poses, refiner) for item in items])
         found[row] = np.concatenate([poses.scores for poses in refined]).astype(np.float64)
     return np.concatenate([item.entries for item in items]), found
-
-
-def _with_only(poses: Poses, names: tuple[str, ...]) -> Poses:
-    missing: dict[str, Any] = {name: None for name in SIGNALS if name not in names}
-    return replace(poses, **missing)
-
-
-def _evidence_rows(data: Data, network: Floats, seed: int) -> dict[str, Floats]:
-    """Return scores with evidence that was learned on the other folds."""
-    rows = {row: network.copy() for row in (CONSENSUS, *LOOKS.values())}
-    for split in fold_splits(list(data.poses), FOLDS, seed):
-        here, there = (
-            np.concatenate([data.poses[image].entries for image in images])
-            for images in (split.held_out, split.training)
-        )
-        learned = learn_evidence(data, there, network, FLOOR)
-        free = [item for item in learned if item.signal == "consensus"]
-        rows[CONSENSUS][here] = with_evidence(data, here, network, free, FLOOR)
-        for most, row in LOOKS.items():
-            seen = _looked_at(data, rows[CONSENSUS], split.held_out, most)
-            rows[row][here] = with_evidence(seen, here, network, learned, FLOOR)
-    return rows
-
-
-def _looked_at(data: Data, scores: Floats, images: Sequence[int], most: int) -> Data:
-    """Return the data with a second look at only so many poses of an image, those in doubt."""
-    kept = set()
-    for image in images:
-        places = data.poses[image].entries
-        kept.update(places[in_doubt(scores[places], most)].tolist())
-    entries = [
-        entry if place in kept else {name: v for name, v in entry.items() if name != "agreement"}
-        for place, entry in enumerate(data.entries)
-    ]
-    return Data(data.ground_truth, entries)
 
 
 def tables(files: Files, scores: Scores, resamples: int) -> dict[str, Any]:
