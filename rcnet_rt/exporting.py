@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from rcnet_rt import __version__, skeletons
@@ -12,10 +13,11 @@ from rcnet_rt.weights_file import Weights
 __all__ = ["export_onnx", "notes_of"]
 
 
-def export_onnx(weights: Weights, path: Path) -> tuple[str, ...]:
+def export_onnx(weights: Weights, path: Path, signals: Collection[str] = ()) -> tuple[str, ...]:
     """Write the weights as an ONNX file, whole or not at all, and return the names of its inputs.
 
-    Its scores are those of `refine`, to 1e-5.
+    Its scores are those of `refine`, to 1e-5. Of the signals that weights may use, only those
+    named, "consensus" or "agreement", become inputs.
 
     Raises:
         WeightsError: the weights are a formula.
@@ -23,7 +25,7 @@ def export_onnx(weights: Weights, path: Path) -> tuple[str, ...]:
     """
     from rcnet_rt.backends.onnx_graph import exported_graph
 
-    model = exported_graph(weights, notes_of(weights))
+    model = exported_graph(weights, notes_of(weights), signals)
     unfinished = path.with_name(f".{path.name}.part")
     try:
         unfinished.write_bytes(model.SerializeToString())

@@ -12,6 +12,7 @@ import pytest
 from rcnet_rt import OutputError, Refiner, WeightsError, weights_file
 from rcnet_rt.cli import main
 from rcnet_rt.exporting import export_onnx
+from rcnet_rt.poses import SIGNALS
 from tests.conftest import ROOT
 from tests.networks import random_weights
 from tests.test_backends import OPTIONAL, SHIPPED, given_poses
@@ -19,9 +20,9 @@ from tests.test_backends import OPTIONAL, SHIPPED, given_poses
 EXAMPLE = ROOT / "examples" / "onnx_python.py"
 
 
-def exported(weights, folder):
+def exported(weights, folder, signals=()):
     path = folder / "file.onnx"
-    export_onnx(weights, path)
+    export_onnx(weights, path, signals)
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
@@ -33,18 +34,20 @@ def scores_of(session, poses):
 
 @pytest.mark.parametrize("name", [*SHIPPED, "signals", "paper+visual"])
 @pytest.mark.parametrize("count", [0, 1, 20, 100])
-def test_it_gives_the_scores_of_refine(name, count, tmp_path):
+@pytest.mark.parametrize("signals", [(), SIGNALS])
+def test_it_gives_the_scores_of_refine(name, count, signals, tmp_path):
     weights = weights_file.find(name) if name in SHIPPED else random_weights("mlp", name)
     poses = given_poses(weights, count).map(lambda array: array.astype(np.float32))._asdict()
-    session = exported(weights, tmp_path)
+    session = exported(weights, tmp_path, signals)
     assert [item.name for item in session.get_outputs()] == ["refined_scores"]
     assert all(item.type == "tensor(float)" for item in session.get_inputs())
     poses["boxes"][np.isnan(poses["boxes"])] = 7  # NaN would say that there is no box
     poses["keypoint_scores"][np.isnan(poses["keypoint_scores"])] = 0.5
+    optional = [name for name in OPTIONAL if name not in SIGNALS or name in signals]
     expected = Refiner(weights).refine(
         poses["keypoints"],
         poses["scores"],
-        **{name: poses[name] for name in OPTIONAL},
+        **{name: poses[name] for name in optional},
         on_error="raw",
     )
     np.testing.assert_allclose(scores_of(session, poses), expected, rtol=0, atol=1e-5)
@@ -62,13 +65,14 @@ def test_nan_stands_for_an_input_that_refine_does_without(tmp_path):
 
 
 def test_only_what_the_weights_use_is_an_input(tmp_path):
-    def inputs(weights):
-        return {item.name for item in exported(weights, tmp_path).get_inputs()}
+    def inputs(weights, signals=()):
+        return {item.name for item in exported(weights, tmp_path, signals).get_inputs()}
 
     paper = {"keypoints", "scores", "keypoint_scores", "boxes"}
     assert inputs(random_weights("attention", "paper")) == paper
     assert inputs(random_weights("mlp", "paper+visual")) == paper | {"embeddings"}
-    assert inputs(random_weights("mlp", "signals")) == paper | {"consensus", "agreement"}
+    assert inputs(random_weights("mlp", "signals")) == paper
+    assert inputs(random_weights("mlp", "signals"), SIGNALS) == paper | set(SIGNALS)
 
 
 def test_the_file_says_how_to_use_it(tmp_path):

@@ -18,6 +18,7 @@ from rcnet_rt.backends.onnx_tracing import Graph
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.given import GivenPoses
 from rcnet_rt.packing import extent
+from rcnet_rt.poses import SIGNALS
 from rcnet_rt.step import refined_scores
 from rcnet_rt.weights_file import Weights
 
@@ -62,11 +63,13 @@ def network_graph(weights: Weights) -> onnx.ModelProto:
     return graph.model(weights.name, {"scores": network(**inputs)}, {})
 
 
-def exported_graph(weights: Weights, notes: Mapping[str, str]) -> onnx.ModelProto:
+def exported_graph(
+    weights: Weights, notes: Mapping[str, str], signals: Collection[str] = ()
+) -> onnx.ModelProto:
     """Return the ONNX model for use without Python: float32, sole output `refined_scores` (N,).
 
     Every input that the weights use must be given; NaN stands for what is not known: a joint score,
-    a box, a consensus, an agreement, an embedding.
+    a box, a signal, an embedding. Only these signals are inputs; others are as if not known.
 
     Raises:
         WeightsError: the weights are a formula.
@@ -74,7 +77,9 @@ def exported_graph(weights: Weights, notes: Mapping[str, str]) -> onnx.ModelProt
     graph, network = Graph(np.float32), TracedNetwork(weights)
     shapes = input_shapes(weights)
     inputs: dict[str, Any] = {
-        name: graph.input(name, shapes[name]) for name in shapes if name != "picture"
+        name: graph.input(name, shapes[name])
+        for name in shapes
+        if name != "picture" and (name not in SIGNALS or name in signals)
     }
     refined, _ = refined_scores(_nan_as_absent(GivenPoses(**inputs)), weights, network)
     return graph.model(weights.name, {"refined_scores": refined}, notes)

@@ -8,6 +8,7 @@ import click
 
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.exporting import export_onnx
+from rcnet_rt.poses import SIGNALS
 from rcnet_rt.refiner import find_weights
 from rcnet_rt.video.sink import check_output_file
 
@@ -26,9 +27,14 @@ __all__ = ["export"]
 @click.option(
     "--weights", default="auto", show_default=True, metavar="NAME|FILE", help="What to export."
 )
+@click.option(
+    "--signals",
+    is_flag=True,
+    help="With the inputs consensus and agreement, for weights that use them.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
 @debug_option
-def export(kind: str, weights: str, out: Path) -> None:
+def export(kind: str, weights: str, signals: bool, out: Path) -> None:
     """Write weights as one file with features and calibration inside.
 
     The ONNX file takes the poses of one picture as the estimator gives them and returns their
@@ -42,5 +48,5 @@ def export(kind: str, weights: str, out: Path) -> None:
         save_engine(chosen, out)
         click.echo(f"{chosen.name} -> {out}: its network, for this GPU and these versions only")
         return
-    inputs = export_onnx(chosen, out)
+    inputs = export_onnx(chosen, out, SIGNALS if signals else ())
     click.echo(f"{chosen.name} -> {out} ({', '.join(inputs)} -> refined_scores)")
