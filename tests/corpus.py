@@ -420,6 +420,8 @@ RESULTS = [
         "1 poses"),
     Bad("image_id that is a list", results(pose(image_id=[1])), ("refine", "bad.json", *REFINE), 1,
         "has image_id [1]"),
+    Bad("name that a terminal would obey", results(pose(image_id="\x1b[2J", score=math.nan)),
+        ("refine", "bad.json", *REFINE), 1, "entry 0 (image [2J) of the results"),
     Bad("the same pose twice", results(pose(), pose()), ("refine", "bad.json", *REFINE), 0,
         "2 poses"),
     Bad("10⁵ poses in an image", write("bad.json", json.dumps([pose()] * 10**5)),

@@ -91,7 +91,7 @@ def test_every_kind_gets_its_sentence(
     assert stopped.value.code == bad.code, err
     said = err if bad.code else out + err
     assert bad.says in said
-    for text in ("Traceback", "unexpected", "hush"):
+    for text in ("Traceback", "unexpected", "hush", "\x1b"):
         assert text not in out + err
     if bad.code == 1:
         assert [line.split(": ")[0] for line in err.splitlines()][-1] == "Error"

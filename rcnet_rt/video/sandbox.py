@@ -74,7 +74,8 @@ class SandboxedSource:
                 self.size = (int(opened["size"][0]), int(opened["size"][1]))
                 self.frame_rate = _fraction(opened["frame_rate"])
                 self.time_base = _fraction(opened["time_base"])
-                self.frame_count: int | None = opened["frame_count"]
+                count = opened["frame_count"]
+                self.frame_count = None if count is None else int(count)
         except BaseException:
             self.close()
             raise
