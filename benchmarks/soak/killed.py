@@ -18,7 +18,7 @@ __all__ = ["measure"]
 FILE = "lightweight-openpose_val2017.json.gz"
 LAST_IMAGE = 60_000  # a small part, so that a run takes seconds
 MOST_KILLS = 4  # of a run; then it may end
-OPTIONS = ("--epochs", "6", "--val-fraction", "0.3")
+OPTIONS = ("--epochs", "60", "--val-fraction", "0.3")  # epochs enough that most kills hit one
 
 
 def measure(folder: Path, data: Path, runs: int, seed: int = 0) -> Results:
@@ -32,31 +32,37 @@ def measure(folder: Path, data: Path, runs: int, seed: int = 0) -> Results:
     whole = time.perf_counter() - start
     expected = _weights(folder / "whole")
     moments = random.Random(seed)
-    kills, faults = [], []
+    kills: list[list[bool]] = []
+    faults = []
     for number in range(runs):
         out = folder / f"run{number}"
         kills.append(_through(command, out, [moments.uniform(0, whole) for _ in range(MOST_KILLS)]))
         if _weights(out) != expected:
-            faults.append(f"run {number}, killed after {kills[-1]} s: other weights, or none")
+            faults.append(f"run {number}, killed {len(kills[-1])} times: other weights, or none")
     return {
         "runs": runs,
         "seconds uninterrupted": round(whole, 2),
         "kills": sum(map(len, kills)),
+        "of them between two epochs' checkpoints": sum(map(sum, kills)),
         "runs with the same weights": runs - len(faults),
         "faults": faults,
     }
 
 
-def _through(command: list[str], out: Path, moments: list[float]) -> list[float]:
-    """Kill a run at these moments of its processes, until one ends; return those that hit."""
-    hits: list[float] = []
+def _through(command: list[str], out: Path, moments: list[float]) -> list[bool]:
+    """Kill a run at these moments of its processes, until one ends.
+
+    Returns:
+        For each kill that hit, whether there were epochs behind it and epochs to come.
+    """
+    hits: list[bool] = []
     for moment in [*moments, None]:
         # Killed before it said what it is, there is nothing to go on with.
         resume = ["--resume"] if (out / "run.json").exists() else []
         if _train([*command, "--out", str(out), *resume], moment) != -signal.SIGKILL:
             break
-        assert moment is not None
-        hits.append(round(moment, 2))
+        started = any((out / "checkpoints").glob("[!.]*"))
+        hits.append(started and _epochs(out) < int(OPTIONS[1]))
     return hits
 
 
@@ -66,6 +72,10 @@ def _train(arguments: list[str], kill_after: float | None) -> int:
         if kill_after is not None:
             press(process, kill_after, signal.SIGKILL)
         return process.wait()
+
+
+def _epochs(out: Path) -> int:
+    return len((out / "log.jsonl").read_text("utf-8").splitlines())
 
 
 def _weights(out: Path) -> bytes | None:
