@@ -226,7 +226,7 @@ def test_val(model: Any, shared_data: Path, tmp_path: Path) -> None:
         return read_results(tmp_path / name / "predictions.json"), metrics
 
     before, raw = val("raw")
-    attach(model)
+    attach(model, ALONE)
     after, refined = val("refined")
     assert [{**entry, "score": 0} for entry in after] == [{**entry, "score": 0} for entry in before]
     # The file is rounded: boxes to 3 places, scores to 5; what was refined was not.
