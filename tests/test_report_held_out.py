@@ -28,7 +28,6 @@ def test_it_is_about_the_held_out_images_and_their_calibrated_scores(
     held_out = HeldOut(
         images=images,
         entries=entries,
-        network=perfect * 0,
         refined=perfect * 0,
         formula=data.scores[entries],
         formula_name="one / other",
