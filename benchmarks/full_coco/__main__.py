@@ -32,6 +32,7 @@ def _default_data() -> Path:
 def main(data: Path, out: Path, split: str, epochs: int) -> None:
     """Simulate results, train on them as a user would, and write results.json and RESULTS.md."""
     start = machine()
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         measured = _measure(data / "coco", Path(folder), split, epochs)
     about = {
