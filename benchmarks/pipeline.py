@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import Results, parser, report
-from rcnet_rt.cli.run import RunOptions, Tally, execute
+from rcnet_rt.cli.job import RunOptions, execute
+from rcnet_rt.cli.tally import Tally
 from rcnet_rt.errors import EstimatorError
 
 __all__ = ["main", "measure"]

@@ -14,7 +14,7 @@ import psutil
 
 from benchmarks.common import Results
 from benchmarks.soak.clip import CLIP, RECORDING, write_clip
-from rcnet_rt.cli.run import RunOptions, execute
+from rcnet_rt.cli.job import RunOptions, execute
 from rcnet_rt.cli.tally import Tally
 
 __all__ = ["measure"]

@@ -9,8 +9,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from rcnet_rt.cli.job import RunOptions, execute
 from rcnet_rt.cli.options import debug_option
-from rcnet_rt.cli.run import RunOptions, Tally, execute, summarise
+from rcnet_rt.cli.tally import Tally, summarise
 from rcnet_rt.datasets import jsonl
 from rcnet_rt.demo_data import POSES
 from rcnet_rt.demo_data.clip import write_clip

@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from rcnet_rt.cli.run import RunOptions, Tally, execute
+from rcnet_rt.cli.job import RunOptions, execute
+from rcnet_rt.cli.tally import Tally
 from rcnet_rt.demo_data import POSES
 from rcnet_rt.demo_data.clip import write_clip
 
