@@ -24,7 +24,7 @@ from rcnet_rt.features import CAUTION, RELATED
 from rcnet_rt.formulas import STANDING
 from rcnet_rt.labelled import Data
 from rcnet_rt.operating_points import best_f1_threshold, precision_threshold
-from rcnet_rt.packing import PackedPoses, pack
+from rcnet_rt.packing import PackedPoses, pack_poses
 from rcnet_rt.ranking_set import RankingSet, ranking_set, table
 from rcnet_rt.recipes import Recipe
 from rcnet_rt.refiner import Refiner
@@ -48,9 +48,7 @@ def _mean(data: Data) -> Floats:
     """Mean score of all joints, 0 where not found."""
     values = np.full(len(data.entries), -1.0)
     for item in data.poses.values():
-        p = item.poses
-        packed = pack(p.keypoints, p.scores, p.keypoint_scores, p.boxes)
-        values[item.entries] = packed.keypoint_scores.mean(axis=1)
+        values[item.entries] = pack_poses(item.poses).keypoint_scores.mean(axis=1)
     return values
 
 

@@ -55,33 +55,20 @@ ARRAYS = GivenPoses._fields[:8]
 OPTIONAL = ARRAYS[2:7]
 
 
-def check(
-    keypoints: Array,
-    scores: Array,
-    keypoint_scores: Array | None = None,
-    boxes: Array | None = None,
-    image_size: tuple[float, float] | None = None,
-    scale: ScoreScale | None = None,
-    *,
-    consensus: Array | None = None,
-    agreement: Array | None = None,
-    embeddings: Array | None = None,
-) -> GivenPoses:
-    """Bring the poses of one picture to one kind of array: torch if the first is, else NumPy.
+def check(given: GivenPoses) -> GivenPoses:
+    """Bring the poses of one picture to one kind of array: torch if keypoints are, else NumPy.
 
-    Shapes are those of `GivenPoses`; keypoints may be (N, K, 3), the third column joint scores.
+    Keypoints may be (P, K, 3) here, the third column joint scores.
 
     Raises:
         PosesError: a shape that does not fit.
     """
-    keypoints, *others = _same_kind(
-        keypoints, scores, keypoint_scores, boxes, consensus, agreement, embeddings
-    )
-    keypoints, others[1] = _split_third_column(keypoints, others[1])
-    size = None if image_size is None else _checked_size(image_size)
-    given = GivenPoses(keypoints, *others, None, size, scale)  # type: ignore[call-arg]
-    _check_shapes(given)
-    return given
+    keypoints, scores, joint_scores, *others = _same_kind(*given[: len(ARRAYS)])
+    keypoints, joint_scores = _split_third_column(keypoints, joint_scores)
+    size = None if given.image_size is None else _checked_size(given.image_size)
+    checked = GivenPoses._make((keypoints, scores, joint_scores, *others, size, given.scale))
+    _check_shapes(checked)
+    return checked
 
 
 def join(pictures: Sequence[Poses], scale: ScoreScale | None = None) -> GivenPoses:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 from rcnet_rt.arrays import Array, namespace, numbers
 from rcnet_rt.consensus import CONSENSUS
-from rcnet_rt.given import GivenPoses, check
+from rcnet_rt.given import OPTIONAL, GivenPoses, check
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_scale import UNKNOWN_ECHO, ScoreScale, standing_alone
 
@@ -68,36 +68,13 @@ class PackedPoses:
         return UNKNOWN_ECHO if self.scale is None else self.scale.echo
 
 
-def pack(
-    keypoints: Array,
-    scores: Array,
-    keypoint_scores: Array | None = None,
-    boxes: Array | None = None,
-    image_size: tuple[float, float] | None = None,
-    scale: ScoreScale | None = None,
-    *,
-    consensus: Array | None = None,
-    agreement: Array | None = None,
-    embeddings: Array | None = None,
-) -> PackedPoses:
-    """Pack the poses of one picture; shapes as in `Poses`, keypoints (N, K, 3) allowed.
+def pack(given: GivenPoses) -> PackedPoses:
+    """Pack the poses of one picture as `rcnet_rt.given.check` takes them.
 
     Raises:
         PosesError: a shape that does not fit.
     """
-    return fill(
-        check(
-            keypoints,
-            scores,
-            keypoint_scores,
-            boxes,
-            image_size,
-            scale,
-            consensus=consensus,
-            agreement=agreement,
-            embeddings=embeddings,
-        )
-    )
+    return fill(check(given))
 
 
 def fill(given: GivenPoses, embedding_size: int = 0) -> PackedPoses:
@@ -137,21 +114,10 @@ def fill(given: GivenPoses, embedding_size: int = 0) -> PackedPoses:
     )
 
 
-def pack_poses(
-    poses: Poses, scores: Array | None = None, scale: ScoreScale | None = None
-) -> PackedPoses:
-    """Pack the poses of one picture, with these scores in place of their own if there are any."""
-    return pack(
-        poses.keypoints,
-        poses.scores if scores is None else scores,
-        poses.keypoint_scores,
-        poses.boxes,
-        poses.image_size,
-        scale,
-        consensus=poses.consensus,
-        agreement=poses.agreement,
-        embeddings=poses.embeddings,
-    )
+def pack_poses(poses: Poses) -> PackedPoses:
+    """Pack the poses of one picture, with the scores that they have now."""
+    known = {name: getattr(poses, name) for name in ("keypoints", "scores", *OPTIONAL)}
+    return pack(GivenPoses(**known, image_size=poses.image_size))
 
 
 def concatenate(packs: Sequence[PackedPoses], embedding_size: int = 0) -> PackedPoses:

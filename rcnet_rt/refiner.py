@@ -21,6 +21,7 @@ from rcnet_rt.weights_file import Weights
 __all__ = ["OnError", "Refiner", "refine"]
 
 OnError = Literal["raise", "raw", "drop"]
+RULES = get_args(OnError)
 
 POSES_AT_ONCE = 256  # offline, pictures are packed up to this many poses: attention is quadratic
 
@@ -117,18 +118,20 @@ class Refiner:
             raise PosesError(
                 "refine takes arrays; call the Refiner itself with Poses: refiner(poses)"
             )
-        if on_error not in get_args(OnError):
+        if on_error not in RULES:
             raise PosesError(f"on_error: expected raise, raw or drop, got {on_error!r}")
         given = check(
-            keypoints,
-            scores,
-            keypoint_scores,
-            boxes,
-            image_size,
-            scale,
-            consensus=consensus,
-            agreement=agreement,
-            embeddings=embeddings,
+            GivenPoses(
+                keypoints,
+                scores,
+                keypoint_scores,
+                boxes,
+                consensus,
+                agreement,
+                embeddings,
+                image_size=image_size,
+                scale=scale,
+            )
         )
         self._check_sizes(given)
         on_gpu = is_torch(given.scores) and given.scores.is_cuda

@@ -65,7 +65,7 @@ def given_poses(weights, count, optional=OPTIONAL, seed=0):
         flat[wrong] = rng.choice(
             [np.inf, -np.inf, *([np.nan] * (column is not keypoints))], wrong.sum()
         )
-    return check(keypoints, scores, **{name: columns[name] for name in optional})
+    return check(GivenPoses(keypoints, scores, **{name: columns[name] for name in optional}))
 
 
 def reference(weights, given):

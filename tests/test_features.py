@@ -9,6 +9,7 @@ import torch
 
 from rcnet_rt import WeightsError, features, formulas
 from rcnet_rt.consensus import CONSENSUS
+from rcnet_rt.given import GivenPoses
 from rcnet_rt.packing import concatenate, pack, set_apart
 from rcnet_rt.score_scale import ScoreScale
 from rcnet_rt.skeletons import COCO17, CROWDPOSE14, CROWDPOSE14_TORSO
@@ -36,7 +37,7 @@ def poses_of(skeleton, count=6, seed=0, scale=200.0):
 )
 def test_dekr_equals_the_plain_loop_in_its_order(skeleton, unit):
     keypoints, scores = poses_of(skeleton)
-    packed = pack(keypoints, scores[:, -1], scores[:, :-1])
+    packed = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
     got = features.get("paper").compute(packed, skeleton, packed.scores)
     for row, pose, joint in zip(got, keypoints, scores, strict=True):
         assert row == pytest.approx([*dekr_loop(pose, joint[:-1], skeleton, unit), joint[-1]])
@@ -49,7 +50,7 @@ def test_dekr_equals_the_plain_loop_in_its_order(skeleton, unit):
 def test_sizes_and_names_belong_together(skeleton, sizes):
     for (name, feature_set), size in zip(features.FEATURE_SETS.items(), sizes, strict=True):
         keypoints, scores = poses_of(skeleton)
-        packed = pack(keypoints, scores[:, -1], scores[:, :-1])
+        packed = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
         matrix = feature_set.compute(packed, skeleton, formulas.base_logit("score", packed))
         assert matrix.shape == (6, size) == (6, feature_set.size(skeleton)), name
         assert len(set(feature_set.names(skeleton))) == size
@@ -66,12 +67,14 @@ def test_numpy_equals_torch(name, skeleton):
 
     def matrix(kind):
         packed = pack(
-            kind(keypoints),
-            kind(scores[:, -1]),
-            kind(scores[:, :-1]),
-            consensus=kind(consensus),
-            agreement=kind(consensus[:, 0]),
-            embeddings=kind(consensus[:, :5]),
+            GivenPoses(
+                kind(keypoints),
+                kind(scores[:, -1]),
+                kind(scores[:, :-1]),
+                consensus=kind(consensus),
+                agreement=kind(consensus[:, 0]),
+                embeddings=kind(consensus[:, :5]),
+            )
         )
         base = formulas.base_logit("score_times_consensus", packed)
         return np.asarray(compute(packed, skeleton, base))
@@ -86,7 +89,7 @@ def test_numpy_equals_torch(name, skeleton):
 def test_a_missing_joint_leaves_its_links_zero_and_no_trace_of_the_corner():
     keypoints, scores = poses_of(COCO17, 1)
     keypoints[0, 0] = np.nan  # the nose: links 0 and 1
-    packed = pack(keypoints, scores[:, -1], scores[:, :-1])
+    packed = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
     row = features.get("dekr").compute(packed, COCO17, packed.scores)[0]
     names = features.get("dekr").names(COCO17)
     about_nose = [value for name, value in zip(names, row, strict=True) if "nose" in name]
@@ -104,7 +107,7 @@ def test_the_unit_is_the_torso_side_that_was_found_or_a_share_of_the_box():
     def row(missing, **more):
         changed = keypoints.copy()
         changed[0, missing] = np.nan
-        packed = pack(changed, scores[:, -1], scores[:, :-1], **more)
+        packed = pack(GivenPoses(changed, scores[:, -1], scores[:, :-1], **more))
         return features.get("dekr").compute(packed, COCO17, packed.scores)[0]
 
     assert row([6])[left] == pytest.approx(1.0)
@@ -120,7 +123,7 @@ def test_scaling_or_moving_the_picture_changes_nothing(name):
     compute = features.get(name).compute
 
     def matrix(points):
-        packed = pack(points, scores[:, -1], scores[:, :-1])
+        packed = pack(GivenPoses(points, scores[:, -1], scores[:, :-1]))
         return compute(packed, COCO17, packed.scores)
 
     for factor in (0.01, 3.0, 100.0):
@@ -129,10 +132,10 @@ def test_scaling_or_moving_the_picture_changes_nothing(name):
 
 def test_degenerate_poses_give_finite_features():
     points = np.stack([np.zeros((17, 2)), np.full((17, 2), 5.0), np.full((17, 2), np.nan)])
-    packed = pack(points, np.array([0.5, 0.5, 0.5]))
+    packed = pack(GivenPoses(points, np.array([0.5, 0.5, 0.5])))
     base = formulas.base_logit("score", packed)
     assert np.isfinite(features.get("full").compute(packed, COCO17, base)).all()
-    none = pack(np.zeros((0, 17, 2)), np.zeros(0))
+    none = pack(GivenPoses(np.zeros((0, 17, 2)), np.zeros(0)))
     assert features.get("full").compute(none, COCO17, none.scores).shape == (0, 89)
 
 
@@ -144,7 +147,7 @@ def test_signals_are_nan_where_they_are_not_known():
     names = features.get("signals").names(COCO17)
 
     def columns(**signals):
-        packed = pack(keypoints, scores[:, -1], **signals)
+        packed = pack(GivenPoses(keypoints, scores[:, -1], **signals))
         matrix = features.get("signals").compute(packed, COCO17, packed.scores)
         return dict(zip(names, matrix.T.tolist(), strict=True))
 
@@ -162,8 +165,8 @@ def test_visual_features_are_the_set_and_the_embeddings():
     keypoints, scores = poses_of(COCO17, 3)
     embeddings = np.random.default_rng(3).normal(0, 1, (3, 7))
     embeddings[1] = np.nan
-    seen = pack(keypoints, scores[:, -1], embeddings=embeddings)
-    blind = pack(keypoints, scores[:, -1])
+    seen = pack(GivenPoses(keypoints, scores[:, -1], embeddings=embeddings))
+    blind = pack(GivenPoses(keypoints, scores[:, -1]))
     for name in ("paper", "full"):
         visual, plain = features.get(f"{name}+visual"), features.get(name)
         matrix = visual.compute(seen, COCO17, seen.scores)
@@ -178,7 +181,7 @@ def test_visual_features_are_the_set_and_the_embeddings():
 
 def test_set_features_see_only_their_own_picture():
     keypoints, scores = poses_of(COCO17)
-    one = pack(keypoints, scores[:, -1], scores[:, :-1])
+    one = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
     compute = features.get("full").compute
 
     def matrix(packed):
@@ -195,7 +198,7 @@ def test_set_features_see_only_their_own_picture():
 def test_a_duplicate_shows_as_overlap():
     keypoints, scores = poses_of(COCO17, 2)
     keypoints[1] = keypoints[0]
-    packed = pack(keypoints, np.array([0.9, 0.4]), scores[:, :-1])
+    packed = pack(GivenPoses(keypoints, np.array([0.9, 0.4]), scores[:, :-1]))
     matrix = features.get("full").compute(packed, COCO17, formulas.base_logit("score", packed))
     overlap = features.get("full").names(COCO17).index("overlap")
     assert matrix[:, overlap] == pytest.approx([0.0, 1.0])
@@ -209,7 +212,7 @@ def test_an_unknown_set_lists_the_known():
 def test_confidence_is_of_the_full_set_and_fades_with_the_echo():
     keypoints, scores = poses_of(COCO17)
     keypoints[2, 3:9] = np.nan
-    plain = pack(keypoints, scores[:, -1], scores[:, :-1])
+    plain = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
     whole = features.get("full").compute(plain, COCO17, formulas.base_logit("score", plain))
     names = features.get("full").names(COCO17)
     shared = whole[:, [names.index(name) for name in features.CONFIDENCE]]

@@ -3,6 +3,7 @@ import pytest
 
 from rcnet_rt import WeightsError, formulas
 from rcnet_rt.arrays import sigmoid
+from rcnet_rt.given import GivenPoses
 from rcnet_rt.packing import pack
 
 KEYPOINTS = np.ones((2, 4, 2))
@@ -11,7 +12,7 @@ SCORES = np.array([0.8, 0.5])
 
 
 def values(name):
-    return formulas.get(name).compute(pack(KEYPOINTS, SCORES, CONFIDENCE))
+    return formulas.get(name).compute(pack(GivenPoses(KEYPOINTS, SCORES, CONFIDENCE)))
 
 
 def test_the_formulas_by_hand():
@@ -27,19 +28,19 @@ def test_the_formulas_by_hand():
 def test_without_joint_scores_found_joints_count_as_certain():
     keypoints = KEYPOINTS.copy()
     keypoints[1, :2] = np.nan
-    packed = pack(keypoints, SCORES)
+    packed = pack(GivenPoses(keypoints, SCORES))
     assert formulas.get("score_times_confidence").compute(packed) == pytest.approx(SCORES)
     assert formulas.get("score_times_joints").compute(packed) == pytest.approx([2.4, 0.5])
 
 
 def test_an_unbounded_value_at_its_scale_is_one_half():
-    packed = pack(KEYPOINTS, SCORES, CONFIDENCE)
+    packed = pack(GivenPoses(KEYPOINTS, SCORES, CONFIDENCE))
     base = formulas.base_logit("score_times_joints", packed, scale=2.4)
     assert sigmoid(base) == pytest.approx([0.5, 1.5 / (1.5 + 2.4)])
 
 
 def test_base_logits_never_overflow():
-    packed = pack(np.ones((4, 4, 2)), np.array([0.0, 1.0, 7.0, -3.0]))
+    packed = pack(GivenPoses(np.ones((4, 4, 2)), np.array([0.0, 1.0, 7.0, -3.0])))
     for name in formulas.FORMULAS:
         assert np.isfinite(formulas.base_logit(name, packed)).all(), name
 
@@ -51,5 +52,5 @@ def test_an_unknown_formula_lists_the_known():
 
 def test_standing_keeps_the_raw_order_without_a_tie():
     scores = np.array([-50.0, -1.0, 0.0, 1e-4, 2e-4, 0.5, 1.0, 40.0, 2000.0])
-    packed = pack(np.ones((len(scores), 4, 2)), scores)
+    packed = pack(GivenPoses(np.ones((len(scores), 4, 2)), scores))
     assert (np.diff(formulas.base_logit("standing", packed)) > 0).all()

@@ -12,6 +12,7 @@ from benchmarks import generic_weights
 from rcnet_rt import Poses, Refiner, ScoreScale, refine
 from rcnet_rt.cli.refine import rescore
 from rcnet_rt.datasets.results import poses_by_image
+from rcnet_rt.given import GivenPoses
 from rcnet_rt.packing import concatenate, pack
 from rcnet_rt.ranking_set import RankingSet
 from rcnet_rt.skeletons import COCO17
@@ -149,7 +150,7 @@ def test_faulty_poses_follow_their_rule_with_a_scale():
 
 def test_packs_carry_standing_and_echo():
     scale = ScoreScale(np.array([0.0, 1.0]), np.array([4.0, 1.0]), 0.25)
-    one = pack(np.ones((2, 17, 2)), np.array([0.0, 1.0]), scale=scale)
+    one = pack(GivenPoses(np.ones((2, 17, 2)), np.array([0.0, 1.0]), scale=scale))
     both = concatenate([one, one])
     assert both.standing.tolist() == pytest.approx([4, 1, 4, 1])
     assert both.echo == 0.25

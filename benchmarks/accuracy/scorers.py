@@ -16,7 +16,7 @@ from rcnet_rt import features as feature_sets
 from rcnet_rt.arrays import sigmoid
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.labelled import Data, Split
-from rcnet_rt.packing import pack
+from rcnet_rt.packing import pack_poses
 from rcnet_rt.ranking_set import PoseTable, RankingSet, ranking_set, table
 from rcnet_rt.recipes import Recipe
 from rcnet_rt.refiner import Refiner
@@ -63,10 +63,7 @@ def mean_score(data: Data) -> Floats:
     """Return the mean score of all joints, 0 where one was not found; 1 where none are given."""
     values = np.zeros(len(data.entries))
     for item in data.poses.values():
-        p = item.poses
-        values[item.entries] = pack(p.keypoints, p.scores, p.keypoint_scores).keypoint_scores.mean(
-            1
-        )
+        values[item.entries] = pack_poses(item.poses).keypoint_scores.mean(axis=1)
     return values
 
 

@@ -24,7 +24,7 @@ from rcnet_rt.backends.torch import TorchBackend
 from rcnet_rt.datasets.jsonl import read
 from rcnet_rt.demo_data import POSES as RECORDED
 from rcnet_rt.errors import BackendError, OutputError
-from rcnet_rt.given import check, join
+from rcnet_rt.given import GivenPoses, join
 from rcnet_rt.weights_file import Weights
 
 __all__ = [
@@ -158,7 +158,7 @@ def largest_difference(backend: Backend, other: Backend, weights: Weights) -> fl
     joints = len(skeletons.get(weights.skeleton).keypoints)
     rng = np.random.default_rng(0)
     samples = [
-        check(rng.uniform(0, 500, (n, joints, 2)), rng.random(n), rng.random((n, joints)))
+        GivenPoses(rng.uniform(0, 500, (n, joints, 2)), rng.random(n), rng.random((n, joints)))
         for n in (1, 2, USUAL, MOST)
     ]
     if weights.skeleton == "coco17":
