@@ -1,17 +1,15 @@
 """An estimator over the pictures of a dataset: COCO results that survive an interruption.
 
-Until all is done, `FILE.partial` beside the output holds a header line and a line for every picture
-that is finished (JSON Lines). The same job goes on from there.
+The same job goes on with what it left, see `rcnet_rt.partial_results`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +19,9 @@ from rcnet_rt.copies import alter
 from rcnet_rt.datasets.coco import Dataset, GroundTruth, Image
 from rcnet_rt.datasets.pose_objects import signals_of
 from rcnet_rt.datasets.results import Entry, write_results
-from rcnet_rt.errors import DatasetError, EstimatorError, OutputError
+from rcnet_rt.errors import DatasetError, EstimatorError
 from rcnet_rt.estimators import EmbeddingEstimator, Estimator
+from rcnet_rt.partial_results import Partial, partial_path
 from rcnet_rt.poses import Poses
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.second_look import SecondLook
@@ -31,11 +30,9 @@ from rcnet_rt.video.pictures import read_picture
 __all__ = [
     "FLOOR",
     "Job",
-    "Partial",
     "Pictures",
     "entries_of",
     "find_pictures",
-    "partial_path",
     "predict",
     "predict_split",
 ]
@@ -49,7 +46,7 @@ FOUND = 2.0  # third value of a joint where the estimator gives no confidence: a
 
 @dataclass(frozen=True)
 class Job:
-    """What is predicted; only an equal job goes on with a partial file.
+    """What is predicted; only an equal job goes on with partial results.
 
     Attributes:
         model: what --model said, a path made absolute.
@@ -74,7 +71,7 @@ class Job:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What a partial file says of it: the model's path whatever folder it is seen from."""
+        """What partial results say of it: the model's path whatever folder it is seen from."""
         path = Path(self.model)
         return asdict(self) | {"model": str(path.resolve()) if path.exists() else self.model}
 
@@ -120,100 +117,6 @@ def _path(dataset: Dataset, image: Image) -> Path | None:
         return dataset.picture(image)
     except DatasetError:
         return None
-
-
-def partial_path(out: Path) -> Path:
-    """Return where the pictures that are done are kept until all are.
-
-    >>> partial_path(Path("out/results.json.gz")).name
-    'results.json.gz.partial'
-    """
-    return out.with_name(f"{out.name}.partial")
-
-
-class Partial:
-    """The pictures that are done, on disk; continues what an equal job left. A context manager.
-
-    Attributes:
-        path: the file; it is there from the first picture on.
-        done: entries by image id.
-
-    Raises:
-        DatasetError: the file belongs to another job, or is no partial file.
-        OutputError: it cannot be read or written.
-    """
-
-    def __init__(self, path: Path, job: Job) -> None:
-        self.path = path
-        self.done: dict[int, list[Entry]] = {}
-        self._job = job
-        self._file: BinaryIO | None = None
-        try:
-            self._whole = self._read() if path.exists() else 0
-        except OSError as error:
-            raise self._failed(error) from error
-
-    def __enter__(self) -> Partial:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def add(self, image_id: int, entries: list[Entry]) -> None:
-        """Keep the entries of a picture that is done.
-
-        Raises:
-            OutputError: the file cannot be written.
-        """
-        try:
-            if self._file is None:
-                self._file = self.path.open("ab")
-                self._file.truncate(self._whole)  # a line that was cut off is done again
-                if self._whole == 0:
-                    self._file.write(_line(self._job.record))
-            self._file.write(_line({"image_id": image_id, "entries": entries}))
-            self._file.flush()
-        except OSError as error:
-            raise self._failed(error) from error
-        self.done[image_id] = entries
-
-    def _read(self) -> int:
-        """Take up what is done; return how many bytes of the file are whole lines."""
-        lines = self.path.read_bytes().splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith(b"\n")]
-        if not whole:
-            return 0
-        try:
-            header = json.loads(whole[0])
-            for record in map(json.loads, whole[1:]):
-                self.done[record["image_id"]] = record["entries"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise DatasetError(
-                f"{self.path} is damaged or no partial file; delete it to predict from the start"
-            ) from error
-        if header != self._job.record:
-            raise DatasetError(
-                f"{self.path} belongs to another job ({_in_words(header)}); delete it to predict "
-                "from the start, or choose another output"
-            )
-        return sum(map(len, whole))
-
-    def _failed(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"{self.path} cannot be written ({error.strerror or error}); the folder of the output "
-            "must exist, be writable and have space"
-        )
-
-
-def _line(value: dict[str, Any]) -> bytes:
-    return json.dumps(value).encode() + b"\n"
-
-
-def _in_words(header: Any) -> str:
-    if not isinstance(header, dict):
-        return str(header)
-    return ", ".join(f"{name} {value}" for name, value in header.items())
 
 
 def predict(
@@ -324,7 +227,7 @@ def predict_split(
         on_picture: called with the image id of each picture that is done.
 
     Raises:
-        DatasetError: no pictures, or the partial file of another job.
+        DatasetError: no pictures, or the partial results of another job.
         EstimatorError: the model cannot be loaded or fails, see `predict`.
         SourceError: a picture is damaged.
         OutputError: the results cannot be written.
@@ -335,7 +238,7 @@ def predict_split(
             "model"
         )
     pictures = find_pictures(dataset, job.split, limit)
-    with Partial(partial_path(out), job) as partial:
+    with Partial(partial_path(out), job.record) as partial:
         left = [image for image in pictures.paths if image not in partial.done]
         if on_start is not None:
             on_start(pictures, len(pictures.paths) - len(left))

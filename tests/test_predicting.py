@@ -12,9 +12,10 @@ from rcnet_rt import estimators, skeletons
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import poses_by_image, read_results
-from rcnet_rt.errors import DatasetError, EstimatorError, OutputError, SourceError
+from rcnet_rt.errors import DatasetError, EstimatorError, SourceError
+from rcnet_rt.partial_results import partial_path
 from rcnet_rt.poses import Poses
-from rcnet_rt.predicting import Job, entries_of, find_pictures, partial_path, predict_split
+from rcnet_rt.predicting import Job, entries_of, find_pictures, predict_split
 from rcnet_rt.skeletons import COCO17
 from rcnet_rt.video.frame import Image
 from tests.synthetic_coco import make_content, write_dataset
@@ -145,28 +146,12 @@ def test_an_interrupted_run_goes_on(coco: Path, tmp_path: Path, use) -> None:
     assert not partial_path(out).exists()
 
 
-@pytest.mark.parametrize(
-    ("model", "floor"), [("other", 0.001), ("any", 0.1)], ids=["model", "floor"]
-)
-def test_the_partial_file_of_another_job(
-    coco: Path, tmp_path: Path, use, model: str, floor: float
-) -> None:
-    out = tmp_path / "out.json"
+def test_another_floor_is_another_job(coco: Path, tmp_path: Path, use) -> None:
     use(Counting(stop_at=7))
     with pytest.raises(KeyboardInterrupt):
-        predict_split(Dataset(coco), JOB, out)
-    before = partial_path(out).read_bytes()
-    with pytest.raises(DatasetError, match=r"out\.json\.partial belongs to another job \(model an"):
-        predict_split(Dataset(coco), Job(model, "val2017", floor), out)
-    assert partial_path(out).read_bytes() == before
-
-
-@pytest.mark.parametrize("content", [b"nonsense\n", b'{"model": 1}\n[]\n'])
-def test_a_damaged_partial_file(coco: Path, tmp_path: Path, use, content: bytes) -> None:
-    use(Counting())
-    partial_path(tmp_path / "out.json").write_bytes(content)
-    with pytest.raises(DatasetError, match="damaged or no partial file; delete it"):
         predict_split(Dataset(coco), JOB, tmp_path / "out.json")
+    with pytest.raises(DatasetError, match="belongs to another job"):
+        predict_split(Dataset(coco), replace(JOB, floor=0.1), tmp_path / "out.json")
 
 
 def test_a_model_that_does_not_load_leaves_nothing(coco: Path, tmp_path: Path) -> None:
@@ -189,12 +174,6 @@ def test_a_damaged_picture_keeps_what_is_done(coco: Path, tmp_path: Path, use) -
     with pytest.raises(SourceError, match="empty or damaged"):
         predict_split(Dataset(coco), JOB, tmp_path / "out.json")
     assert len(partial_path(tmp_path / "out.json").read_bytes().splitlines()) == 3
-
-
-def test_a_missing_folder_is_a_sentence(coco: Path, tmp_path: Path, use) -> None:
-    use(Counting())
-    with pytest.raises(OutputError, match="must exist"):
-        predict_split(Dataset(coco), JOB, tmp_path / "nowhere" / "out.json")
 
 
 def test_a_model_that_is_a_path_is_the_same_from_everywhere(

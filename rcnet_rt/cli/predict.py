@@ -13,7 +13,8 @@ from rcnet_rt.cli.progress import progress_bar
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import RcnetError
-from rcnet_rt.predicting import FLOOR, Job, Pictures, partial_path
+from rcnet_rt.partial_results import partial_path
+from rcnet_rt.predicting import FLOOR, Job, Pictures
 from rcnet_rt.video.sink import check_output_file
 
 __all__ = ["predict"]
