@@ -23,6 +23,7 @@ from rcnet_rt.datasets.results import ImagePoses, with_scores
 from rcnet_rt.features import CAUTION, RELATED
 from rcnet_rt.formulas import STANDING
 from rcnet_rt.labelled import Data
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.operating_points import best_f1_threshold, precision_threshold
 from rcnet_rt.packing import PackedPoses, pack_poses
 from rcnet_rt.ranking_set import RankingSet, ranking_set, table
@@ -30,7 +31,6 @@ from rcnet_rt.recipes import Recipe
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.score_scale import UNKNOWN_ECHO, ScoreScale
 from rcnet_rt.training import train
-from rcnet_rt.weights_file import Weights
 
 Floats = npt.NDArray[np.float64]
 

@@ -21,9 +21,9 @@ from rcnet_rt.backends import missing
 from rcnet_rt.backends.onnx import Session
 from rcnet_rt.backends.onnx_graph import network_graph
 from rcnet_rt.benchmarking import latencies, present_backends, some_poses
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.poses import Poses
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.weights_file import Weights
 
 COUNTS = (1, 5, 20, 100)
 BLOCK = 200  # calls in a turn

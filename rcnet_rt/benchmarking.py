@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from rcnet_rt import backends
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.poses import Poses
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["latencies", "present_backends", "some_poses"]
 

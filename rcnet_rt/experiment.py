@@ -20,12 +20,12 @@ from rcnet_rt.copies import CopyPoses
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.labelled import Data, Split
 from rcnet_rt.metrics import TRUE_POSITIVE, ranking_accuracy
+from rcnet_rt.model_weights import DEFAULT_FLOOR, Weights
 from rcnet_rt.packing import concatenate
 from rcnet_rt.ranking_set import PoseTable, RankingSet, ranking_set, table
 from rcnet_rt.recipes import Recipe
 from rcnet_rt.score_convention import ScoreConvention
 from rcnet_rt.training import Epoch, score, train
-from rcnet_rt.weights_file import DEFAULT_FLOOR, Weights
 
 __all__ = ["Progress", "embedding_size", "fit"]
 

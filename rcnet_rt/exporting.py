@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rcnet_rt import __version__, skeletons
 from rcnet_rt.errors import OutputError
-from rcnet_rt.weights_file import Weights
+from rcnet_rt.model_weights import Weights
 
 __all__ = ["export_onnx", "notes_of"]
 

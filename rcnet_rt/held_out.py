@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from rcnet_rt import calibration
 from rcnet_rt.labelled import Data, Split
+from rcnet_rt.model_weights import DEFAULT_THRESHOLD, Weights
 from rcnet_rt.operating_points import best_f1_threshold, precision_threshold
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.step import BELOW_FLOOR
-from rcnet_rt.weights_file import DEFAULT_THRESHOLD, Weights
 
 __all__ = [
     "HeldOut",

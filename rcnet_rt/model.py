@@ -20,7 +20,7 @@ from rcnet_rt.errors import BackendError, WeightsError
 from rcnet_rt.model_config import CLIP, NetworkConfig
 
 if TYPE_CHECKING:
-    from rcnet_rt.weights_file import Weights
+    from rcnet_rt.model_weights import Weights
 
 __all__ = ["Linear", "Network", "RCNet", "ScoreNet", "build", "from_weights", "on_device"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from rcnet_rt import __version__
 from rcnet_rt.evaluation import Comparison, Evaluation
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.recipes import Recipe
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["MOST_IMAGES", "card", "record"]
 

@@ -14,9 +14,9 @@ from rcnet_rt.arrays import Array, is_torch, namespace
 from rcnet_rt.backends import Backend, open_backend
 from rcnet_rt.errors import BackendError, PosesError
 from rcnet_rt.given import OPTIONAL, GivenPoses, check, join
+from rcnet_rt.model_weights import Weights, formula
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_scale import ScoreScale
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["OnError", "Refiner", "refine"]
 
@@ -252,7 +252,7 @@ def find_weights(name: str) -> Weights:
     for choice in ("generic", "yolo-pose"):
         if choice in shipped:
             return weights_file.load(shipped[choice])
-    return weights_file.formula("score_times_confidence")
+    return formula("score_times_confidence")
 
 
 @lru_cache(maxsize=8)

@@ -31,9 +31,9 @@ from rcnet_rt.held_out import HeldOut, calibrate, hold_out
 from rcnet_rt.labelled import Data, Split, fold_splits, fraction_split
 from rcnet_rt.metrics import expected_calibration_error
 from rcnet_rt.model_card import card, record
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.recipes import Recipe
 from rcnet_rt.skeletons import COCO17
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["HoldOut", "Outcome", "Run", "load_data", "train_run"]
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.errors import WeightsError
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.poses import Poses
-from rcnet_rt.weights_file import Weights
 
 __all__ = [
     "ABOVE_0",

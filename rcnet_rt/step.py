@@ -11,8 +11,8 @@ from rcnet_rt import features as feature_sets
 from rcnet_rt import formulas, skeletons
 from rcnet_rt.arrays import Array, namespace, sigmoid
 from rcnet_rt.given import GivenPoses
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.packing import PackedPoses, fill, set_apart
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["BELOW_FLOOR", "Network", "refined_scores"]
 

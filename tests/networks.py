@@ -9,7 +9,7 @@ from rcnet_rt import features, skeletons
 from rcnet_rt.calibration import Calibration
 from rcnet_rt.model import build
 from rcnet_rt.model_config import NetworkConfig
-from rcnet_rt.weights_file import Weights
+from rcnet_rt.model_weights import Weights
 
 KINDS = [
     ("attention", "paper"),

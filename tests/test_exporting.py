@@ -12,6 +12,7 @@ import pytest
 from rcnet_rt import OutputError, Refiner, WeightsError, weights_file
 from rcnet_rt.cli import main
 from rcnet_rt.exporting import export_onnx
+from rcnet_rt.model_weights import formula
 from rcnet_rt.poses import SIGNALS
 from tests.conftest import ROOT
 from tests.networks import random_weights
@@ -97,7 +98,7 @@ def test_the_command_writes_it_and_the_example_reads_it(tmp_path):
 
 def test_faults_are_told(tmp_path):
     with pytest.raises(WeightsError, match="formula"):
-        export_onnx(weights_file.formula("score"), tmp_path / "file.onnx")
+        export_onnx(formula("score"), tmp_path / "file.onnx")
     with pytest.raises(OutputError, match="cannot write"):
         export_onnx(random_weights(), Path("/nowhere/file.onnx"))
     assert not list(tmp_path.iterdir())

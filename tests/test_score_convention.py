@@ -12,6 +12,7 @@ from rcnet_rt import weights_file
 from rcnet_rt.cli.scoring import load_scoring
 from rcnet_rt.datasets.results import poses_by_image, read_results
 from rcnet_rt.errors import WeightsError
+from rcnet_rt.model_weights import formula
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_convention import (
     ABOVE_0,
@@ -108,7 +109,7 @@ def test_refusals(made_for: str, given: tuple, refusals: tuple) -> None:
 
 def test_a_formula_takes_any_scores() -> None:
     given = ScoreConvention(ANY_SIGN, NO_JOINTS)
-    check_convention(weights_file.formula("score"), given, "it")
+    check_convention(formula("score"), given, "it")
 
 
 def test_shipped_weights_say_their_convention_in_words_that_are_understood() -> None:

@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -200,18 +200,6 @@ def test_names_paths_and_formulas_are_found(path, tmp_path):
         load_weights("nobody")
     with pytest.raises(WeightsError, match="no weights file at"):
         load_weights(str(tmp_path / "gone.safetensors"))
-
-
-def test_thresholds_by_name_and_number():
-    weights = random_weights()
-    assert weights.threshold("auto") == 0.4
-    assert weights.threshold("p95") == 0.7
-    assert weights.threshold("0.25") == weights.threshold(0.25) == 0.25
-    for bad in (7, -0.1, "nan"):
-        with pytest.raises(WeightsError, match=r"in \[0, 1\]"):
-            weights.threshold(bad)
-    with pytest.raises(WeightsError, match="no threshold 'p95'"):
-        replace(weights, thresholds={}).threshold("p95")
 
 
 def test_shipped_weights_load_and_run():

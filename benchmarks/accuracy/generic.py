@@ -16,10 +16,10 @@ import numpy.typing as npt
 from benchmarks.accuracy.scorers import Settled
 from rcnet_rt.datasets.results import with_scores
 from rcnet_rt.labelled import Data
+from rcnet_rt.model_weights import DEFAULT_FLOOR
 from rcnet_rt.ranking_set import RankingSet
 from rcnet_rt.recipes import Recipe
 from rcnet_rt.training import score, train
-from rcnet_rt.weights_file import DEFAULT_FLOOR
 
 __all__ = ["quantiles", "relative", "universal_formula"]
 

@@ -16,12 +16,12 @@ from rcnet_rt import features as feature_sets
 from rcnet_rt.arrays import sigmoid
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.labelled import Data, Split
+from rcnet_rt.model_weights import DEFAULT_FLOOR
 from rcnet_rt.packing import pack_poses
 from rcnet_rt.ranking_set import PoseTable, RankingSet, ranking_set, table
 from rcnet_rt.recipes import Recipe
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.training import score, train
-from rcnet_rt.weights_file import DEFAULT_FLOOR
 
 __all__ = [
     "Settled",

@@ -9,7 +9,7 @@ from typing import Protocol
 from rcnet_rt.arrays import Array
 from rcnet_rt.errors import BackendError
 from rcnet_rt.given import GivenPoses
-from rcnet_rt.weights_file import Weights
+from rcnet_rt.model_weights import Weights
 
 __all__ = ["NAMES", "Backend", "auto", "missing", "open_backend"]
 

@@ -13,8 +13,8 @@ import onnxruntime
 from rcnet_rt.arrays import Array
 from rcnet_rt.backends.onnx_graph import network_graph, step_graph
 from rcnet_rt.given import ARRAYS, GivenPoses
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.step import refined_scores
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["OnnxBackend", "Session"]
 

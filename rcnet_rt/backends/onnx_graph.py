@@ -17,10 +17,10 @@ from rcnet_rt.backends.onnx_network import TracedNetwork
 from rcnet_rt.backends.onnx_tracing import Graph
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.given import GivenPoses
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.packing import extent
 from rcnet_rt.poses import SIGNALS
 from rcnet_rt.step import refined_scores
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["exported_graph", "network_graph", "step_graph"]
 

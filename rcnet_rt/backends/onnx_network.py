@@ -12,7 +12,7 @@ from rcnet_rt import features
 from rcnet_rt.arrays import namespace
 from rcnet_rt.backends.onnx_tracing import TracedArray
 from rcnet_rt.model_config import CLIP
-from rcnet_rt.weights_file import Weights
+from rcnet_rt.model_weights import Weights
 
 __all__ = ["TracedNetwork"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rcnet_rt.arrays import Array
 from rcnet_rt.given import GivenPoses
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.step import refined_scores
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["FormulaBackend"]
 

@@ -25,7 +25,7 @@ from rcnet_rt.datasets.jsonl import read
 from rcnet_rt.demo_data import POSES as RECORDED
 from rcnet_rt.errors import BackendError, OutputError
 from rcnet_rt.given import GivenPoses, join
-from rcnet_rt.weights_file import Weights
+from rcnet_rt.model_weights import Weights
 
 __all__ = [
     "MOST",

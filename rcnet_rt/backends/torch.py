@@ -9,8 +9,8 @@ from rcnet_rt import model
 from rcnet_rt.arrays import Array, as_tensor
 from rcnet_rt.backends.cuda_graphs import CudaGraphs
 from rcnet_rt.given import GivenPoses
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.step import refined_scores
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["TorchBackend"]
 

@@ -15,9 +15,9 @@ from rcnet_rt.backends.triton_kernel import refine_frame
 from rcnet_rt.calibration import Calibration
 from rcnet_rt.given import GivenPoses
 from rcnet_rt.model_config import CLIP
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.packing import LARGEST
 from rcnet_rt.step import BELOW_FLOOR
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["TritonBackend"]
 

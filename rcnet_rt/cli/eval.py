@@ -31,12 +31,12 @@ from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import Evaluation, compare
 from rcnet_rt.evaluation_rows import LEGEND
 from rcnet_rt.labelled import Data
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.report.folder import PAGE, check_folder
 from rcnet_rt.report.page import Subject, write_report
 from rcnet_rt.report.png import require_packages
 from rcnet_rt.video.sink import check_output_file
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["eval_command", "judge", "load_data", "part", "trained_on"]
 

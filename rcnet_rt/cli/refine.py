@@ -22,13 +22,13 @@ from rcnet_rt.datasets.results import (
     write_results,
 )
 from rcnet_rt.errors import DatasetError, WeightsError
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.poses import Poses
 from rcnet_rt.refiner import OnError, Refiner
 from rcnet_rt.score_convention import ScoreConvention, check_convention
 from rcnet_rt.score_scale import ScoreScale
 from rcnet_rt.skeletons import Skeleton
 from rcnet_rt.video.sink import check_output_file
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["load_refiner", "refine", "refine_pictures", "rescore"]
 

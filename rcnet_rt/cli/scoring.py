@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rcnet_rt import skeletons
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.estimators import Estimator
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_convention import check_convention
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["RAW_THRESHOLD", "Scoring", "load_scoring"]
 

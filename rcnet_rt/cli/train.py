@@ -23,6 +23,7 @@ from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation import Comparison, Evaluation
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.predicting import Job
 from rcnet_rt.recipes import PRESETS, Recipe
 from rcnet_rt.report.folder import PAGE, check_folder
@@ -31,7 +32,6 @@ from rcnet_rt.report.png import encode, require_packages
 from rcnet_rt.report.tensorboard import EventFiles
 from rcnet_rt.report.training_curves import read_log, training_curves
 from rcnet_rt.runs import HoldOut, Run, load_data, train_run
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["train"]
 

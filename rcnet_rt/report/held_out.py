@@ -10,8 +10,8 @@ from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation import compare
 from rcnet_rt.held_out import HeldOut
 from rcnet_rt.labelled import Data
+from rcnet_rt.model_weights import Weights
 from rcnet_rt.report.page import Subject, write_report
-from rcnet_rt.weights_file import Weights
 
 __all__ = ["write_held_out_report"]
 
