@@ -235,6 +235,24 @@ def test_bad_input(
     assert {path: path.stat().st_mtime_ns for path in place.rglob("*")} == there
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "missing.mp4"),
+        ("predict", "--coco", "missing", "--out", "a.json"),
+        ("train", "--coco", "missing"),
+    ],
+)
+def test_a_model_that_is_a_program_is_announced(
+    place: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    (place / "mine.pt").touch()
+    assert run(*command, "--model", "mine.pt") == 1
+    note, error = capsys.readouterr().err.splitlines()
+    assert note.startswith("Note: mine.pt is a pickle, that is, a program: ")
+    assert error.startswith("Error: ")
+
+
 def test_a_failure_in_mid_stream_keeps_what_was_done(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

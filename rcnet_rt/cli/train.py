@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rcnet_rt import experiment, features, losses, predicting, skeletons
-from rcnet_rt.cli.options import dataset_options, debug_option
+from rcnet_rt.cli.options import dataset_options, debug_option, model_option
 from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_bytes
@@ -47,11 +47,9 @@ Report = Callable[[experiment.Progress], None]
     help="COCO results of the estimator, plain or .gz; repeat for several. Without it --model "
     "predicts first.",
 )
-@click.option(
-    "--model",
-    default="yolo-pose",
-    show_default=True,
-    help="The estimator that predicts where there are no --predictions.",
+@model_option(
+    "The estimator that predicts where there are no --predictions. A .pt file is a program: load "
+    "only those you trust."
 )
 @click.option(
     "--copies",
