@@ -216,15 +216,25 @@ def _label(person: dict, width: int, height: int) -> str:
     return " ".join(f"{value:.6f}" for value in (0, *np.clip(box, 0, 1), *joints.ravel()))
 
 
-def test_val(model: Any, shared_data: Path, tmp_path: Path) -> None:
-    pictures = find_pictures(Dataset(shared_data / "coco"), SPLIT, 8).paths
+@pytest.fixture
+def pictures(shared_data: Path) -> dict[int, Path]:
+    return find_pictures(Dataset(shared_data / "coco"), SPLIT, 8).paths
+
+
+@pytest.fixture
+def val(model: Any, pictures: dict[int, Path], shared_data: Path, tmp_path: Path) -> Any:
+    """Validates the model on the pictures; returns what it wrote, and its metrics."""
     data = yolo_dataset(tmp_path / "data", pictures, shared_data)
 
-    def val(name: str) -> tuple[list[dict], Any]:
+    def run(name: str, conf: float = 0.001) -> tuple[list[dict], Any]:
         options = {"project": str(tmp_path), "name": name, "plots": False, "save_json": True}
-        metrics = model.val(data=str(data), verbose=False, **options)
+        metrics = model.val(data=str(data), conf=conf, verbose=False, **options)
         return read_results(tmp_path / name / "predictions.json"), metrics
 
+    return run
+
+
+def test_val(model: Any, val: Any) -> None:
     before, raw = val("raw")
     attach(model, ALONE)
     after, refined = val("refined")
@@ -232,6 +242,24 @@ def test_val(model: Any, shared_data: Path, tmp_path: Path) -> None:
     # The file is rounded: boxes to 3 places, scores to 5; what was refined was not.
     np.testing.assert_allclose(scores_of(after), refine_file(before), atol=2e-3)
     assert raw.pose.map != refined.pose.map
+
+
+def test_val_sees_the_candidates_that_predict_sees(
+    model: Any, val: Any, pictures: dict[int, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = random_weights("mlp", "signals")
+    monkeypatch.setattr(weights_file, "find", lambda _: weights)
+    attach(model)
+    judged = poses_by_image(val("refined", conf=0.05)[0], COCO17)
+    got, expected = [], []
+    for image, path in pictures.items():
+        (result,) = predict(model, str(path))
+        keypoints = judged[image].poses.keypoints
+        distance = np.abs(poses_from_result(result).keypoints[:, None] - keypoints).max(axis=(2, 3))
+        assert (distance.min(axis=1) < 2).all()  # pixels: they scale pictures a little differently
+        got += judged[image].poses.scores[distance.argmin(axis=1)].tolist()
+        expected += result.boxes.conf.tolist()
+    np.testing.assert_allclose(got, expected, atol=0.01)  # a picture's edge; 1e-5 elsewhere
 
 
 def test_what_is_no_pose_model(model: Any) -> None:

@@ -74,8 +74,7 @@ def attach(
     """Make a YOLO-Pose model give refined scores from now on, and return it.
 
     `results.boxes.conf` of predict, stream=True and track is refined, `results.boxes.raw_conf` is
-    what the model said; `val` judges refined scores (without the
-    consensus of candidates, which it does not show) and writes them to predictions.json. A pose
+    what the model said; `val` judges refined scores and writes them to predictions.json. A pose
     with a faulty number keeps its raw score. Attaching again replaces what was attached.
 
     Args:
@@ -161,12 +160,16 @@ class _Door:
         """Refine what this validator will judge; a training's own checks keep the raw scores."""
         if validator.training:
             return
-        judge = validator.update_metrics
+        judge, stand_in = validator.update_metrics, _StandIn(validator)
+        raw = RawPredictions(stand_in)
 
         def refine_and_judge(predictions: Any, batch: Any) -> None:
+            stand_in.postprocess(stand_in.said, batch["img"], None)
             for index, prediction in enumerate(predictions):
                 result = _result(prediction, batch, index)
-                prediction["conf"] = self._refined(poses_from_result(result), result)
+                consensus = self._consensus(raw, _as_seen(prediction, batch), index)
+                poses = replace(poses_from_result(result), consensus=consensus)
+                prediction["conf"] = self._refined(poses, result)
             judge(predictions, batch)
 
         validator.update_metrics = refine_and_judge
@@ -184,12 +187,42 @@ class _Door:
         return torch.as_tensor(scores.copy(), device=result.boxes.data.device)
 
 
+class _StandIn:
+    """A validator in a predictor's place, for `RawPredictions`."""
+
+    def __init__(self, validator: Any) -> None:
+        self.model = validator  # which has the names and the shape of the keypoints, too
+        self.said: Any = None
+        self._suppress = validator.postprocess
+        validator.postprocess = self._keep_and_suppress
+
+    def postprocess(self, predictions: Any, pictures: Any, originals: Any) -> None:
+        """Do nothing more: what was said is suppressed already."""
+
+    def _keep_and_suppress(self, predictions: Any) -> Any:
+        said = predictions[0] if isinstance(predictions, (list, tuple)) else predictions
+        self.said = said.clone()  # suppression may change it in place
+        return self._suppress(predictions)
+
+
 def _result(prediction: Any, batch: Any, index: int) -> Results:
     """Return a validator's prediction in pixels of the picture itself, as `predict` would."""
     shape, padding = batch["ori_shape"][index], batch["ratio_pad"][index]
     size = batch["img"].shape[2:]
     boxes = ops.scale_boxes(size, prediction["bboxes"].clone(), shape, ratio_pad=padding)
     keypoints = ops.scale_coords(size, prediction["keypoints"].clone(), shape, ratio_pad=padding)
+    return _results(shape, boxes, keypoints, prediction)
+
+
+def _as_seen(prediction: Any, batch: Any) -> Results:
+    """Return a validator's prediction in pixels of what the network saw."""
+    size = tuple(batch["img"].shape[2:])
+    boxes = ops.clip_boxes(prediction["bboxes"].clone(), size)
+    keypoints = ops.clip_coords(prediction["keypoints"].clone(), size)
+    return _results(size, boxes, keypoints, prediction)
+
+
+def _results(shape: tuple[int, ...], boxes: Any, keypoints: Any, prediction: Any) -> Results:
     columns = [boxes, prediction["conf"][:, None], prediction["cls"][:, None]]
     blank = np.broadcast_to(np.uint8(0), (*shape, 3))
     return Results(blank, "", {}, boxes=torch.cat(columns, dim=1), keypoints=keypoints)
