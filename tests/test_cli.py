@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -26,7 +23,6 @@ from rcnet_rt.video.frame import Image
 from rcnet_rt.video.sink import VideoSink
 
 FRAMES = 6
-ENTRY = [sys.executable, "-c", "from rcnet_rt.cli import main; main()"]
 
 
 @pytest.fixture
@@ -290,30 +286,6 @@ def test_help_is_quick_and_loads_nothing_heavy(capsys: pytest.CaptureFixture[str
     assert run("--version") == 0
     assert run("demo", "--help") == 0
     assert "rcnet-demo" in capsys.readouterr().out
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals differ")
-def test_an_interrupt_leaves_files_that_can_be_read(place: Path) -> None:
-    lines = (place / "poses.jsonl").read_text().splitlines()
-    (place / "long.jsonl").write_text("\n".join(lines[:2] + [lines[1]] * 3000))
-    with VideoSink(place / "long.mp4", (640, 480), Fraction(30), Fraction(1, 30)) as sink:
-        for index in range(900):
-            sink.write(np.zeros((480, 640, 3), np.uint8), Fraction(index, 30))
-    command = [*ENTRY, "long.mp4", "--model", "replay:long.jsonl", "--json", "a.jsonl"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        partial, deadline = place / ".a.partial.jsonl", time.monotonic() + 60
-        while not (partial.exists() and partial.stat().st_size > 50_000):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    written = len(times(place / "long_rcnet.mp4"))
-    assert 0 < written < 900
-    assert len(list(read_lines(place / "a.jsonl"))) == written
-    assert f"Stopped after {written} frames" in err
-    assert not list(place.glob(".*"))
 
 
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:

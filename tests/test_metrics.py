@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from itertools import combinations
 
 import numpy as np
@@ -44,14 +43,13 @@ def test_ranking_accuracy_equals_a_plain_loop(table: np.ndarray) -> None:
     assert ranking_accuracy(scores, oks) == pytest.approx(found, nan_ok=True)
 
 
-def test_ranking_accuracy_of_many_poses_is_quick() -> None:
+def test_ranking_accuracy_of_many_poses() -> None:
+    """Pair by pair it would be minutes, or 29 GB."""
     rng = np.random.default_rng(0)
     oks = rng.random(60_000)
-    start = time.perf_counter()
     assert ranking_accuracy(oks**3, oks) == 1
     assert ranking_accuracy(-oks, oks) == 0
     assert ranking_accuracy(rng.random(60_000), oks) == pytest.approx(0.5, abs=0.01)
-    assert time.perf_counter() - start < 5
 
 
 def test_pearson() -> None:

@@ -29,7 +29,7 @@ class Script:
 
     def __init__(self, *items: Frame | Gap, pause: float = 0.0) -> None:
         self._items, self._pause = items, pause
-        self.given = 0
+        self.given, self.count = 0, len(items)
 
     def __iter__(self) -> Iterator[Frame | Gap]:
         for item in self._items:
@@ -47,12 +47,25 @@ class Still:
 
     name, family, skeleton = "still", "yolo-pose", COCO17
 
-    def __init__(self, poses: Poses, seconds: float = 0.0) -> None:
-        self._poses, self._seconds = poses, seconds
+    def __init__(self, poses: Poses) -> None:
+        self._poses = poses
 
     def estimate(self, image_bgr: Image) -> Poses:
-        time.sleep(self._seconds)
         return self._poses
+
+
+class Slow(Still):
+    """Is done with a picture when its source has given ten more items, or all."""
+
+    def __init__(self, poses: Poses, source: Script) -> None:
+        super().__init__(poses)
+        self._source = source
+
+    def estimate(self, image_bgr: Image) -> Poses:
+        until = min(self._source.given + 10, self._source.count)
+        while self._source.given < until:
+            time.sleep(0.001)
+        return super().estimate(image_bgr)
 
 
 class Memory:
@@ -125,10 +138,10 @@ def test_max_frames_asks_for_no_more(random_poses: Poses) -> None:
 
 
 def test_realtime_drops_what_is_old(random_poses: Poses) -> None:
-    """A camera at 500 fps and a model at 50: the model always gets the newest picture."""
+    """A camera that is ten times as fast as the model, which always gets the newest picture."""
     count, telemetry = 100, Telemetry()
     source = Script(*map(frame, range(count - 1)), GAP, frame(count - 1), pause=0.002)
-    stages = [estimate(Still(random_poses, seconds=0.02))]
+    stages = [estimate(Slow(random_poses, source))]
     results = list(process(source, stages, telemetry, realtime=True))
     indices = [result.frame.index for result in results if isinstance(result, Result)]
     assert indices == sorted(set(indices))
@@ -140,7 +153,7 @@ def test_realtime_drops_what_is_old(random_poses: Poses) -> None:
 
 def test_realtime_counts_the_frames_that_were_used(random_poses: Poses) -> None:
     source = Script(*map(frame, range(1000)), pause=0.001)
-    stages = [estimate(Still(random_poses, seconds=0.005))]
+    stages = [estimate(Slow(random_poses, source))]
     results = process(source, stages, Telemetry(), realtime=True, max_frames=3)
     assert len(list(results)) == 3
     assert source.given < 1000
