@@ -19,7 +19,7 @@ def test_both_run_over_the_same_video(shared_data: Path, tmp_path: Path) -> None
     results = json.loads((tmp_path / "a.json").read_text())
     assert results["frames"] == 5
     assert results["ratio"] == pytest.approx(
-        results["rcnet_rt_fps"] / results["ultralytics_fps"], rel=0.01
+        results["rcnet_rt_fps"] / results["ultralytics_fps"], rel=0.05
     )
     assert 0 < results["refine_share"] < 1
     assert [stage["count"] for stage in results["stages"]] == [5] * 5
