@@ -138,14 +138,12 @@ def _groups(recipe: Recipe, network: Network) -> list[dict[str, Any]]:
 
 
 def _vector(parameters: list[nn.Parameter]) -> nn.Parameter:
-    """Make parameters, and their gradients, parts of one vector: one call steps all of them."""
+    """Make parameters parts of one vector: one call steps all of them."""
     vector = nn.Parameter(torch.cat([parameter.detach().ravel() for parameter in parameters]))
-    vector.grad = torch.zeros_like(vector)
     start = 0
     for parameter in parameters:
         place = slice(start, start + parameter.numel())
         parameter.data = vector.detach()[place].view_as(parameter)
-        parameter.grad = vector.grad[place].view_as(parameter)
         start = place.stop
     return vector
 
@@ -231,6 +229,7 @@ class _State:
     def __init__(self, recipe: Recipe, network: Network) -> None:
         self.recipe, self.network, self.averaged = recipe, network, deepcopy(network)
         groups = _groups(recipe, network)
+        self.parameters = [parameter for group in groups for parameter in group["params"]]
         self.vectors = [_vector(group["params"]) for group in groups]
         for group, vector in zip(groups, self.vectors, strict=True):
             group["params"] = [vector]
@@ -243,8 +242,11 @@ class _State:
         warmth = min(1.0, self.steps / max(self.recipe.warmup_steps, 1))
         for group in self.optimizer.param_groups:
             group["lr"] = warmth * group["peak"]
-        self.optimizer.zero_grad(set_to_none=False)
-        loss.backward()  # type: ignore[no-untyped-call]
+        gradients = torch.autograd.grad(loss, self.parameters)
+        whole = torch.cat([gradient.ravel() for gradient in gradients])
+        parts = torch.split(whole, [len(vector) for vector in self.vectors])
+        for vector, part in zip(self.vectors, parts, strict=True):
+            vector.grad = part
         self.optimizer.step()
         if self.recipe.average > 0:
             # The first step starts the running mean.

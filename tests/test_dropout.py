@@ -55,12 +55,12 @@ def test_feed_forward_equals_autograd(share, monkeypatch):
     values = torch.randn(7, 5, dtype=torch.float64, requires_grad=True)
     first, second = nn.Linear(5, 12).double(), nn.Linear(12, 5).double()
     leaves = [values, *first.parameters(), *second.parameters()]
-    mask, scale = dropout._mask(torch.empty(7, 12, dtype=torch.float64), share)
-    masks = iter(mask.split(5, dim=1))
+    mask, scale = dropout._mask(torch.empty(12, 7, dtype=torch.float64), share)
+    masks = iter(mask.split(5))
     monkeypatch.setattr(dropout, "_mask", lambda *_: (next(masks), scale))
-    monkeypatch.setattr(dropout, "BLOCK", 5)  # two full blocks and a rest
+    monkeypatch.setattr(dropout, "BLOCK", 5 * 7)  # two full blocks and a rest
 
-    plain = second(first(values).relu() * mask * scale)
+    plain = second(first(values).relu() * mask.T * scale)
     fast = feed_forward(values, first, second, share)
     torch.testing.assert_close(fast, plain)
     towards = torch.randn(7, 5, dtype=torch.float64)

@@ -7,11 +7,10 @@ down the list, the loss there is smaller (interpolated AP), and so is the push.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from rcnet_rt.losses.known_gradient import known_gradient
 
 __all__ = ["ap_loss"]
 
@@ -29,22 +28,9 @@ def ap_loss(logits: Tensor, targets: Tensor, weights: Tensor, positive: float = 
         weights: (P,); a pose of weight w counts as w poses.
         positive: matched OKS from which a pose is right; 0.5 is COCO's lowest threshold.
     """
-    loss: Tensor = _AveragePrecision.apply(logits, targets >= positive, weights)
-    return loss
-
-
-class _AveragePrecision(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, right: Tensor, weights: Tensor) -> Tensor:
-        loss, gradient = _loss_and_gradient(logits, right * weights, ~right * weights)
-        ctx.save_for_backward(gradient)
-        return loss
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return upstream * gradient, None, None
+    right = targets >= positive
+    groups = right * weights, ~right * weights
+    return known_gradient(lambda values: _loss_and_gradient(values, *groups), logits)
 
 
 def _loss_and_gradient(logits: Tensor, right: Tensor, wrong: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rcnet_rt.losses.pairs import pair_mean, signed_margins
+from rcnet_rt.losses.known_gradient import known_gradient
 from rcnet_rt.losses.pointwise import absolute_error
 
 __all__ = ["pair_loss", "rank_loss"]
@@ -37,6 +37,22 @@ def pair_loss(scores: Tensor, targets: Tensor, weights: Tensor, margin: float = 
     g(t) = (t - margin)² + margin² for t ≥ 0 and -c t + c² / 2 below: continuous, with a continuous
     slope, and convex. In one formula: g(t) = max(t, 0)² - c t + c² / 2.
     """
-    difference = signed_margins(scores, targets)
-    g = difference.relu().square() - 2 * margin * difference + 2 * margin**2
-    return pair_mean(g, targets, weights)
+    return known_gradient(lambda s: _loss_and_gradient(s, targets, weights, margin), scores)
+
+
+def _loss_and_gradient(
+    scores: Tensor, targets: Tensor, weights: Tensor, margin: float
+) -> tuple[Tensor, Tensor]:
+    """Both from two sums a pose: a pair (i, j) is there as (j, i), too, with the signs turned.
+
+    With o the sign of the order and w the weight of a pair, t = o (s_i - s_j): so the sum of
+    w max(t, 0)² is that of w o max(t, 0) (s_i - s_j), which is twice that of s_i w o max(t, 0).
+    """
+    order = torch.sign(targets[:, None] - targets)
+    signed = torch.outer(weights, weights) * order
+    total = signed.abs().sum()
+    spread = (signed * (order * (scores[:, None] - scores)).relu()).sum(1)
+    lead = 2 * margin * signed.sum(1)
+    loss = 2 * scores @ (spread - lead) + 2 * margin**2 * total
+    count = total.clamp_min(torch.finfo(total.dtype).tiny)
+    return loss / count, (4 * spread - 2 * lead) / count
