@@ -74,7 +74,7 @@ def attempts(place: Path, model: str, **more: str) -> list[str]:
         env={**environment, **told, **more},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     assert len(list(read_lines(place / "out.jsonl"))) == FRAMES
