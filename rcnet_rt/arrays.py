@@ -79,7 +79,7 @@ def logit(score: Array) -> Array:
     """
     xp = namespace(score)
     bounded = xp.clip(score, EPSILON, 1 - EPSILON)
-    return xp.log(bounded) - xp.log(1 - bounded)
+    return xp.log(bounded / (1 - bounded))
 
 
 def sigmoid(value: Array) -> Array:

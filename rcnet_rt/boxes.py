@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from rcnet_rt.arrays import Array, namespace
 
-__all__ = ["box_areas", "box_iou"]
+__all__ = ["box_areas", "box_iou", "box_sides"]
 
 LEAST_AREA = 1e-6  # of a union: two empty boxes share nothing
+
+
+def box_sides(boxes: Array) -> Array:
+    """Return the (2, N) widths and heights; negative for a box with a corner before the other."""
+    corners = boxes.T
+    return corners[2:] - corners[:2]
 
 
 def box_areas(boxes: Array) -> Array:
@@ -16,9 +22,7 @@ def box_areas(boxes: Array) -> Array:
     >>> box_areas(np.array([[0, 0, 2, 3], [1, 1, 0, 5]])).tolist()
     [6, 0]
     """
-    xp = namespace(boxes)
-    width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    return xp.clip(width, 0, None) * xp.clip(height, 0, None)
+    return namespace(boxes).clip(box_sides(boxes), 0, None).prod(axis=0)
 
 
 def box_iou(first: Array, second: Array) -> Array:
@@ -29,14 +33,10 @@ def box_iou(first: Array, second: Array) -> Array:
     [[1.0, 0.5]]
     """
     xp = namespace(first)
-    shared = _shared(first, second, 0) * _shared(first, second, 1)
+    corners, others = first[:, :, None], second.T
+    low = xp.maximum(corners[:, :2], others[:2])
+    high = xp.minimum(corners[:, 2:], others[2:])
+    sides = xp.clip(high - low, 0, None)
+    shared = sides[:, 0] * sides[:, 1]
     union = box_areas(first)[:, None] + box_areas(second) - shared
     return shared / xp.clip(union, LEAST_AREA, None)
-
-
-def _shared(first: Array, second: Array, axis: int) -> Array:
-    """(N, M) length that two boxes share along x (0) or y (1)."""
-    xp = namespace(first)
-    low = xp.maximum(first[:, axis][:, None], second[:, axis])
-    high = xp.minimum(first[:, axis + 2][:, None], second[:, axis + 2])
-    return xp.clip(high - low, 0, None)

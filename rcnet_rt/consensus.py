@@ -69,26 +69,27 @@ def consensus(keypoints: Array, boxes: Array, candidates: Candidates, sigmas: Ar
         return xp.concatenate([boxes[:, :1] * float("nan")] * len(CONSENSUS), 1)
     overlap = box_iou(boxes, candidates.boxes)
     owner = overlap.argmax(0)
-    rows = xp.cumsum(xp.ones_like(boxes[:, 0]), 0) - 1
-    counts = (overlap > SAME_PERSON) & (rows[:, None] == owner[None, :])
-    counts = xp.where(counts & (candidates.scores >= FLOOR), xp.ones_like(overlap), 0.0)
+    largest = xp.clip(xp.amax(overlap, 0), SAME_PERSON, None)
+    counts = (overlap >= largest) & (candidates.scores >= FLOOR)
     weights = counts * candidates.scores
-    total = weights.sum(axis=1)
-    shares = weights / xp.clip(total, FLOOR / 2, None)[:, None]
+    number = counts.sum(axis=1)
+    several = xp.clip(number, 1, None)
+    total = xp.clip(weights.sum(axis=1), FLOOR / 2, None)
+    shares = weights / total[:, None]
 
     # Offsets from the kept pose; one unit is a joint's d at which OKS falls to exp(-1/2).
-    unit = 2 * sigmas * xp.sqrt(AREA_OF_BOX * xp.clip(box_areas(boxes), 1, None))[:, None]
-    offsets = (candidates.keypoints - keypoints[owner]) / unit[owner][:, :, None]
+    size = xp.sqrt(AREA_OF_BOX * xp.clip(box_areas(boxes), 1, None))
+    unit = size[owner][:, None, None] * (2 * sigmas)[:, None]
+    offsets = (candidates.keypoints - keypoints[owner]) / unit
     squares = (offsets * offsets).sum(axis=2)
     oks = xp.exp(-squares / 2).mean(axis=1)
-    means = xp.stack([shares @ offsets[:, :, axis] for axis in (0, 1)], 2)
+    means = (shares @ offsets.reshape(len(offsets), -1)).reshape(keypoints.shape)
     variance = xp.clip(shares @ squares - (means * means).sum(axis=2), 0, None)
     spread, expected = xp.sqrt(variance), xp.exp(-variance / 2)
-    number = counts.sum(axis=1)
     columns = [
-        xp.log(xp.clip(number, 1, None)),
-        xp.log(xp.clip(total, FLOOR / 2, None)),
-        total / xp.clip(number, 1, None),
+        xp.log(several),
+        xp.log(total),
+        total / several,
         shares @ oks,
         (shares * overlap).sum(axis=1),
         spread.mean(axis=1),

@@ -24,7 +24,7 @@ from types import MappingProxyType
 import numpy as np
 
 from rcnet_rt.arrays import Array, Constant, namespace, numbers
-from rcnet_rt.boxes import box_iou
+from rcnet_rt.boxes import box_areas, box_iou, box_sides
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.formulas import CONFIDENT
@@ -60,10 +60,6 @@ class FeatureSet:
     def size(self, skeleton: Skeleton, embedding_size: int = 0) -> int:
         """Return D, with embeddings of so many values where the set has them."""
         return len(self.names(skeleton)) + (embedding_size if self.visual else 0)
-
-
-def _box_size(poses: PackedPoses) -> tuple[Array, Array]:
-    return poses.boxes[:, 2] - poses.boxes[:, 0], poses.boxes[:, 3] - poses.boxes[:, 1]
 
 
 def _links(poses: PackedPoses, skeleton: Skeleton) -> tuple[Array, Array, Array]:
@@ -102,10 +98,9 @@ def _unit(poses: PackedPoses, skeleton: Skeleton, lengths: Array, known: Array) 
     first, second = skeleton.unit
     count = known[:, 2 * first] + known[:, 2 * second]
     mean = (lengths[:, first] + lengths[:, second]) / xp.clip(count, 1, None)
-    width, height = _box_size(poses)
-    area = xp.clip(width, 0, None) * xp.clip(height, 0, None)
-    unit = xp.where(count > 0, mean, TORSO_OF_SIZE * xp.sqrt(area))
-    unit = xp.maximum(unit, SMALLEST_UNIT * xp.sqrt(width * width + height * height))
+    sides = box_sides(poses.boxes)
+    unit = xp.where(count > 0, mean, TORSO_OF_SIZE * xp.sqrt(box_areas(poses.boxes)))
+    unit = xp.maximum(unit, SMALLEST_UNIT * xp.sqrt((sides * sides).sum(axis=0)))
     return xp.where(unit > 0, unit, 1.0)
 
 
@@ -194,7 +189,7 @@ def _joint_statistics(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:
         found / joints,
         confident / joints,
         mean,
-        xp.amin(scores + (1 - number), 1),
+        xp.amin(xp.where(poses.found, scores, 1.0), 1),
         xp.sqrt((deviation * deviation).sum(axis=1) / most),
         logs.sum(axis=1) / most,
     ]
@@ -203,8 +198,8 @@ def _joint_statistics(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:
 def _extras(poses: PackedPoses, skeleton: Skeleton, base: Array, unit: Array) -> Array:
     """Return the (P, 14) features of `EXTRAS`, in that order."""
     xp = namespace(poses.scores)
-    width, height = (xp.clip(side, 1e-3, None) for side in _box_size(poses))
-    log_size = 0.5 * xp.log(width * height)
+    log_sides = xp.log(xp.clip(box_sides(poses.boxes), 1e-3, None))
+    log_size = log_sides.mean(axis=0)
     log_unit = xp.log(unit) - log_size
 
     same = poses.picture[:, None] == poses.picture
@@ -212,7 +207,7 @@ def _extras(poses: PackedPoses, skeleton: Skeleton, base: Array, unit: Array) ->
     ahead = numbers(higher, base)
     overlap = _amax(box_iou(poses.boxes, poses.boxes) * ahead)
     top = _amax(xp.where(same, base, float("-inf")))
-    shape = [base, log_size, xp.log(height / width), log_unit]
+    shape = [base, log_size, log_sides[1] - log_sides[0], log_unit]
     company = [
         overlap,
         xp.log(1 + ahead.sum(axis=1)),

@@ -84,19 +84,19 @@ def fill(given: GivenPoses, embedding_size: int = 0) -> PackedPoses:
     """
     xp = namespace(given.keypoints)
     joints = given.keypoints.shape[1]
-    missing = xp.isnan(given.keypoints)
-    found = ~missing.any(axis=2)
-    keypoints = xp.where(missing, 0.0, given.keypoints)
+    missing = numbers(xp.isnan(given.keypoints), given.keypoints).sum(axis=2)  # of two coordinates
+    found = missing < 1
     joint_scores = (
-        numbers(found, keypoints)
+        numbers(found, given.keypoints)
         if given.keypoint_scores is None
         else xp.where(found, given.keypoint_scores, 0.0)
     )
-    boxes = extent(keypoints, found) if given.boxes is None else given.boxes
-    blocks = [given.scores[:, None], boxes, joint_scores, keypoints.reshape(-1, 2 * joints)]
+    boxes = extent(given.keypoints, found) if given.boxes is None else given.boxes
+    blocks = [given.scores[:, None], boxes, joint_scores, given.keypoints.reshape(-1, 2 * joints)]
     columns = xp.concatenate(blocks, 1)
-    wrong = ~(xp.abs(columns) < LARGEST)  # NaN is not
-    columns = xp.where(wrong, 0.0, columns)
+    good = xp.abs(columns) < LARGEST  # NaN is not
+    wrong = numbers(~good, columns).sum(axis=1)
+    columns = xp.where(good, columns, 0.0)
     scores = columns[:, 0]
     return PackedPoses(
         keypoints=columns[:, 5 + joints :].reshape(-1, joints, 2),
@@ -109,7 +109,7 @@ def fill(given: GivenPoses, embedding_size: int = 0) -> PackedPoses:
         agreement=scores * float("nan") if given.agreement is None else given.agreement,
         embeddings=_or_unknown(given.embeddings, scores, embedding_size),
         picture=scores * 0 if given.picture is None else given.picture,
-        faulty=wrong.any(axis=1),
+        faulty=wrong > missing.sum(axis=1),
         scale=given.scale,
     )
 

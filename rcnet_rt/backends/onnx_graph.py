@@ -21,6 +21,7 @@ from rcnet_rt.model_weights import Weights
 from rcnet_rt.packing import extent
 from rcnet_rt.poses import SIGNALS
 from rcnet_rt.step import refined_scores
+from rcnet_rt.without_signals import without_signals
 
 __all__ = ["exported_graph", "network_graph", "step_graph"]
 
@@ -38,6 +39,8 @@ def step_graph(weights: Weights, given: Collection[str], real: Any = np.float64)
     Raises:
         WeightsError: the weights are a formula.
     """
+    if not set(SIGNALS) & set(given):
+        weights = without_signals(weights)
     graph, network = Graph(real), TracedNetwork(weights)
     shapes = input_shapes(weights)
     inputs: dict[str, Any] = {
@@ -74,6 +77,8 @@ def exported_graph(
     Raises:
         WeightsError: the weights are a formula.
     """
+    if not signals:
+        weights = without_signals(weights)
     graph, network = Graph(np.float32), TracedNetwork(weights)
     shapes = input_shapes(weights)
     inputs: dict[str, Any] = {

@@ -7,6 +7,7 @@ what they use is here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -111,6 +112,7 @@ class TracedArray:
         ndim: number of axes.
         dtype: the graph's real numbers, bool or int64.
         negated: what this is the logical opposite of, so that doing it twice costs nothing.
+        unknown: whether every value is NaN, so that what asks for it need not be written down.
     """
 
     __array_ufunc__ = None  # so that NumPy's own numbers leave operators to this class
@@ -119,6 +121,7 @@ class TracedArray:
     def __init__(self, graph: Graph, name: str, ndim: int, dtype: Any) -> None:
         self.graph, self.name, self.ndim, self.dtype = graph, name, ndim, np.dtype(dtype)
         self.negated: TracedArray | None = None
+        self.unknown = False
         self.sizes: tuple[int | None, ...] = ()
 
     def __array_namespace__(self) -> Any:
@@ -154,7 +157,9 @@ class TracedArray:
         return self.numbers().apply("Sub", other)
 
     def __mul__(self, other: Any) -> TracedArray:
-        return self.numbers().apply("Mul", other)
+        product = self.numbers().apply("Mul", other)
+        product.unknown = isinstance(other, float) and math.isnan(other)
+        return product
 
     def __truediv__(self, other: Any) -> TracedArray:
         return self.numbers().apply("Div", other)
@@ -199,11 +204,12 @@ class TracedArray:
         return self.negated
 
     def __getitem__(self, index: Any) -> TracedArray:
-        """Select by a tuple: for each axis `:`, a number, a range, or None for a new axis."""
+        """Select along the first axes: each by `:`, a number, a range, or None for a new axis."""
         result, axis = self, 0
-        for part in index:
+        for part in index if isinstance(index, tuple) else (index,):
             result = result._part(part, axis)
             axis += not isinstance(part, int)
+        result.unknown = self.unknown
         return result
 
     def _part(self, part: Any, axis: int) -> TracedArray:
@@ -245,6 +251,10 @@ class TracedArray:
         bounds = [None if bound is None else self.like(bound) for bound in (least, most)]
         return self.graph.node("Clip", self, *bounds, ndim=self.ndim, dtype=self.dtype)
 
+    def prod(self, axis: int) -> TracedArray:
+        """Product along an axis."""
+        return self.reduce("ReduceProd", axis)
+
     def reshape(self, *shape: int) -> TracedArray:
         """Return it in a shape whose first size is that of the first axis, however it is given."""
         sizes = self.graph.constant([0, *shape[1:]], np.int64)
@@ -257,6 +267,11 @@ class TracedArray:
         )
 
     @property
+    def T(self) -> TracedArray:  # noqa: N802
+        """The two axes exchanged."""
+        return self.graph.node("Transpose", self, ndim=2, dtype=self.dtype, perm=[1, 0])
+
+    @property
     def shape(self) -> tuple[int | None, ...]:
         """Sizes, as far as they are known: those of inputs are."""
         return self.sizes or (None,) * self.ndim
@@ -267,7 +282,9 @@ class Namespace:
 
     @staticmethod
     def isnan(array: TracedArray) -> TracedArray:
-        return array.apply("IsNaN", dtype=bool)
+        result = array.apply("IsNaN", dtype=bool)
+        result.unknown = array.unknown
+        return result
 
     @staticmethod
     def isinf(array: TracedArray) -> TracedArray:
@@ -315,6 +332,8 @@ class Namespace:
 
     @staticmethod
     def where(condition: TracedArray, array: Any, other: Any) -> TracedArray:
+        if condition.unknown:
+            return other.like(array)
         if condition.negated is not None:
             condition, array, other = condition.negated, other, array
         first = array if isinstance(array, TracedArray) else other
@@ -327,7 +346,9 @@ class Namespace:
     @staticmethod
     def concatenate(arrays: Sequence[TracedArray], axis: int) -> TracedArray:
         first = arrays[0]
-        return first.graph.node("Concat", *arrays, ndim=first.ndim, dtype=first.dtype, axis=axis)
+        joined = first.graph.node("Concat", *arrays, ndim=first.ndim, dtype=first.dtype, axis=axis)
+        joined.unknown = all(array.unknown for array in arrays)
+        return joined
 
     @staticmethod
     def stack(arrays: Sequence[TracedArray], axis: int) -> TracedArray:
@@ -337,7 +358,7 @@ class Namespace:
             rows = graph.node(
                 "Reshape", Namespace.concatenate(arrays, 0), shape, ndim=2, dtype=dtype
             )
-            return graph.node("Transpose", rows, ndim=2, dtype=dtype, perm=[1, 0])
+            return rows.T
         return Namespace.concatenate([array[_new_axis(axis)] for array in arrays], axis)
 
     @staticmethod

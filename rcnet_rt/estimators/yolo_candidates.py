@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from rcnet_rt.arrays import Array, is_torch
+from rcnet_rt.arrays import Array, is_torch, namespace
 from rcnet_rt.consensus import FLOOR, Candidates, consensus
 
 __all__ = ["MOST", "RawPredictions"]
@@ -38,15 +39,20 @@ class RawPredictions:
 
         A model that is end-to-end, or was exported with suppression inside, has none.
         """
-        if self._last is None or getattr(self._predictor.model, "end2end", False):
+        if self._last is None or self._end2end:
             return False
-        return bool(self._last[0].shape[1] == self._scores_end + np.prod(self._joint_shape))
+        joints, values = self._joint_shape
+        return bool(self._last[0].shape[1] == self._scores_end + joints * values)
 
-    @property
+    @cached_property  # as what follows: a model's attributes are slow to look up
+    def _end2end(self) -> bool:
+        return bool(getattr(self._predictor.model, "end2end", False))
+
+    @cached_property
     def _scores_end(self) -> int:
         return 4 + len(self._predictor.model.names)
 
-    @property
+    @cached_property
     def _joint_shape(self) -> tuple[int, int]:
         joints, values = self._predictor.model.kpt_shape
         return int(joints), int(values)
@@ -84,11 +90,13 @@ class RawPredictions:
             best = raw[picture, 4 : self._scores_end].max(0)
             chosen = np.flatnonzero(best >= FLOOR)
             chosen = chosen[np.argsort(-best[chosen])[:MOST]]
-        rows, corners = raw[picture][:, chosen].T, raw_boxes[picture][:, chosen].T
-        joints = rows[:, self._scores_end :].reshape(len(rows), *self._joint_shape)[..., :2]
-        boxes = ops.scale_boxes(seen, ops.xywh2xyxy(_single(corners)), original)
-        keypoints = ops.scale_coords(seen, _single(joints), original)
-        return Candidates(keypoints, _single(best[chosen]), boxes)
+        joints = raw[picture, self._scores_end :][:, chosen].T
+        joints = joints.reshape(len(joints), *self._joint_shape)[..., :2]
+        middle, side = raw_boxes[picture][:, chosen].T.reshape(-1, 2, 2).swapaxes(0, 1)[..., None, :]
+        points = namespace(raw).concatenate([middle - side / 2, middle + side / 2, joints], 1)
+        points = ops.scale_coords(seen, _single(points), original)
+        boxes = points[:, :2].reshape(-1, 4)
+        return Candidates(points[:, 2:], _single(best[chosen]), boxes)
 
 
 def _single(array: Array) -> Array:
