@@ -26,7 +26,7 @@ def random_weights(architecture="attention", feature_set="paper", output="residu
     skeleton = changes.pop("skeleton", "coco17")
     embedding_size = EMBEDDING_SIZE if features.get(feature_set).visual else 0
     count = features.get(feature_set).size(skeletons.get(skeleton), embedding_size)
-    shortcut = architecture == "attention" and feature_set == "full"
+    shortcut = architecture == "attention" and feature_set in ("full", "signals")
     config = NetworkConfig(count, architecture, output, feedforward=32, shortcut=shortcut)
     generator = torch.Generator().manual_seed(1)
     with torch.random.fork_rng(devices=[]):

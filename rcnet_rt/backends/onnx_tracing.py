@@ -333,7 +333,8 @@ class Namespace:
     @staticmethod
     def where(condition: TracedArray, array: Any, other: Any) -> TracedArray:
         if condition.unknown:
-            return other.like(array)
+            same: TracedArray = other.like(array)
+            return same
         if condition.negated is not None:
             condition, array, other = condition.negated, other, array
         first = array if isinstance(array, TracedArray) else other

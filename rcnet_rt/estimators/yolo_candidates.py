@@ -92,13 +92,12 @@ class RawPredictions:
             chosen = chosen[np.argsort(-best[chosen])[:MOST]]
         joints = raw[picture, self._scores_end :][:, chosen].T
         joints = joints.reshape(len(joints), *self._joint_shape)[..., :2]
-        middle, side = raw_boxes[picture][:, chosen].T.reshape(-1, 2, 2).swapaxes(0, 1)[..., None, :]
-        points = namespace(raw).concatenate([middle - side / 2, middle + side / 2, joints], 1)
+        boxes = raw_boxes[picture][:, chosen].T.reshape(-1, 2, 2)  # middles and sides
+        middle, half = boxes[:, :1], boxes[:, 1:] / 2
+        points = namespace(raw).concatenate([middle - half, middle + half, joints], 1)
         points = ops.scale_coords(seen, _single(points), original)
-        boxes = points[:, :2].reshape(-1, 4)
-        return Candidates(points[:, 2:], _single(best[chosen]), boxes)
+        return Candidates(points[:, 2:], _single(best[chosen]), points[:, :2].reshape(-1, 4))
 
 
 def _single(array: Array) -> Array:
-    """Return a copy in single precision: what scales coordinates does so in place."""
-    return array.float().clone() if is_torch(array) else array.astype(np.float32)
+    return array.float() if is_torch(array) else array.astype(np.float32, copy=False)
