@@ -38,10 +38,9 @@ class OnnxBackend:
         """Refine the poses; see `Backend`."""
         if given.scale is not None and self._network is not None:
             return refined_scores(given.map(_doubles), self._weights, self._scores)
-        arrays = given[: len(ARRAYS)]
-        present = tuple([array is not None for array in arrays])
+        present = tuple([array is not None for array in given[: len(ARRAYS)]])
         step = self._steps.get(present) or self._prepare(present)
-        refined, faulty = step(dict(zip(ARRAYS, arrays, strict=True)))
+        refined, faulty = step(given._asdict())
         return refined, faulty
 
     def _prepare(self, present: tuple[bool, ...]) -> Session:
@@ -70,11 +69,14 @@ class Session:
             model.SerializeToString(), options, ["CPUExecutionProvider"]
         )
         self._inputs = [item.name for item in self._session.get_inputs()]
+        kinds = {item.type for item in self._session.get_inputs()}
+        self._real = np.float64 if "tensor(double)" in kinds else np.float32
         self._outputs = [item.name for item in self._session.get_outputs()]
 
     def __call__(self, given: Mapping[str, Any]) -> list[Any]:
         """Return the outputs."""
-        feed = {name: _doubles(given[name]) for name in self._inputs}
+        with np.errstate(over="ignore"):
+            feed = {name: np.asarray(given[name], self._real) for name in self._inputs}
         results: list[Any] = self._session.run(self._outputs, feed)
         return results
 

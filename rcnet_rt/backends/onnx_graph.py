@@ -28,7 +28,7 @@ __all__ = ["exported_graph", "network_graph", "step_graph"]
 Shape = tuple[str | int, ...]
 
 
-def step_graph(weights: Weights, given: Collection[str], real: Any = np.float64) -> onnx.ModelProto:
+def step_graph(weights: Weights, given: Collection[str], real: Any = np.float32) -> onnx.ModelProto:
     """Return the ONNX model that refines; its outputs are `refined_scores` and `faulty`, (N,).
 
     Args:
