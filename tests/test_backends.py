@@ -16,7 +16,7 @@ OPTIONAL = ("keypoint_scores", "boxes", "consensus", "agreement", "embeddings")
 COUNTS = (0, 1, 20, 300)
 BEST = "cuda" if torch.cuda.is_available() else "cpu"
 DEVICE = {"onnx": "cpu", "torch": BEST, "tensorrt": BEST, "triton": BEST}
-TOLERANCES = {"onnx": 2e-6, "torch": 2e-6, "tensorrt": 5e-3, "triton": 1e-4}
+TOLERANCES = {"onnx": 1e-5, "torch": 2e-6, "tensorrt": 5e-3, "triton": 1e-4}
 SHIPPED = sorted(weights_file.available())
 RANDOM = {
     f"{architecture} {feature_set} {skeleton}": (architecture, feature_set, skeleton)
@@ -93,9 +93,9 @@ def test_onnx_gives_the_numbers_of_the_reference(name):
     backend = open_backend(weights, "onnx")
     for seed, count in enumerate(COUNTS):
         given = given_poses(weights, count, seed=seed)
-        assert_equal(backend, weights, given, 2e-6)
+        assert_equal(backend, weights, given, TOLERANCES["onnx"])
         pictures = np.sort(np.random.default_rng(seed).integers(0, 9, count)).astype(float)
-        assert_equal(backend, weights, given._replace(picture=pictures), 2e-6)
+        assert_equal(backend, weights, given._replace(picture=pictures), TOLERANCES["onnx"])
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -103,7 +103,7 @@ def test_onnx_gives_the_numbers_of_the_reference(name):
 def test_onnx_fills_what_is_absent_as_the_reference_does(name, optional):
     weights = weights_of(name)
     given = given_poses(weights, 20, optional)
-    assert_equal(open_backend(weights, "onnx"), weights, given, 2e-6)
+    assert_equal(open_backend(weights, "onnx"), weights, given, TOLERANCES["onnx"])
 
 
 @pytest.mark.parametrize("architecture", ["attention", "mlp", "linear"])
@@ -111,7 +111,7 @@ def test_onnx_puts_the_mean_in_the_place_of_absent_embeddings(architecture):
     weights = random_weights(architecture, "paper+visual")
     some = tuple(name for name in OPTIONAL if name != "embeddings")
     without, known = given_poses(weights, 20, some), given_poses(weights, 20)
-    assert_equal(open_backend(weights, "onnx"), weights, without, 2e-6)
+    assert_equal(open_backend(weights, "onnx"), weights, without, TOLERANCES["onnx"])
     mean = np.tile(weights.tensors["standardise.mean"][-EMBEDDING_SIZE:], (20, 1))
     expected, _ = reference(weights, without._replace(embeddings=mean.astype(float)))
     np.testing.assert_allclose(reference(weights, without)[0], expected, rtol=0, atol=1e-6)
@@ -121,14 +121,16 @@ def test_onnx_puts_the_mean_in_the_place_of_absent_embeddings(architecture):
 @pytest.mark.parametrize("base", formulas.FORMULAS)
 def test_onnx_knows_every_formula(base):
     weights = random_weights("linear", "full", base=base, base_scale=2.0)
-    assert_equal(open_backend(weights, "onnx"), weights, given_poses(weights, 20), 2e-6)
+    assert_equal(
+        open_backend(weights, "onnx"), weights, given_poses(weights, 20), TOLERANCES["onnx"]
+    )
 
 
 def test_onnx_takes_a_scale():
     weights = random_weights("linear", "confidence", base=formulas.STANDING)
     scale = ScoreScale(np.array([0.1, 0.5, 0.9]), np.array([9.0, 2.0, 0.5]), 0.4)
     given = given_poses(weights, 20)._replace(scale=scale)
-    assert_equal(open_backend(weights, "onnx"), weights, given, 2e-6)
+    assert_equal(open_backend(weights, "onnx"), weights, given, TOLERANCES["onnx"])
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES[1:] if not missing(name, DEVICE[name])])

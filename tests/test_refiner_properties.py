@@ -33,7 +33,7 @@ SIGNALS = ("consensus", "agreement")
 OPTIONAL = ("keypoint_scores", "boxes", *SIGNALS)
 BEST = "cuda" if torch.cuda.is_available() else "cpu"
 DEVICES = {"onnx": "cpu"} | dict.fromkeys(("torch", "tensorrt", "triton"), BEST)
-TOLERANCES = {"onnx": 5e-6, "torch": 5e-6, "tensorrt": 5e-3, "triton": 1e-4}
+TOLERANCES = {"onnx": 1e-5, "torch": 5e-6, "tensorrt": 5e-3, "triton": 1e-4}
 HERE = [name for name in NAMES[1:] if not missing(name, DEVICES[name])]
 ALONE = ("mlp signals", "linear full")  # networks that look at one pose at a time
 ALL_WEIGHTS = {name: weights_file.find(name) for name in sorted(weights_file.available())} | {
@@ -151,8 +151,14 @@ def a_batch_gives_the_numbers_of_one_by_one(name, many):
             np.testing.assert_array_equal(batched.raw_scores, one.scores)
 
 
+def in_single_precision(array):
+    """What an estimator gives: a pose of a hundredth of a pixel looks the same to all then."""
+    return array.astype(np.float32).astype(array.dtype)
+
+
 @given(NAMED, pictures())
 def every_kind_of_array_and_every_backend_agree(name, picture):
+    picture = {key: in_single_precision(array) for key, array in picture.items()}
     expected = refiner(name, "torch").refine(**picture)
     for backend in HERE:
         for given_ in (picture, tensors(picture)):
@@ -356,7 +362,7 @@ def test_a_thousand_poses(name: str) -> None:
     permuted = refiner(name).refine(**changed(picture, lambda array: array[order]))
     np.testing.assert_allclose(permuted, refined[order], rtol=0, atol=1e-5)
     eager = refiner(name, "torch").refine(**tensors(picture))
-    np.testing.assert_allclose(eager, refined, rtol=0, atol=TOLERANCES["torch"])
+    np.testing.assert_allclose(eager, refined, rtol=0, atol=TOLERANCES["onnx"])
     many = refiner(name).batch([as_poses(picture)] * 2)
     for poses in many:
         np.testing.assert_allclose(poses.scores, refined, rtol=0, atol=1e-4)  # float32 scores

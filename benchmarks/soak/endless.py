@@ -109,5 +109,9 @@ def _files(process: psutil.Process) -> set[str]:
 
 
 def _slope(curve: list[Results]) -> float:
-    frames, memory = ([row[name] for row in curve] for name in ("frames", "memory, MB"))
-    return float(np.polyfit(frames, memory, 1)[0] * 100_000) if len(curve) > 1 else float("nan")
+    """Median slope between any two looks (Theil and Sen): a single step is not a growth."""
+    frames, memory = (np.array([row[name] for row in curve]) for name in ("frames", "memory, MB"))
+    first, second = np.triu_indices(len(curve), 1)
+    apart = frames[second] > frames[first]
+    rise, run = (values[second] - values[first] for values in (memory, frames))
+    return float(np.median(rise[apart] / run[apart]) * 100_000) if apart.any() else float("nan")

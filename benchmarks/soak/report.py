@@ -11,7 +11,8 @@ __all__ = ["PARTS", "markdown", "memory_curve"]
 INTRODUCTION = """# Soak
 
 What only shows after hours, or when something is stopped at the wrong moment. *Memory* is resident
-memory, its slope fitted after the first fifth of the frames; the road is decode, replayed poses,
+memory, its slope the median between any two looks after the first fifth of the frames, and the end
+is after the outputs were closed; the road is decode, replayed poses,
 refine, follow, draw, encode, JSON Lines. *Interrupted* means exit code 130 with every output read
 to its end, video and JSON Lines with the same number of frames and no temporary file left; while
 Python itself starts, an interrupt ends it by the signal, which shells call 130, too.
