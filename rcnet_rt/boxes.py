@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rcnet_rt.arrays import Array, namespace
+from rcnet_rt.arrays import Array, at_least, namespace
 
 __all__ = ["box_areas", "box_iou", "box_sides"]
 
@@ -22,7 +22,7 @@ def box_areas(boxes: Array) -> Array:
     >>> box_areas(np.array([[0, 0, 2, 3], [1, 1, 0, 5]])).tolist()
     [6, 0]
     """
-    return namespace(boxes).clip(box_sides(boxes), 0, None).prod(axis=0)
+    return at_least(box_sides(boxes), 0).prod(axis=0)
 
 
 def box_iou(first: Array, second: Array) -> Array:
@@ -36,7 +36,7 @@ def box_iou(first: Array, second: Array) -> Array:
     corners, others = first[:, :, None], second.T
     low = xp.maximum(corners[:, :2], others[:2])
     high = xp.minimum(corners[:, 2:], others[2:])
-    sides = xp.clip(high - low, 0, None)
+    sides = at_least(high - low, 0)
     shared = sides[:, 0] * sides[:, 1]
     union = box_areas(first)[:, None] + box_areas(second) - shared
-    return shared / xp.clip(union, LEAST_AREA, None)
+    return shared / at_least(union, LEAST_AREA)

@@ -89,7 +89,8 @@ class RawPredictions:
             raw, raw_boxes = raw.numpy(), raw_boxes.numpy()
             best = raw[picture, 4 : self._scores_end].max(0)
             chosen = np.flatnonzero(best >= FLOOR)
-            chosen = chosen[np.argsort(-best[chosen])[:MOST]]
+            if len(chosen) > MOST:
+                chosen = chosen[np.argsort(-best[chosen])[:MOST]]
         joints = raw[picture, self._scores_end :][:, chosen].T
         joints = joints.reshape(len(joints), *self._joint_shape)[..., :2]
         boxes = raw_boxes[picture][:, chosen].T.reshape(-1, 2, 2)  # middles and sides
