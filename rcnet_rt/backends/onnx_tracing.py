@@ -126,7 +126,9 @@ class TracedArray:
 
     def __array_namespace__(self) -> Any:
         """Return the functions that take it; see `rcnet_rt.arrays.namespace`."""
-        return Namespace
+        from rcnet_rt.backends import onnx_functions  # which is written in terms of this class
+
+        return onnx_functions
 
     def astype(self, dtype: Any) -> TracedArray:
         """Return the values as another type."""
@@ -275,112 +277,3 @@ class TracedArray:
     def shape(self) -> tuple[int | None, ...]:
         """Sizes, as far as they are known: those of inputs are."""
         return self.sizes or (None,) * self.ndim
-
-
-class Namespace:
-    """NumPy's functions, by NumPy's names, for traced arrays."""
-
-    @staticmethod
-    def isnan(array: TracedArray) -> TracedArray:
-        result = array.apply("IsNaN", dtype=bool)
-        result.unknown = array.unknown
-        return result
-
-    @staticmethod
-    def isinf(array: TracedArray) -> TracedArray:
-        return array.apply("IsInf", dtype=bool)
-
-    @staticmethod
-    def abs(array: TracedArray) -> TracedArray:
-        return array.apply("Abs")
-
-    @staticmethod
-    def sqrt(array: TracedArray) -> TracedArray:
-        return array.apply("Sqrt")
-
-    @staticmethod
-    def exp(array: TracedArray) -> TracedArray:
-        return array.apply("Exp")
-
-    @staticmethod
-    def log(array: TracedArray) -> TracedArray:
-        return array.apply("Log")
-
-    @staticmethod
-    def log1p(array: TracedArray) -> TracedArray:
-        return (1 + array).apply("Log")
-
-    @staticmethod
-    def clip(array: TracedArray, least: Any, most: Any) -> TracedArray:
-        return array.clip(least, most)
-
-    @staticmethod
-    def maximum(array: TracedArray, other: Any) -> TracedArray:
-        return array.apply("Max", other)
-
-    @staticmethod
-    def minimum(array: TracedArray, other: Any) -> TracedArray:
-        return array.apply("Min", other)
-
-    @staticmethod
-    def amax(array: TracedArray, axis: int) -> TracedArray:
-        return array.reduce("ReduceMax", axis)
-
-    @staticmethod
-    def amin(array: TracedArray, axis: int) -> TracedArray:
-        return array.reduce("ReduceMin", axis)
-
-    @staticmethod
-    def where(condition: TracedArray, array: Any, other: Any) -> TracedArray:
-        if condition.unknown:
-            same: TracedArray = other.like(array)
-            return same
-        if condition.negated is not None:
-            condition, array, other = condition.negated, other, array
-        first = array if isinstance(array, TracedArray) else other
-        graph = condition.graph
-        real = first.numbers() if isinstance(first, TracedArray) else graph.constant(first)
-        values = real.like(array), real.like(other)
-        ndim = max(condition.ndim, *(value.ndim for value in values))
-        return graph.node("Where", condition, *values, ndim=ndim, dtype=real.dtype)
-
-    @staticmethod
-    def concatenate(arrays: Sequence[TracedArray], axis: int) -> TracedArray:
-        first = arrays[0]
-        joined = first.graph.node("Concat", *arrays, ndim=first.ndim, dtype=first.dtype, axis=axis)
-        joined.unknown = all(array.unknown for array in arrays)
-        return joined
-
-    @staticmethod
-    def stack(arrays: Sequence[TracedArray], axis: int) -> TracedArray:
-        if arrays[0].ndim == axis == 1:  # columns: rows are joined and turned, in three nodes
-            graph, dtype = arrays[0].graph, arrays[0].dtype
-            shape = graph.constant([len(arrays), -1], np.int64)
-            rows = graph.node(
-                "Reshape", Namespace.concatenate(arrays, 0), shape, ndim=2, dtype=dtype
-            )
-            return rows.T
-        return Namespace.concatenate([array[_new_axis(axis)] for array in arrays], axis)
-
-    @staticmethod
-    def ones_like(array: TracedArray) -> TracedArray:
-        return Namespace._full_like(array, 1)
-
-    @staticmethod
-    def zeros_like(array: TracedArray) -> TracedArray:
-        return Namespace._full_like(array, 0)
-
-    @staticmethod
-    def _full_like(array: TracedArray, value: float) -> TracedArray:
-        shape = array.graph.node("Shape", array, ndim=1, dtype=np.int64)
-        filled = array.graph.constant(value, array.dtype)
-        return array.graph.node("Expand", filled, shape, ndim=array.ndim, dtype=array.dtype)
-
-    @staticmethod
-    def cumsum(array: TracedArray, axis: int) -> TracedArray:
-        along = array.graph.constant(axis, np.int64)
-        return array.graph.node("CumSum", array, along, ndim=array.ndim, dtype=array.dtype)
-
-
-def _new_axis(axis: int) -> tuple[Any, ...]:
-    return (*[slice(None)] * axis, None)
