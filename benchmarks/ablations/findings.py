@@ -9,28 +9,28 @@ __all__ = ["FINDINGS"]
 
 LOSSES = """\
 **Agrees:** in the paper's setting none of the paper's other losses is better than the rank loss
-by more than noise. AP and DR loss are clearly worse on both estimators (-1.2 to -4.4), and CRPS
-is (-0.6 to -3.8); on YOLO-Pose, so are the two smooth NDCGs. The Gaussian variants come within
-0.5 of it, as in the paper.
+by more than noise. AP and DR loss are clearly worse on both estimators (-1.2 to -2.2), and on all
+images so are CRPS (-0.5 and -1.0) and the two smooth NDCGs (-0.7 to -1.4). The Gaussian variants
+come within 0.8 of it, as in the paper.
 
-**Disagrees:** the paper's tables leave the plain losses out. Squared error and cross-entropy,
-which look at one pose at a time, are as good as the rank loss in both settings, and in the
-default setting so are nine of the twelve others to within 0.5 AP. What stays behind there is
-ApproxNDCG (-2 to -3) and, on Lightweight OpenPose alone, CRPS and LambdaRank (-0.6 to -0.8). So
-the tables show that losses for the top of a list, or for right and wrong only, suit AP badly;
-they do not show that pairs are needed. With the paper's network no loss is better than the raw
+**Disagrees:** the paper's tables leave the plain losses out. On YOLO-Pose squared error and
+cross-entropy, which look at one pose at a time, are as good as the rank loss in both settings; on
+Lightweight OpenPose they are 0.4 to 0.8 behind in the paper's and 0.3 ahead (on all images) in
+the default one. There nine of the twelve others are within 0.6 AP. What stays behind is ApproxNDCG
+(-1.7 to -3.3) and, on Lightweight OpenPose alone, CRPS and LambdaRank (-0.5 to -0.9). So the
+tables show that losses for the top of a list, or for right and wrong only, suit AP badly; they
+do not show that pairs are needed. With the paper's network no loss is better than the raw
 score of YOLO-Pose: 1,000 poses are too few to learn from the joints what its score knows
-already, and the default recipe, which corrects a formula, is +0.8 above it with most losses.
-(Table 4's column RankNet is table 8's LambdaRank.)"""
+already, and the default recipe, which corrects a formula, is +0.7 to +0.9 above it with most
+losses. (Table 4's column RankNet is table 8's LambdaRank.)"""
 
 MARGINS = """\
-**Agrees:** from 0.3 to 1.0 the margin changes little, in the paper by 0.3 on average, and here,
-in the paper's setting, by less than 0.6 on all images and 1.0 on the fully annotated ones; none
-is better than 0.5 by more than 0.2. A margin of 0 is the worst there: on YOLO-Pose it costs 6 to
-7 AP.
+**Agrees:** from 0.3 to 1.0 the margin changes little, in the paper by 0.3 on average, and here by
+0.4 at most; none is better than 0.5 by more than noise. In the paper's setting a margin of 0 is
+the worst: on YOLO-Pose it costs 3 to 4 AP.
 
 **Disagrees:** there is no collapse such as GroupPose's 21 AP. On Lightweight OpenPose a margin
-of 0 costs less than 1 AP, and in the default setting, where a formula is corrected, it costs 0.3
+of 0 costs 0.7 to 1.0, and in the default setting, where a formula is corrected, it costs 0.3
 at most: a margin of 0 pulls scores together where the OKS cannot be predicted well, so its price
 is what the features do not say. The paper gives no formula for margins other than 0.5; here c is
 twice the margin wherever it stands (`docs/theory.md`)."""
@@ -42,19 +42,19 @@ values, of these maps at the place that the pose was found from. The results of 
 came without their network.
 
 **Agrees:** what the network saw of a pose brings nothing beside its score and joints, which it made
-from that. In the default setting the difference is below 0.1 AP; in the paper's it is -1.2 to -1.4,
-just inside the noise, where the paper's (offline) is -0.8.
+from that. In the default setting the difference is below 0.1 AP; in the paper's it is -0.5 and
+-1.3, inside the noise, where the paper's (offline) is -0.8.
 
 **Open:** whether the estimator trained along (online) would gain, and whether 300,000 poses make
 more of 64 values than 1,000 do; the drop in the paper's setting may be overfitting and no more."""
 
 ARCHITECTURES = """\
 **Disagrees:** attention is not better than DEKR's MLP. With the paper's features the MLP is
-ahead by 0.8 on Lightweight OpenPose (equal on its fully annotated images) and by 2.5 to 3.3 on
-YOLO-Pose. In the default setting linear, MLP and attention are within 0.2 of each other: what
-brings the gain is the features and the formula that is corrected, not the network. The paper's
-attention has seen 150 to 300 times as many poses; whether that turns the order round cannot be
-told here.
+ahead by 0.6 on Lightweight OpenPose (0.4, inside the noise, on its fully annotated images) and by
+2.4 on YOLO-Pose. In the default setting linear, MLP and attention are within 0.1 of each other:
+what brings the gain is the features and the formula that is corrected, not the network. The
+paper's attention has seen 150 to 300 times as many poses; whether that turns the order round
+cannot be told here.
 
 **Agrees:** AR hardly changes, since the same poses are there. (Lightweight OpenPose's file has
 no boxes, so COCO takes the size of a pose from its joints; AP medium and AP large are distorted,
@@ -62,29 +62,30 @@ before and after alike.)"""
 
 RANKING = """\
 **Agrees** in direction, in the default setting: over all pairs of matched poses (OKS of at least
-0.5) the order is right more often, by 5 points on Lightweight OpenPose and by 1.5 on YOLO-Pose.
+0.5) the order is right more often, by 5 to 6 points on Lightweight OpenPose and by 1 to 1.5 on
+YOLO-Pose.
 
 **Disagrees:** the paper gains 12 to 21 points, from 52 to 64 % before. Here the raw scores start
-at 65 to 69 %, and in the paper's setting attention gains nothing, or loses. A gain in ranking
-accuracy is no measure of one in AP: AP also counts the false positives, which this figure leaves
-out. Within an image, raw scores are right in 61 to 64 % of the pairs; this is where the default
-setting gains most."""
+at 65 to 69 %, and in the paper's setting attention gains nothing that is more than noise, or
+loses. A gain in ranking accuracy is no measure of one in AP: AP also counts the false positives,
+which this figure leaves out. Within an image, raw scores are right in 61 to 64 % of the pairs;
+this is where the default setting gains most."""
 
 CALIBRATION = """\
-**Agrees** in direction, in the default setting: Pearson's correlation rises by 0.04 to 0.08, and
-AUSE-OKS falls by a third on Lightweight OpenPose and by a seventh on YOLO-Pose.
+**Agrees** in direction, in the default setting: Pearson's correlation rises by 0.04 to 0.09, and
+AUSE-OKS falls by a third on Lightweight OpenPose and by an eighth on YOLO-Pose.
 
 **Disagrees:** in the paper's setting attention improves neither, and on YOLO-Pose AUSE-OKS grows
-by 30 to 40 %. The paper does not define its AUSE-OKS, so levels cannot be compared; ours is in
+by 20 to 35 %. The paper does not define its AUSE-OKS, so levels cannot be compared; ours is in
 units of OKS and is 0 for a perfect order (`rcnet_rt.metrics.ause_oks`)."""
 
 LEARNING = """\
 **Agrees:** with the paper's preset the accuracy starts near 50 %, as an untrained network must,
-and about two thirds of the loss's fall lie in the first five of fifty epochs. Test curves stay
-close to training curves.
+and half to three quarters of the loss's fall lie in the first five of fifty epochs. Test curves
+stay close to training curves.
 
 **Disagrees:** theorem 3 does not hold step by step. Of the epochs in which the test loss fell,
-the accuracy fell, too, in 25 to 38 %, and with the default recipe in 19 to 26 %. On Lightweight
+the accuracy fell, too, in 28 to 35 %, and with the default recipe in 17 to 24 %. On Lightweight
 OpenPose the default recipe's accuracy stands still for five epochs while its loss falls fastest.
 And the paper's way up from 50 % ends where the raw score is already (Lightweight OpenPose) or
 short of it (YOLO-Pose): most of it is learning what the raw score says."""
