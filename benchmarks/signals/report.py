@@ -21,6 +21,11 @@ over images; **≈** marks an interval that holds 0.
 *Features without signals* is the recipe of `yolo-pose` (an MLP, 60 altered copies) as it would be
 without them. The rows below are one and the same network with signals among its features, which
 learned to do without: a third of the copies had none. It is given none, some, all.
+
+Is that what keeps consensus small? No: trained with it in every copy, the same network gained
++0.15 [-0.09, 0.42] from consensus on all images and +0.27 [-0.14, 0.77] on fully annotated ones;
+with consensus as its only signal -0.05 and -0.04 (three fold seeds, 2026-11-22). What consensus
+tells, 60 altered copies teach as well.
 """
 
 
