@@ -10,7 +10,7 @@ caches full of what the others needed, as behind an estimator.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,16 @@ POSES = 100_000  # for the throughput, in pictures of 20
 PLAIN = "network alone, onnxruntime"
 
 
-def measure(weights_name: str = "yolo-pose", device: str = "auto", calls: int = 2000) -> Results:
+def measure(
+    weights_name: str = "yolo-pose",
+    device: str = "auto",
+    calls: int = 2000,
+    only: Sequence[str] = (),
+) -> Results:
     """Return microseconds a call by backend and number of poses, and poses a second."""
     weights = weights_file.find(weights_name)
     refiners, absent = present_backends(weights, device)
+    refiners = {name: refiner for name, refiner in refiners.items() if name in (only or refiners)}
     records = [record for count in COUNTS for record in _latency(weights, refiners, count, calls)]
     return {
         "weights": weights.name,
@@ -56,7 +62,7 @@ def _latency(
         candidates[PLAIN] = _plain_network(weights, count)
     warm = latencies(candidates, rounds=-(-calls // BLOCK), block=BLOCK)
     turns = latencies(candidates, rounds=calls // 4, block=1)
-    eager = warm["torch"][0]
+    eager = warm["torch"][0] if "torch" in warm else None
     return [
         {
             "poses": count,
@@ -64,7 +70,7 @@ def _latency(
             "p50_us": 1e6 * warm[name][0],
             "p99_us": 1e6 * warm[name][1],
             "p50_us_in_turns": 1e6 * turns[name][0],
-            "torch_over_this": eager / warm[name][0],
+            "torch_over_this": eager and eager / warm[name][0],
         }
         for name in candidates
     ]
@@ -105,8 +111,9 @@ def main() -> None:
     options.add_argument("--weights", default="yolo-pose")
     options.add_argument("--device", default="auto")
     options.add_argument("--calls", type=int, default=2000, help="a number of poses")
+    options.add_argument("--only", nargs="+", default=(), metavar="BACKEND", help="no others")
     chosen = options.parse_args()
-    results = measure(chosen.weights, chosen.device, chosen.calls)
+    results = measure(chosen.weights, chosen.device, chosen.calls, chosen.only)
     report("refine", results, chosen.json)
 
 
