@@ -23,7 +23,7 @@ class OnnxBackend:
     """Runs the whole step as one graph in onnxruntime; gives NumPy arrays.
 
     Each choice of optional inputs has a graph of its own, built when it first turns up. It computes
-    in float32, as estimators give their poses: 1e-5 at most from the reference in float64.
+    in float32, as estimators give their poses: within about 1e-5 of the reference in float64.
     """
 
     name = "onnx"
