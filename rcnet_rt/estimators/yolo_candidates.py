@@ -91,14 +91,15 @@ class RawPredictions:
             chosen = np.flatnonzero(best >= FLOOR)
             if len(chosen) > MOST:
                 chosen = chosen[np.argsort(-best[chosen])[:MOST]]
-        joints = raw[picture, self._scores_end :][:, chosen].T
+        joints = _single(raw[picture, self._scores_end :][:, chosen].T)
         joints = joints.reshape(len(joints), *self._joint_shape)[..., :2]
-        boxes = raw_boxes[picture][:, chosen].T.reshape(-1, 2, 2)  # middles and sides
+        boxes = _single(raw_boxes[picture][:, chosen].T).reshape(-1, 2, 2)  # middles and sides
         middle, half = boxes[:, :1], boxes[:, 1:] / 2
         points = namespace(raw).concatenate([middle - half, middle + half, joints], 1)
-        points = ops.scale_coords(seen, _single(points), original)
+        points = ops.scale_coords(seen, points, original)
         return Candidates(points[:, 2:], _single(best[chosen]), points[:, :2].reshape(-1, 4))
 
 
 def _single(array: Array) -> Array:
+    """Return it in single precision: half is too coarse to add pixels in."""
     return array.float() if is_torch(array) else array.astype(np.float32, copy=False)
