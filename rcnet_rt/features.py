@@ -31,7 +31,7 @@ from rcnet_rt.formulas import CONFIDENT
 from rcnet_rt.packing import PackedPoses
 from rcnet_rt.skeletons import Skeleton
 
-__all__ = ["CONFIDENCE", "EXTRAS", "FEATURE_SETS", "SIGNALS", "FeatureSet", "get"]
+__all__ = ["CONFIDENCE", "EXTRAS", "FEATURE_SETS", "SIGNALS", "FeatureSet", "get", "news"]
 
 TORSO_OF_SIZE = 0.35  # torso length as a share of sqrt(box area), for poses without a torso
 CAUTION = 3  # raw scores (echo 0.3 to 0.4) keep a quarter, those with a formula in them nothing
@@ -168,10 +168,13 @@ def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     echo they are drawn there as well.
     """
     xp = namespace(poses.scores)
-    related = min(poses.echo / RELATED, 1.0)
-    news = related * (1 - max(poses.echo, RELATED)) ** CAUTION
     columns = _joint_statistics(poses, skeleton)[: len(CONFIDENCE)]
-    return xp.stack([1 + news * (column - 1) for column in columns], 1)
+    return xp.stack([1 + news(poses.echo) * (column - 1) for column in columns], 1)
+
+
+def news(echo: float) -> float:
+    """Return how much of the confidence in the joints scores of that echo do not know, 0 to 1."""
+    return min(echo / RELATED, 1.0) * (1 - max(echo, RELATED)) ** CAUTION
 
 
 def _joint_statistics(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:

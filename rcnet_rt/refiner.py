@@ -32,7 +32,7 @@ class Refiner:
     Args:
         weights: a shipped name ("yolo-pose"), a path, "formula:NAME", `Weights`, or "auto".
         device: "auto", "cpu", "cuda", "cuda:0", …
-        backend: "auto", "onnx", "torch", "tensorrt" or "triton".
+        backend: "auto", "numba", "onnx", "torch", "tensorrt" or "triton".
 
     Attributes:
         weights: the `Weights` in use.
@@ -68,9 +68,10 @@ class Refiner:
         """Why that backend runs, in a few words."""
         if self.weights.is_formula:
             return "a formula needs no network"
+        chosen, reason = self._choice, "as chosen"
         if self._choice == "auto":
-            return backends.auto(self._device)[1]
-        return "as chosen" if self._default.name == self._choice else "the one chosen is not here"
+            chosen, reason = backends.auto(self._device)
+        return reason if self._default.name == chosen else "the one chosen does not work here"
 
     def refine(
         self,

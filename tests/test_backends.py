@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rcnet_rt import features, formulas, model, weights_file
-from rcnet_rt.backends import NAMES, missing, open_backend
+from rcnet_rt.backends import NAMES, ON_CPU, missing, open_backend
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.given import GivenPoses, check
 from rcnet_rt.score_scale import ScoreScale
@@ -15,8 +15,8 @@ from tests.networks import EMBEDDING_SIZE, random_weights
 OPTIONAL = ("keypoint_scores", "boxes", "consensus", "agreement", "embeddings")
 COUNTS = (0, 1, 20, 300)
 BEST = "cuda" if torch.cuda.is_available() else "cpu"
-DEVICE = {"onnx": "cpu", "torch": BEST, "tensorrt": BEST, "triton": BEST}
-TOLERANCES = {"onnx": 1e-5, "torch": 2e-6, "tensorrt": 5e-3, "triton": 1e-4}
+DEVICE = {"numba": "cpu", "onnx": "cpu", "torch": BEST, "tensorrt": BEST, "triton": BEST}
+TOLERANCES = {"numba": 2e-6, "onnx": 1e-5, "torch": 2e-6, "tensorrt": 5e-3, "triton": 1e-4}
 SHIPPED = sorted(weights_file.available())
 RANDOM = {
     f"{architecture} {feature_set} {skeleton}": (architecture, feature_set, skeleton)
@@ -28,6 +28,9 @@ RANDOM = {
         ("linear", "full", "crowdpose14"),
     ]
 }
+
+
+on_cpu = pytest.mark.parametrize("kind", [name for name in ON_CPU if not missing(name)])
 
 
 def weights_of(name):
@@ -87,50 +90,53 @@ def assert_equal(backend, weights, given, tolerance):
     assert len(refined) < 20 or np.ptp(refined) > 0.1, "poses that all score the same prove nothing"
 
 
+@on_cpu
 @pytest.mark.parametrize("name", [*SHIPPED, *RANDOM])
-def test_onnx_gives_the_numbers_of_the_reference(name):
+def test_a_backend_on_the_cpu_gives_the_numbers_of_the_reference(kind, name):
     weights = weights_of(name)
-    backend = open_backend(weights, "onnx")
+    backend = open_backend(weights, kind)
     for seed, count in enumerate(COUNTS):
         given = given_poses(weights, count, seed=seed)
-        assert_equal(backend, weights, given, TOLERANCES["onnx"])
+        assert_equal(backend, weights, given, TOLERANCES[kind])
         pictures = np.sort(np.random.default_rng(seed).integers(0, 9, count)).astype(float)
-        assert_equal(backend, weights, given._replace(picture=pictures), TOLERANCES["onnx"])
+        assert_equal(backend, weights, given._replace(picture=pictures), TOLERANCES[kind])
 
 
+@on_cpu
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("optional", [(), ("keypoint_scores",), ("boxes",), ("agreement", "boxes")])
-def test_onnx_fills_what_is_absent_as_the_reference_does(name, optional):
+def test_a_backend_on_the_cpu_fills_what_is_absent_as_the_reference_does(kind, name, optional):
     weights = weights_of(name)
     given = given_poses(weights, 20, optional)
-    assert_equal(open_backend(weights, "onnx"), weights, given, TOLERANCES["onnx"])
+    assert_equal(open_backend(weights, kind), weights, given, TOLERANCES[kind])
 
 
+@on_cpu
 @pytest.mark.parametrize("architecture", ["attention", "mlp", "linear"])
-def test_onnx_puts_the_mean_in_the_place_of_absent_embeddings(architecture):
+def test_a_backend_on_the_cpu_puts_the_mean_in_the_place_of_absent_embeddings(kind, architecture):
     weights = random_weights(architecture, "paper+visual")
     some = tuple(name for name in OPTIONAL if name != "embeddings")
     without, known = given_poses(weights, 20, some), given_poses(weights, 20)
-    assert_equal(open_backend(weights, "onnx"), weights, without, TOLERANCES["onnx"])
+    assert_equal(open_backend(weights, kind), weights, without, TOLERANCES[kind])
     mean = np.tile(weights.tensors["standardise.mean"][-EMBEDDING_SIZE:], (20, 1))
     expected, _ = reference(weights, without._replace(embeddings=mean.astype(float)))
     np.testing.assert_allclose(reference(weights, without)[0], expected, rtol=0, atol=1e-6)
     assert np.abs(reference(weights, known)[0] - expected).max() > 0.01
 
 
+@on_cpu
 @pytest.mark.parametrize("base", formulas.FORMULAS)
-def test_onnx_knows_every_formula(base):
+def test_a_backend_on_the_cpu_knows_every_formula(kind, base):
     weights = random_weights("linear", "full", base=base, base_scale=2.0)
-    assert_equal(
-        open_backend(weights, "onnx"), weights, given_poses(weights, 20), TOLERANCES["onnx"]
-    )
+    assert_equal(open_backend(weights, kind), weights, given_poses(weights, 20), TOLERANCES[kind])
 
 
-def test_onnx_takes_a_scale():
+@on_cpu
+def test_a_backend_on_the_cpu_takes_a_scale(kind):
     weights = random_weights("linear", "confidence", base=formulas.STANDING)
     scale = ScoreScale(np.array([0.1, 0.5, 0.9]), np.array([9.0, 2.0, 0.5]), 0.4)
     given = given_poses(weights, 20)._replace(scale=scale)
-    assert_equal(open_backend(weights, "onnx"), weights, given, TOLERANCES["onnx"])
+    assert_equal(open_backend(weights, kind), weights, given, TOLERANCES[kind])
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES[1:] if not missing(name, DEVICE[name])])
@@ -140,7 +146,7 @@ def test_every_backend_that_is_here_agrees_with_the_reference(name):
     assert backend.name == name
     for count in (1, 3, 20, 100, 300):
         given = given_poses(weights, count, ("keypoint_scores", "boxes"), seed=count)
-        refined, faulty = (array if name == "onnx" else array.cpu() for array in backend(given))
+        refined, faulty = (torch.as_tensor(array).cpu() for array in backend(given))
         expected, faults = reference(weights, given)
         np.testing.assert_array_equal(faulty, faults)
         np.testing.assert_allclose(refined, expected, rtol=0, atol=TOLERANCES[name])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rcnet_rt.backends import missing, open_backend
+from rcnet_rt.backends import auto, missing, open_backend
 from tests.networks import random_weights
 from tests.test_backends import SHIPPED, assert_equal, given_poses, weights_of
 
@@ -69,5 +69,5 @@ def test_many_pictures_and_many_poses_go_to_torch():
 @pytest.mark.skipif(DEVICE == "cuda" or INTERPRETED, reason="the kernel can run")
 def test_without_a_gpu_it_says_so():
     assert "needs a GPU" in missing("triton")
-    with pytest.warns(UserWarning, match="onnx runs instead"):
-        assert open_backend(random_weights(), "triton").name == "onnx"
+    with pytest.warns(UserWarning, match=f"{auto()[0]} runs instead"):
+        assert open_backend(random_weights(), "triton").name == auto()[0]

@@ -20,7 +20,7 @@ REFINERS = {
         random_weights(architecture, features), backend=backend
     )
     for architecture, features in KINDS
-    for backend in ("onnx", "torch")
+    for backend in ("numba", "onnx", "torch")
 } | {"formula": Refiner("formula:score_times_joints")}
 
 
@@ -93,7 +93,7 @@ def test_a_batch_gives_the_numbers_of_one_by_one(name, pictures):
 def test_numpy_and_torch_on_both_backends_agree(kind, frame):
     keypoints, scores, joint = frame
     expected = None
-    for backend in ("torch", "onnx"):
+    for backend in ("torch", "onnx", "numba"):
         refiner = REFINERS[f"{kind[0]}-{kind[1]}-{backend}"]
         numpy = refiner.refine(keypoints, scores, keypoint_scores=joint)
         tensors = [torch.tensor(array) for array in frame]
@@ -110,7 +110,7 @@ def some(count=6, seed=0):
     return rng.uniform(0, 300, (count, 17, 2)), rng.uniform(0.1, 1, count)
 
 
-@pytest.mark.parametrize("backend", ["onnx", "torch"])
+@pytest.mark.parametrize("backend", ["numba", "onnx", "torch"])
 def test_visual_weights_take_poses_with_embeddings_and_without(backend):
     keypoints, scores = some()
     embeddings = np.random.default_rng(1).normal(0, 1, (6, EMBEDDING_SIZE))
@@ -255,7 +255,7 @@ def test_poses_go_to_the_refiner_itself(random_poses):
 def test_unknown_weights_and_backends_are_told():
     with pytest.raises(WeightsError, match="unknown weights"):
         Refiner("nobody")
-    with pytest.raises(BackendError, match="auto, onnx, torch, tensorrt, triton"):
+    with pytest.raises(BackendError, match="auto, numba, onnx, torch, tensorrt, triton"):
         Refiner(random_weights(), backend="abacus")
     with pytest.raises(BackendError, match="onnx runs on the CPU"):
         Refiner(random_weights(), backend="onnx", device="cuda")

@@ -32,8 +32,8 @@ FEW, MANY = 40, 1300
 SIGNALS = ("consensus", "agreement")
 OPTIONAL = ("keypoint_scores", "boxes", *SIGNALS)
 BEST = "cuda" if torch.cuda.is_available() else "cpu"
-DEVICES = {"onnx": "cpu"} | dict.fromkeys(("torch", "tensorrt", "triton"), BEST)
-TOLERANCES = {"onnx": 2e-5, "torch": 5e-6, "tensorrt": 5e-3, "triton": 1e-4}
+DEVICES = {"numba": "cpu", "onnx": "cpu"} | dict.fromkeys(("torch", "tensorrt", "triton"), BEST)
+TOLERANCES = {"numba": 5e-6, "onnx": 2e-5, "torch": 5e-6, "tensorrt": 5e-3, "triton": 1e-4}
 HERE = [name for name in NAMES[1:] if not missing(name, DEVICES[name])]
 # One pose at a time, and a base that no signal moves: what is known of one changes no rank.
 ALONE = ("mlp signals beside", "linear full")

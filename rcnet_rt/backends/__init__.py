@@ -13,9 +13,11 @@ from rcnet_rt.model_weights import Weights
 
 __all__ = ["NAMES", "Backend", "auto", "missing", "open_backend"]
 
-NAMES = ("auto", "onnx", "torch", "tensorrt", "triton")
+ON_CPU = ("numba", "onnx")
+NAMES = ("auto", *ON_CPU, "torch", "tensorrt", "triton")
 
 PACKAGES = {
+    "numba": {"numba": "pip install 'rcnet-rt[numba]'"},
     "onnx": {"onnxruntime": "pip install onnxruntime", "onnx": "pip install onnx"},
     "torch": {"torch": "pip install torch"},
     "tensorrt": {"torch_tensorrt": "pip install 'rcnet-rt[tensorrt]'"},
@@ -52,10 +54,12 @@ def auto(device: str = "auto") -> tuple[str, str]:
     """
     if device not in ("auto", "cpu"):
         return "torch", f"on {device} its CUDA graphs make a frame one launch"
+    if not missing("numba", device):
+        return "numba", "on a CPU one compiled function for the whole step has the least overhead"
     lacking = missing("onnx", device)
     if lacking:
         return "torch", lacking
-    return "onnx", "on a CPU one graph for the whole step has the least overhead"
+    return "onnx", "on a CPU one graph for the whole step has little overhead; numba has less"
 
 
 def missing(name: str, device: str = "auto") -> str:
@@ -64,8 +68,8 @@ def missing(name: str, device: str = "auto") -> str:
         if find_spec(package) is None:
             return f"backend {name} needs {package}: {command}"
     on_cpu = device in ("auto", "cpu")
-    if name == "onnx" and not on_cpu:
-        return f"backend onnx runs on the CPU, got device {device!r}; use torch there"
+    if name in ON_CPU and not on_cpu:
+        return f"backend {name} runs on the CPU, got device {device!r}; use torch there"
     if name == "tensorrt" and on_cpu:
         return f"backend {name} needs a GPU: say device='cuda'"
     if name == "triton" and on_cpu:
@@ -91,18 +95,31 @@ def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> 
         from rcnet_rt.backends.reference import FormulaBackend
 
         return FormulaBackend(weights)
-    name = auto(device)[0] if name == "auto" else name
-    lacking = missing(name, device)
-    if lacking and name in ("onnx", "torch"):
+    chosen = auto(device)[0] if name == "auto" else name
+    lacking = missing(chosen, device)
+    if lacking and chosen in (*ON_CPU, "torch"):
         raise BackendError(lacking)
     if lacking:
-        name = auto(device)[0]
-        warnings.warn(f"{lacking}; {name} runs instead", stacklevel=2)
-    return _open(weights, name, "cpu" if device == "auto" else device)
+        chosen = auto(device)[0]
+        warnings.warn(f"{lacking}; {chosen} runs instead", stacklevel=2)
+    device = "cpu" if device == "auto" else device
+    try:
+        return _open(weights, chosen, device)
+    except BackendError as error:
+        if name != "auto" or chosen != "numba":
+            raise
+        warnings.warn(f"{error}; onnx runs instead", stacklevel=2)
+        return _open(weights, "onnx", device)
 
 
 def _open(weights: Weights, name: str, device: str) -> Backend:
     """Each backend is imported only when it is opened."""
+    if name == "numba":
+        try:
+            from rcnet_rt.backends.numba import NumbaBackend
+        except ImportError as error:  # it does not take every NumPy
+            raise BackendError(f"backend numba does not work here: {error}") from error
+        return NumbaBackend(weights)
     if name == "onnx":
         from rcnet_rt.backends.onnx import OnnxBackend
 

@@ -11,12 +11,10 @@ import numpy.typing as npt
 from rcnet_rt import features
 from rcnet_rt.arrays import namespace
 from rcnet_rt.backends.onnx_tracing import TracedArray
-from rcnet_rt.model_config import CLIP
+from rcnet_rt.model_config import CLIP, LAYER_NORM_EPSILON
 from rcnet_rt.model_weights import Weights
 
 __all__ = ["TracedNetwork"]
-
-LAYER_NORM_EPSILON = 1e-5  # torch's default
 
 
 class TracedNetwork:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from rcnet_rt import features, skeletons
 from rcnet_rt.arrays import Array, as_tensor
+from rcnet_rt.backends.kernel_tensors import kernel_tensors
 from rcnet_rt.backends.torch import TorchBackend
 from rcnet_rt.backends.triton_kernel import refine_frame
-from rcnet_rt.calibration import Calibration
 from rcnet_rt.given import GivenPoses
 from rcnet_rt.model_config import CLIP
 from rcnet_rt.model_weights import Weights
@@ -26,6 +26,7 @@ BASES = ("score", "score_times_confidence", "score_times_joints")
 MOST = 32  # poses of a frame; more would not fit the memory of most GPUs' cores
 WARPS = 8
 LEAST = 16  # side of a matrix that a GPU multiplies
+BEYOND = {"start": 2.0, "width": 1.0, "rise": 0.0}  # a step of a calibration that no score reaches
 
 
 class TritonBackend:
@@ -43,7 +44,7 @@ class TritonBackend:
         self._torch = TorchBackend(weights, device)
         self._known = weights.features in FEATURES and weights.base in BASES
         self._tensors = {} if not self._known else _tensors(weights, device)
-        self._sizes = {} if not self._known else _sizes(weights)
+        self._sizes = {} if not self._known else _sizes(weights, self._tensors)
 
     def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
         """Refine the poses; see `Backend`."""
@@ -82,7 +83,7 @@ def _power_of_two(number: int) -> int:
     return 1 << (number - 1).bit_length()
 
 
-def _sizes(weights: Weights) -> dict[str, Any]:
+def _sizes(weights: Weights, tensors: dict[str, Tensor]) -> dict[str, Any]:
     """Return the kernel's constants."""
     config = weights.network_config()
     assert weights.skeleton is not None
@@ -93,7 +94,7 @@ def _sizes(weights: Weights) -> dict[str, Any]:
     padded = {"KP": joints, "LP": links, "HP": hidden, "FP": min(config.feedforward, 64)}
     return {
         **{name: max(LEAST, _power_of_two(size)) for name, size in padded.items()},
-        "M": LEAST if weights.calibration is None else _knots(weights.calibration),
+        "M": len(tensors["start"]),
         "K": joints,
         "L": links,
         "H": hidden,
@@ -113,65 +114,18 @@ def _sizes(weights: Weights) -> dict[str, Any]:
     }
 
 
-def _knots(calibration: Calibration) -> int:
-    return max(LEAST, _power_of_two(len(calibration.inputs) - 1))
-
-
 def _tensors(weights: Weights, device: str) -> dict[str, Tensor]:
-    """Return what the kernel reads, by its names; what an architecture lacks is a single zero."""
-    config, own = weights.network_config(), weights.tensors
-    assert weights.skeleton is not None
-    skeleton = skeletons.get(weights.skeleton)
-    zero, count = np.zeros(1), features.get(weights.features).size(skeleton)
-    first_layer = {"attention": "phi", "mlp": "layers.0"}.get(config.architecture)
-    linear = first_layer is None
-    named = {
-        "in_weight": "encoder.self_attn.in_proj_weight",
-        "in_bias": "encoder.self_attn.in_proj_bias",
-        "out_weight": "encoder.self_attn.out_proj.weight",
-        "out_bias": "encoder.self_attn.out_proj.bias",
-        "norm1": "encoder.norm1.weight",
-        "norm1_bias": "encoder.norm1.bias",
-        "up": "encoder.linear1.weight",
-        "up_bias": "encoder.linear1.bias",
-        "down": "encoder.linear2.weight",
-        "down_bias": "encoder.linear2.bias",
-        "norm2": "encoder.norm2.weight",
-        "norm2_bias": "encoder.norm2.bias",
-        "middle": "layers.3.weight",
-        "middle_bias": "layers.3.bias",
-        "head_bias": "head.bias",
-        "mean": "standardise.mean",
-        "deviation": "standardise.deviation",
-    }
-    direct = own["head.weight"] if linear else own.get("shortcut.weight", np.zeros((1, count)))
-    arrays = {
-        **{name: own.get(tensor, zero) for name, tensor in named.items()},
-        "weight": np.zeros((count, 1)) if linear else own[f"{first_layer}.weight"].T,
-        "bias": zero if linear else own[f"{first_layer}.bias"],
-        "head": zero if linear else own["head.weight"],
-        "direct": direct,
-        **_steps(weights.calibration),
-    }
-    tensors = {
-        name: torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=device)
-        for name, array in arrays.items()
-    }
-    ends = np.array(skeleton.links, dtype=np.int32)
-    return tensors | {
-        "first": torch.tensor(ends[:, 0], device=device),
-        "second": torch.tensor(ends[:, 1], device=device),
-    }
-
-
-def _steps(calibration: Calibration | None) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the calibration's steps, padded with steps that no score reaches."""
-    if calibration is None:
-        calibration = Calibration(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
-    start, width, rise = calibration.steps
-    padding = np.zeros(_knots(calibration) - len(start))
+    """Return what the kernel reads, by its names."""
+    arrays = kernel_tensors(weights)
+    knots = len(arrays["start"])
+    more = max(LEAST, _power_of_two(knots)) - knots
+    for name, value in BEYOND.items():
+        arrays[name] = np.pad(arrays[name], (0, more), constant_values=value)
     return {
-        "start": np.concatenate([start, padding + 2]),
-        "width": np.concatenate([width, padding + 1]),
-        "rise": np.concatenate([rise, padding]),
+        name: torch.tensor(
+            np.ascontiguousarray(array),
+            dtype=torch.int32 if name in ("first", "second") else torch.float32,
+            device=device,
+        )
+        for name, array in arrays.items()
     }

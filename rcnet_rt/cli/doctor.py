@@ -33,6 +33,7 @@ PACKAGES = {
     "openvino": ("pip install openvino", "OpenVINO models"),
     "matplotlib": ("pip install 'rcnet-rt[report]'", "reports and training curves"),
     "tensorboard": ("pip install 'rcnet-rt[tensorboard]'", "training curves as they grow"),
+    "numba": ("pip install 'rcnet-rt[numba]'", "refining on a CPU in half the time"),
     "torch-tensorrt": ("pip install 'rcnet-rt[tensorrt]'", "TensorRT"),
     "trackers": ("pip install 'rcnet-rt[track]'", "--track"),
 }
@@ -134,7 +135,7 @@ def _backends() -> Iterator[Finding]:
             chosen, reason = backends.auto()
             yield Finding("backend auto", True, f"{chosen}: {reason}")
             continue
-        lacking = backends.missing(name, "cpu" if name == "onnx" else device)
+        lacking = backends.missing(name, "cpu" if name in backends.ON_CPU else device)
         found, _, remedy = lacking.partition(": ")
         yield Finding(f"backend {name}", not lacking, found or "usable", remedy)
 

@@ -1,0 +1,195 @@
+"""Numba: the whole step as one compiled function on the CPU."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba.core import event, types
+from numba.core.errors import NumbaError
+
+from rcnet_rt import (
+    arrays,
+    boxes,
+    consensus,
+    features,
+    formulas,
+    model_config,
+    packing,
+    score_scale,
+    skeletons,
+    step,
+)
+from rcnet_rt.arrays import Array
+from rcnet_rt.backends import numba_kernel, numba_network
+from rcnet_rt.backends.kernel_tensors import kernel_tensors
+from rcnet_rt.backends.numba_kernel import BASES, FEATURES, Rules
+from rcnet_rt.backends.numba_network import ARCHITECTURES, Network
+from rcnet_rt.backends.onnx import OnnxBackend
+from rcnet_rt.consensus import CONSENSUS
+from rcnet_rt.errors import BackendError
+from rcnet_rt.given import GivenPoses
+from rcnet_rt.model_weights import Weights
+
+__all__ = ["NumbaBackend"]
+
+LAYERS = ("weight", "middle", "in_weight", "out_weight", "up", "down")
+# What the function below is made of; Numba itself looks at changes of this file alone.
+SOURCES = (
+    arrays,
+    boxes,
+    consensus,
+    features,
+    formulas,
+    model_config,
+    numba_kernel,
+    numba_network,
+    packing,
+    score_scale,
+    step,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class NumbaBackend:
+    """Runs the step in a compiled function; gives NumPy arrays.
+
+    It is compiled at the first use on a machine, which takes some seconds, and kept by Numba. Poses
+    with a scale go to onnxruntime.
+    """
+
+    name = "numba"
+    device = "cpu"
+
+    def __init__(self, weights: Weights) -> None:
+        self._rules, self._network = _rules(weights), _network(weights)
+        self._step = _compiled(*map(numba.typeof, (self._rules, self._network)))
+        self._with_scale = OnnxBackend(weights) if weights.uses_scale else None
+        self._embedding_size = weights.embedding_size
+
+    def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
+        """Refine the poses; see `Backend`."""
+        if given.scale is not None and self._with_scale is not None:
+            return self._with_scale(given)
+        count, joints = given.keypoints.shape[:2]
+        embeddings = given.embeddings if self._embedding_size else None
+        arrays = (
+            _doubles(given.keypoints),
+            _doubles(given.scores),
+            _doubles(given.keypoint_scores, (count, joints), 1.0),
+            _doubles(given.boxes, (0, 4)),
+            _doubles(given.consensus, (count, len(CONSENSUS)), np.nan),
+            _doubles(given.agreement, (count,), np.nan),
+            _doubles(embeddings, (count, self._embedding_size), np.nan),
+            _doubles(given.picture, (count,), 0.0),
+        )
+        refined, faulty = self._step(arrays, self._rules, self._network)
+        return refined, faulty
+
+
+def _doubles(
+    array: Array | None, shape: tuple[int, ...] = (), absent: float = 0.0
+) -> npt.NDArray[np.float64]:
+    """Return it as the kernel takes it, or that shape of what stands for an absent one."""
+    if array is None:
+        return np.full(shape, absent)
+    contiguous = np.ascontiguousarray(array, np.float64)
+    return contiguous if contiguous.flags.writeable else contiguous.copy()
+
+
+@lru_cache(maxsize=1)
+def _compiled(rules: Any, network: Any) -> Callable[..., tuple[Array, Array]]:
+    """Return the kernel for this machine, compiled or as Numba kept it.
+
+    Raises:
+        BackendError: it cannot be compiled here.
+    """
+    stamp = _stamp()
+
+    def refine(given, rules, network):  # type: ignore[no-untyped-def]
+        _ = stamp  # what a function closes over is part of the key under which Numba keeps it
+        return numba_kernel.refine(given, rules, network)
+
+    shapes = (3, 1, 2, 2, 2, 1, 2, 1)
+    given = types.Tuple([types.Array(types.float64, dimensions, "C") for dimensions in shapes])  # type: ignore[no-untyped-call]
+    signature = (given, rules, network)
+    options = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
+    try:
+        with event.install_listener("numba:compile", _Announce()):
+            return _kept(refine, signature, options)
+    except NumbaError as error:
+        reason = str(error).splitlines()[0]
+        raise BackendError(f"backend numba cannot compile its kernel here: {reason}") from error
+
+
+def _kept(
+    function: Callable[..., Any], signature: tuple[Any, ...], options: dict[str, Any]
+) -> Callable[..., tuple[Array, Array]]:
+    """Compile and keep it; where there is no folder to keep it in, compile only."""
+    try:
+        return numba.njit(signature, cache=True, **options)(function)
+    except RuntimeError:
+        return numba.njit(signature, **options)(function)
+
+
+class _Announce(event.Listener):
+    """Says once that the kernel is being compiled."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def on_start(self, event: Any) -> None:
+        if not self._said:
+            logger.warning("compiling the step for this CPU, once: some seconds")
+        self._said = True
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+def _stamp() -> str:
+    sources = [Path(str(module.__file__)).read_bytes() for module in SOURCES]
+    return hashlib.sha256(b"".join(sources)).hexdigest()
+
+
+def _rules(weights: Weights) -> Rules:
+    assert weights.skeleton is not None
+    formula, tensors = formulas.get(weights.base), kernel_tensors(weights)
+    vectors = ("mean", "deviation", "start", "width", "rise")
+    return Rules(
+        base=BASES.index(weights.base),
+        bounded=formula.bounded,
+        least=float(formula.least),
+        base_scale=float(weights.base_scale),
+        residual=weights.network_config().output == "residual",
+        features=FEATURES[weights.features],
+        floor=float(weights.floor),
+        unit=skeletons.get(weights.skeleton).unit,
+        links=np.stack([tensors["first"], tensors["second"]], 1).astype(np.int64),
+        **{name: tensors[name].astype(np.float64) for name in vectors},
+    )
+
+
+def _network(weights: Weights) -> Network:
+    config, tensors = weights.network_config(), kernel_tensors(weights)
+    own = {name: _filled(tensors[name]) for name in Network._fields[2:] if name not in LAYERS}
+    layers = {
+        name: _filled(tensors[name] if name == "weight" else np.atleast_2d(tensors[name]).T)
+        for name in LAYERS
+    }
+    vectors = {name: array.reshape(-1) for name, array in own.items()}
+    return Network(ARCHITECTURES.index(config.architecture), config.hidden, **layers, **vectors)
+
+
+def _filled(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return it in single precision, filled up with zeros to multiples of 4."""
+    more = [(0, -size % 4) for size in array.shape]
+    return np.ascontiguousarray(np.pad(array, more), np.float32)
