@@ -27,8 +27,8 @@ __all__ = ["Results", "Timing", "machine", "parser", "report", "show", "side_by_
 Results = dict[str, Any]
 
 PACKAGES = (
-    "rcnet-rt", "numpy", "torch", "triton", "torch-tensorrt", "onnxruntime", "openvino",
-    "ultralytics", "opencv-python", "av", "pycocotools", "faster-coco-eval",
+    "rcnet-rt", "numpy", "torch", "triton", "torch-tensorrt", "numba", "onnxruntime",
+    "openvino", "ultralytics", "opencv-python", "av", "pycocotools", "faster-coco-eval",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rcnet_rt.backends import auto
 from rcnet_rt.cli import main
 from rcnet_rt.cli.refine import rescore
 from rcnet_rt.datasets.results import poses_by_image, read_results
@@ -65,7 +66,7 @@ def test_only_scores_change(
     assert json.dumps(restored) == json.dumps(entries)
     images = len({entry["image_id"] for entry in entries})
     assert capsys.readouterr().out == (
-        f"{len(entries)} poses of {images} images re-scored with net (onnx) -> {out}\n"
+        f"{len(entries)} poses of {images} images re-scored with net ({auto()[0]}) -> {out}\n"
     )
 
 

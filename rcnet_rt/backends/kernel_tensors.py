@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt import features, skeletons
+from rcnet_rt import skeletons
 from rcnet_rt.calibration import Calibration
 from rcnet_rt.model_weights import Weights
 
@@ -44,7 +44,7 @@ def kernel_tensors(weights: Weights) -> dict[str, npt.NDArray[Any]]:
     config, own = weights.network_config(), weights.tensors
     assert weights.skeleton is not None
     skeleton = skeletons.get(weights.skeleton)
-    zero, count = np.zeros(1), features.get(weights.features).size(skeleton)
+    zero, count = np.zeros(1), config.feature_count
     first = FIRST.get(config.architecture)
     links = np.array(skeleton.links, dtype=np.int32)
     calibration = weights.calibration or Calibration(np.array([0.0, 1.0]), np.array([0.0, 1.0]))

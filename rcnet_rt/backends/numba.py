@@ -40,7 +40,7 @@ from rcnet_rt.model_weights import Weights
 
 __all__ = ["NumbaBackend"]
 
-LAYERS = ("weight", "middle", "in_weight", "out_weight", "up", "down")
+LAYERS = ("middle", "in_weight", "out_weight", "up", "down")
 # What the function below is made of; Numba itself looks at changes of this file alone.
 SOURCES = (
     arrays,
@@ -105,7 +105,7 @@ def _doubles(
     return contiguous if contiguous.flags.writeable else contiguous.copy()
 
 
-@lru_cache(maxsize=1)
+@lru_cache
 def _compiled(rules: Any, network: Any) -> Callable[..., tuple[Array, Array]]:
     """Return the kernel for this machine, compiled or as Numba kept it.
 
@@ -180,13 +180,11 @@ def _rules(weights: Weights) -> Rules:
 
 def _network(weights: Weights) -> Network:
     config, tensors = weights.network_config(), kernel_tensors(weights)
-    own = {name: _filled(tensors[name]) for name in Network._fields[2:] if name not in LAYERS}
-    layers = {
-        name: _filled(tensors[name] if name == "weight" else np.atleast_2d(tensors[name]).T)
-        for name in LAYERS
-    }
-    vectors = {name: array.reshape(-1) for name, array in own.items()}
-    return Network(ARCHITECTURES.index(config.architecture), config.hidden, **layers, **vectors)
+    arrays = {name: tensors[name].reshape(-1) for name in Network._fields[2:]}
+    arrays |= {name: np.atleast_2d(tensors[name]).T for name in LAYERS}
+    arrays["weight"] = tensors["weight"]
+    filled = {name: _filled(array) for name, array in arrays.items()}
+    return Network(ARCHITECTURES.index(config.architecture), config.hidden, **filled)
 
 
 def _filled(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

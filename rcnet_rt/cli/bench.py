@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import time
+from importlib.util import find_spec
 
 import click
 from rich.console import Console
@@ -19,6 +20,7 @@ __all__ = ["bench"]
 
 COUNTS = (1, 5, 20, 100)
 BLOCK = 200  # calls that a backend has in its turn
+PACKAGES = ("numpy", "numba", "onnxruntime", "torch")
 PICTURES = 1000  # of 20 poses, for the throughput
 
 
@@ -86,7 +88,8 @@ def _auto(weights: str, device: str) -> str:
 
 
 def _machine() -> str:
-    packages = ("numpy", "onnxruntime", "torch")
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    versions = [
+        f"{name} {importlib.metadata.version(name)}" for name in PACKAGES if find_spec(name)
+    ]
     python = f"Python {platform.python_version()}"
     return f"{platform.machine()}, {os.cpu_count()} cores; {', '.join([python, *versions])}"
