@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +103,23 @@ def test_torch_equals_numpy(found: tuple[Floats, Floats, Candidates]) -> None:
     )
     got = consensus(tensor(people), tensor(boxes), tensors, tensor(SIGMAS))
     np.testing.assert_allclose(got.numpy(), consensus(*found, SIGMAS), rtol=1e-9, atol=1e-7)
+
+
+def test_the_compiled_function_equals_numpy(found: tuple[Floats, Floats, Candidates]) -> None:
+    pytest.importorskip("numba")
+    from rcnet_rt.consensus_kernel import consensus_on_the_host
+
+    compute = consensus_on_the_host()
+    people, boxes, candidates = found
+    far = replace(candidates, boxes=candidates.boxes + 5000)
+    weak = replace(candidates, scores=candidates.scores * 0)
+    for some in (candidates, far, weak):
+        got, expected = (way(people, boxes, some, SIGMAS) for way in (compute, consensus))
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    none = Candidates(candidates.keypoints[:0], candidates.scores[:0], candidates.boxes[:0])
+    assert np.isnan(compute(people, boxes, none, SIGMAS)).all()
+    assert compute(people[:0], boxes[:0], candidates, SIGMAS).shape == (0, len(CONSENSUS))
 
 
 def test_padding_and_order_do_not_matter(found: tuple[Floats, Floats, Candidates]) -> None:

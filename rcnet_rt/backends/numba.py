@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
-from numba.core import event, types
-from numba.core.errors import NumbaError
+from numba import types
 
 from rcnet_rt import (
     arrays,
@@ -33,15 +29,15 @@ from rcnet_rt.backends.kernel_tensors import kernel_tensors
 from rcnet_rt.backends.numba_kernel import BASES, FEATURES, Rules
 from rcnet_rt.backends.numba_network import ARCHITECTURES, Network
 from rcnet_rt.backends.onnx import OnnxBackend
+from rcnet_rt.compiling import compiled, stamp
 from rcnet_rt.consensus import CONSENSUS
-from rcnet_rt.errors import BackendError
 from rcnet_rt.given import GivenPoses
 from rcnet_rt.model_weights import Weights
 
 __all__ = ["NumbaBackend"]
 
 LAYERS = ("middle", "in_weight", "out_weight", "up", "down")
-# What the function below is made of; Numba itself looks at changes of this file alone.
+# What the kernel is made of.
 SOURCES = (
     arrays,
     boxes,
@@ -56,8 +52,6 @@ SOURCES = (
     step,
 )
 
-logger = logging.getLogger(__name__)
-
 
 class NumbaBackend:
     """Runs the step in a compiled function; gives NumPy arrays.
@@ -71,7 +65,7 @@ class NumbaBackend:
 
     def __init__(self, weights: Weights) -> None:
         self._rules, self._network = _rules(weights), _network(weights)
-        self._step = _compiled(*map(numba.typeof, (self._rules, self._network)))
+        self._step = _step(*map(numba.typeof, (self._rules, self._network)))
         self._with_scale = OnnxBackend(weights) if weights.uses_scale else None
         self._embedding_size = weights.embedding_size
 
@@ -106,58 +100,17 @@ def _doubles(
 
 
 @lru_cache
-def _compiled(rules: Any, network: Any) -> Callable[..., tuple[Array, Array]]:
-    """Return the kernel for this machine, compiled or as Numba kept it.
+def _step(rules: Any, network: Any) -> Callable[..., tuple[Array, Array]]:
+    """Return the kernel, compiled for parameters of these types."""
+    own = stamp(SOURCES)
 
-    Raises:
-        BackendError: it cannot be compiled here.
-    """
-    stamp = _stamp()
-
-    def refine(given, rules, network):  # type: ignore[no-untyped-def]
-        _ = stamp  # what a function closes over is part of the key under which Numba keeps it
+    def the_step(given, rules, network):  # type: ignore[no-untyped-def]
+        _ = own
         return numba_kernel.refine(given, rules, network)
 
     shapes = (3, 1, 2, 2, 2, 1, 2, 1)
     given = types.Tuple([types.Array(types.float64, dimensions, "C") for dimensions in shapes])  # type: ignore[no-untyped-call]
-    signature = (given, rules, network)
-    options = {"error_model": "numpy", "fastmath": {"contract"}, "nogil": True}
-    try:
-        with event.install_listener("numba:compile", _Announce()):
-            return _kept(refine, signature, options)
-    except NumbaError as error:
-        reason = str(error).splitlines()[0]
-        raise BackendError(f"backend numba cannot compile its kernel here: {reason}") from error
-
-
-def _kept(
-    function: Callable[..., Any], signature: tuple[Any, ...], options: dict[str, Any]
-) -> Callable[..., tuple[Array, Array]]:
-    """Compile and keep it; where there is no folder to keep it in, compile only."""
-    try:
-        return numba.njit(signature, cache=True, **options)(function)
-    except RuntimeError:
-        return numba.njit(signature, **options)(function)
-
-
-class _Announce(event.Listener):
-    """Says once that the kernel is being compiled."""
-
-    def __init__(self) -> None:
-        self._said = False
-
-    def on_start(self, event: Any) -> None:
-        if not self._said:
-            logger.warning("compiling the step for this CPU, once: some seconds")
-        self._said = True
-
-    def on_end(self, event: Any) -> None:
-        pass
-
-
-def _stamp() -> str:
-    sources = [Path(str(module.__file__)).read_bytes() for module in SOURCES]
-    return hashlib.sha256(b"".join(sources)).hexdigest()
+    return compiled(the_step, (given, rules, network))
 
 
 def _rules(weights: Weights) -> Rules:

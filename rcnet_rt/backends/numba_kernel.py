@@ -18,6 +18,7 @@ from numba import njit
 
 from rcnet_rt import arrays, boxes, consensus, features, formulas, packing, score_scale, step
 from rcnet_rt.backends.numba_network import logits
+from rcnet_rt.compiling import OPTIONS
 from rcnet_rt.model_config import CLIP
 
 __all__ = ["BASES", "FEATURES", "Rules", "refine"]
@@ -88,8 +89,7 @@ class Rules(NamedTuple):
     rise: np.ndarray
 
 
-# A product and a sum in one instruction; a division that does not stop to look for zeros.
-_jit = njit(error_model="numpy", fastmath={"contract"})
+_jit = njit(**OPTIONS)
 
 
 @_jit

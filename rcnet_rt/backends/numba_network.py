@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from rcnet_rt.compiling import OPTIONS
 from rcnet_rt.model_config import LAYER_NORM_EPSILON
 
 __all__ = ["ARCHITECTURES", "Network", "logits"]
@@ -49,8 +50,7 @@ class Network(NamedTuple):
     direct: np.ndarray
 
 
-# A product and a sum in one instruction; a division that does not stop to look for zeros.
-_jit = njit(error_model="numpy", fastmath={"contract"})
+_jit = njit(**OPTIONS)
 
 
 @_jit

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from rcnet_rt.arrays import Array, is_torch, namespace
+from rcnet_rt.arrays import Array, Constant, is_torch, namespace
 from rcnet_rt.consensus import FLOOR, Candidates, consensus
+from rcnet_rt.errors import BackendError
 
 __all__ = ["MOST", "RawPredictions"]
 
@@ -74,12 +77,22 @@ class RawPredictions:
         if keypoints.is_cuda:
             return consensus(keypoints, boxes, candidates, keypoints.new_tensor(sigmas))
         sigma = np.asarray(sigmas, np.float32)
-        return consensus(keypoints.numpy(), boxes.numpy(), candidates, sigma)
+        return self._on_the_host(keypoints.numpy(), boxes.numpy(), candidates, sigma)
+
+    @cached_property
+    def _on_the_host(self) -> Callable[..., Array]:
+        """Compiled where Numba is; behind an inference that takes a fraction of the time."""
+        if find_spec("numba") is None:
+            return consensus
+        try:
+            from rcnet_rt.consensus_kernel import consensus_on_the_host
+
+            return consensus_on_the_host()
+        except (BackendError, ImportError):  # Numba does not take every NumPy
+            return consensus
 
     def _candidates(self, picture: int, original: tuple[int, int]) -> Candidates:
         """Return the best candidates of a picture: tensors on a GPU, NumPy on the host."""
-        from ultralytics.utils import ops
-
         assert self._last is not None
         raw, raw_boxes, seen = self._last
         if raw.is_cuda:
@@ -96,8 +109,31 @@ class RawPredictions:
         boxes = _single(raw_boxes[picture][:, chosen].T).reshape(-1, 2, 2)  # middles and sides
         middle, half = boxes[:, :1], boxes[:, 1:] / 2
         points = namespace(raw).concatenate([middle - half, middle + half, joints], 1)
-        points = ops.scale_coords(seen, points, original)
+        scale, shift, size = (_like(part, points) for part in _placement(seen, original))
+        points = (points * scale + shift).clip(0 * size, size)
         return Candidates(points[:, 2:], _single(best[chosen]), points[:, :2].reshape(-1, 4))
+
+
+@lru_cache(maxsize=64)
+def _placement(seen: tuple[int, int], original: tuple[int, int]) -> tuple[Constant, ...]:
+    """Return what takes x, y of the network's picture to the original: scale, shift; and its size.
+
+    As ultralytics has it, asked once: how it takes two points of the middle, which none of its
+    clipping reaches.
+    """
+    from ultralytics.utils import ops
+
+    middle = np.array([seen[1], seen[0]]) / 2
+    points = np.stack([middle, middle + 1])
+    first, second = ops.scale_coords(seen, points.copy(), original)
+    scale = second - first
+    return tuple(map(Constant, (scale, first - middle * scale, (original[1], original[0]))))
+
+
+def _like(constant: Constant, array: Array) -> Array:
+    """Return it in the type of the array, so that NumPy does not go on in double precision."""
+    values = constant.like(array)
+    return values if is_torch(array) else values.astype(array.dtype)
 
 
 def _single(array: Array) -> Array:

@@ -1,0 +1,75 @@
+"""Functions that Numba compiles: once a machine, kept, and compiled anew when their source changes.
+
+Numba itself looks at changes of the file alone in which the compiled function stands. So that
+function closes over a `stamp` of all sources that it is made of, which becomes part of the key
+under which Numba keeps the code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numba
+from numba.core import event
+from numba.core.errors import NumbaError
+
+from rcnet_rt.errors import BackendError
+
+__all__ = ["OPTIONS", "compiled", "stamp"]
+
+# A product and a sum in one instruction; a division that does not stop to look for zeros.
+OPTIONS = {"error_model": "numpy", "fastmath": {"contract"}}
+
+logger = logging.getLogger(__name__)
+
+
+def stamp(modules: Sequence[ModuleType]) -> str:
+    """Return what changes when the source of a module does."""
+    sources = [Path(str(module.__file__)).read_bytes() for module in modules]
+    return hashlib.sha256(b"".join(sources)).hexdigest()
+
+
+def compiled(function: Callable[..., Any], signature: tuple[Any, ...]) -> Callable[..., Any]:
+    """Return the function compiled for this machine, or as Numba kept it.
+
+    It holds no lock of Python's while it runs.
+
+    Raises:
+        BackendError: it cannot be compiled here.
+    """
+    try:
+        with event.install_listener("numba:compile", _Announce(function.__name__)):
+            return _kept(function, signature, OPTIONS | {"nogil": True})
+    except NumbaError as error:
+        reason = str(error).splitlines()[0]
+        raise BackendError(f"numba cannot compile {function.__name__} here: {reason}") from error
+
+
+def _kept(
+    function: Callable[..., Any], signature: tuple[Any, ...], options: dict[str, Any]
+) -> Callable[..., Any]:
+    """Compile and keep it; where there is no folder to keep it in, compile only."""
+    try:
+        return numba.njit(signature, cache=True, **options)(function)
+    except RuntimeError:
+        return numba.njit(signature, **options)(function)
+
+
+class _Announce(event.Listener):
+    """Says once that something is being compiled."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._said = name, False
+
+    def on_start(self, event: Any) -> None:
+        if not self._said:
+            logger.warning("compiling %s for this CPU, once: some seconds", self._name)
+        self._said = True
+
+    def on_end(self, event: Any) -> None:
+        pass
