@@ -241,7 +241,7 @@ SIGNALS: Mapping[str, str] = MappingProxyType(
     {
         **CONSENSUS,
         "candidates shown": "whether the above are known",
-        "agreement": "OKS with a second look",
+        "agreement": "how surely a second look finds it again: OKS × √score",
         "log agreement": "its log, at least log 0.05",
         "looked at again": "whether the two above are known",
     }

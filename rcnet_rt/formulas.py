@@ -18,10 +18,10 @@ from rcnet_rt.packing import PackedPoses
 __all__ = ["FORMULAS", "STANDING", "Formula", "base_logit", "get"]
 
 STANDING = "standing"
-LEAST_OKS = 0.3  # below it candidates and second looks are of somebody else
+LEAST_OKS = 0.3  # below it candidates and second looks are of somebody else, or of nobody
 # Mean of YOLOv8n-pose at a score_times_confidence s, as a + b s.
 USUAL_CANDIDATE_OKS = (0.75, 0.23)
-USUAL_AGREEMENT = (0.35, 0.62)
+USUAL_AGREEMENT = (0.14, 0.84)
 CONFIDENT = 0.2  # joints above this enter the mean (mmpose's keypoint_score_thr)
 
 
@@ -102,7 +102,9 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
             automatic=False,
         ),
         "score_times_agreement": Formula(
-            _times_agreement, "score_times_consensus × OKS with a second look", automatic=False
+            _times_agreement,
+            "score_times_consensus × OKS × √score of a second look",
+            automatic=False,
         ),
         "score_plus_confidence": Formula(
             _bbox_rle, "score + mean + maximum of the joint scores", bounded=False

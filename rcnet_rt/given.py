@@ -25,7 +25,7 @@ class GivenPoses(NamedTuple):
         keypoint_scores: (P, K).
         boxes: (P, 4) x1, y1, x2, y2 pixels.
         consensus: (P, C), see `rcnet_rt.consensus.CONSENSUS`; NaN where not known.
-        agreement: (P,) OKS with a second look, NaN where there was none.
+        agreement: (P,) how surely a second look finds it again, NaN where there was none.
         embeddings: (P, E) what the estimator's network saw.
         picture: (P,) which picture a pose belongs to; None if there is only one.
         image_size: (width, height), or (P, 2) for the poses of many pictures.

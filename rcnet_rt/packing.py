@@ -33,7 +33,7 @@ class PackedPoses:
         image_sizes: (P, 2) width and height, NaN if not known.
         picture: (P,) which picture a pose belongs to; poses see only those of their own picture.
         consensus: (P, C) the statistics of `rcnet_rt.consensus.CONSENSUS`, NaN where not known.
-        agreement: (P,) OKS with a second look, NaN where there was none.
+        agreement: (P,) how surely a second look finds it again, NaN where there was none.
         embeddings: (P, E) what the estimator's network saw; E is 0 where it does not tell.
         faulty: (P,) a score, joint or box that is NaN or beyond 1e15: the pose cannot be scored.
         scale: what else is known of the estimator's scores, or None.

@@ -33,7 +33,7 @@ class Poses:
         track_ids: (N,) int64, -1 for a pose that belongs to no track; or None.
         consensus: (N, C) what the estimator's other candidates say of each pose, the statistics of
             `rcnet_rt.consensus.CONSENSUS`; NaN where not known.
-        agreement: (N,) OKS with the pose of a second look, NaN where there was none.
+        agreement: (N,) how surely a second look finds the pose again, NaN where there was none.
         embeddings: (N, E) what the estimator's network saw, any E.
         image_size: (width, height) in pixels, or None.
 

@@ -98,7 +98,8 @@ class Refiner:
             boxes: (N, 4) x1, y1, x2, y2 pixels, or None.
             image_size: (width, height), or None.
             consensus: (N, C) statistics of the estimator's other candidates, `rcnet_rt.consensus`.
-            agreement: (N,) OKS with a second look, `rcnet_rt.second_look`; NaN where none.
+            agreement: (N,) how surely a second look finds each again, `rcnet_rt.second_look`; NaN
+                where there was none.
             embeddings: (N, E) what the estimator's network saw.
             scale: the estimator's other scores, if you keep them; for weights of any estimator
                 ("generic"), which go without by the scores in this picture alone. Use one scale,

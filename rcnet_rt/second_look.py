@@ -1,7 +1,8 @@
 """A second look: the estimator once more, close up, at the poses whose rank is in doubt.
 
 Who is right is found again on a picture of him alone; a pose that the estimator made up is not. How
-well the two poses agree, as OKS, is a signal for the refiner. It costs an inference a pose.
+surely it is found again, by place and by score, is a signal for the refiner. It costs an inference
+a pose.
 """
 
 from __future__ import annotations
@@ -120,7 +121,11 @@ def close_up(
 def agreement_with(
     pose: Poses, again: Poses, corner: npt.NDArray[np.float32], skeleton: Skeleton
 ) -> float:
-    """Return the largest OKS of one pose with those found in its close-up; 0 if there are none."""
+    """Return how surely a pose is found again in its close-up, 0 to 1.
+
+    The largest OKS × √score of the poses there, 0 if there are none. The score counts because an
+    estimator with a low threshold finds everything again, with scores near 0.
+    """
     if len(again) == 0:
         return 0.0
     assert pose.boxes is not None
@@ -129,4 +134,4 @@ def agreement_with(
     similarity = oks(
         again.keypoints + corner, pose.keypoints, pose.found, area, boxes, skeleton.sigmas
     )
-    return float(similarity.max())
+    return float((similarity.reshape(-1) * np.sqrt(np.clip(again.scores, 0, 1))).max())

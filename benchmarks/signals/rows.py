@@ -27,7 +27,9 @@ __all__ = [
     "CONSENSUS",
     "LOOKED",
     "NOTHING",
+    "WITH",
     "Files",
+    "Learner",
     "Scores",
     "load",
     "scores_by_row",
@@ -38,16 +40,21 @@ Floats = npt.NDArray[np.float64]
 Scores = dict[str, list[Floats]]  # by row: (E,) for each fold seed
 
 RAW, FORMULA, PLAIN = "raw score", "score × confidence", "features without signals"
+FORMULA_CONSENSUS = "score × confidence × candidate OKS"
 NOTHING, CONSENSUS, LOOKED = (
     "with signals: none given",
     "consensus",
     "and a second look at all poses",
 )
+PLAIN_ALONE, CONSENSUS_ALONE, LOOKED_ALONE = (
+    f"linear, without copies: {given}"
+    for given in ("features without signals", "consensus", "and a second look at all poses")
+)
 FORMULAS: Mapping[str, str] = MappingProxyType(
     {
         RAW: "score",
         FORMULA: "score_times_confidence",
-        "score × confidence × candidate OKS": "score_times_consensus",
+        FORMULA_CONSENSUS: "score_times_consensus",
         "score × confidence × candidate OKS × agreement": "score_times_agreement",
     }
 )
@@ -87,12 +94,25 @@ def _second_look(most: int) -> Given:
     return look
 
 
-# The recipe of the shipped yolo-pose weights, and before that without signals; what each network
-# is given of them, by row.
-WITHOUT = replace(PRESETS["residual"], architecture="mlp", epochs=5, base="score_times_confidence")
-WITH = replace(WITHOUT, features="signals", base="score_times_agreement")
-GIVEN: Mapping[Recipe, Mapping[str, Given]] = MappingProxyType(
+@dataclass(frozen=True)
+class Learner:
+    """A recipe, and whether it also learns from altered copies."""
+
+    recipe: Recipe
+    copies: bool = True
+
+
+# The recipe of the shipped yolo-pose weights, and before that without signals; a linear network
+# that learns from the pictures alone, likewise. What each is given of the signals, by row.
+_BASE, _SIGNALS = "score_times_confidence", {"features": "signals", "base": "score_times_agreement"}
+WITHOUT = Learner(replace(PRESETS["residual"], architecture="mlp", epochs=5, base=_BASE))
+WITH = Learner(replace(WITHOUT.recipe, **_SIGNALS))
+ALONE_WITHOUT = Learner(replace(PRESETS["residual"], architecture="linear", base=_BASE), False)
+ALONE_WITH = Learner(replace(ALONE_WITHOUT.recipe, **_SIGNALS), False)
+GIVEN: Mapping[Learner, Mapping[str, Given]] = MappingProxyType(
     {
+        ALONE_WITHOUT: {PLAIN_ALONE: _nothing},
+        ALONE_WITH: {CONSENSUS_ALONE: _consensus, LOOKED_ALONE: _second_look(20)},
         WITHOUT: {PLAIN: _nothing},
         WITH: {
             NOTHING: _nothing,
@@ -103,18 +123,19 @@ GIVEN: Mapping[Recipe, Mapping[str, Given]] = MappingProxyType(
         },
     }
 )
-OVER = (RAW, FORMULA, PLAIN, CONSENSUS)
+# Each row is also compared with those that lack what it adds.
+OVER = (RAW, FORMULA, PLAIN, CONSENSUS, PLAIN_ALONE, CONSENSUS_ALONE, FORMULA_CONSENSUS)
 
 
 @dataclass(frozen=True)
 class _Task:
     files: Files
-    recipe: Recipe
+    learner: Learner
     seed: int
     fold: int
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def load(files: Files) -> Data:
     """Read everything, once."""
     return load_data(Dataset(files.coco), files.predictions, files.copies)
@@ -125,9 +146,9 @@ def scores_by_row(files: Files, fold_seeds: int, workers: int) -> Scores:
     data = load(files)
     scores: Scores = {row: [data.formula_values(name)] for row, name in FORMULAS.items()}
     tasks = [
-        _Task(files, recipe, seed, fold)
+        _Task(files, learner, seed, fold)
         for seed in range(fold_seeds)
-        for recipe in GIVEN
+        for learner in GIVEN
         for fold in range(FOLDS)
     ]
     with mapping(workers) as mapped:
@@ -142,13 +163,14 @@ def scores_by_row(files: Files, fold_seeds: int, workers: int) -> Scores:
 
 def _held_out(task: _Task) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]:
     """Train on all folds but one; return places and scores of that one's poses, by row."""
-    data = load(task.files)
+    data = load(task.files if task.learner.copies else replace(task.files, copies=()))
     split = fold_splits(list(data.poses), FOLDS, task.seed)[task.fold]
-    weights = experiment.fit(data, replace(task.recipe, seed=task.seed), split, name="signals")
+    recipe = replace(task.learner.recipe, seed=task.seed)
+    weights = experiment.fit(data, recipe, split, name="signals")
     refiner = Refiner(weights, backend="torch")
     items = [data.poses[image] for image in split.held_out]
     found = {}
-    for row, given in GIVEN[task.recipe].items():
+    for row, given in GIVEN[task.learner].items():
         refined = refiner.batch([given(item.poses, refiner) for item in items])
         found[row] = np.concatenate([poses.scores for poses in refined]).astype(np.float64)
     return np.concatenate([item.entries for item in items]), found
