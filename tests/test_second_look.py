@@ -65,11 +65,29 @@ def test_who_is_found_again_agrees_with_himself(random_poses: Poses) -> None:
     pose = random_poses[2]
     assert pose.boxes is not None
     _, corner = close_up(PICTURE, pose.boxes[0])
-    again = replace(random_poses[[1, 2]], keypoints=random_poses.keypoints[[1, 2]] - corner)
+    again = replace(
+        random_poses[[1, 2]], keypoints=random_poses.keypoints[[1, 2]] - corner, scores=[1, 1]
+    )
     assert agreement_with(pose, again, corner, COCO17) == pytest.approx(1, abs=1e-4)
     shifted = replace(again, keypoints=again.keypoints + 10)
     assert 0.3 < agreement_with(pose, shifted, corner, COCO17) < 0.95
     assert agreement_with(pose, again[:0], corner, COCO17) == 0
+    unsure = replace(again, scores=[1, 0.25])
+    assert agreement_with(pose, unsure, corner, COCO17) == pytest.approx(0.5, abs=1e-4)
+
+
+def test_the_threshold_of_the_estimator_matters_little(shared_data: Path) -> None:
+    """With a low one it finds everything again, but with scores near 0."""
+    model = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
+    picture = read_picture(shared_data / "coco" / "images" / "val2017" / "000000000885.jpg")
+    agreements = []
+    for floor in (0.001, 0.05):
+        estimator = estimators.load(model, floor=floor)
+        twice = SecondLook(estimator, Refiner("yolo-pose"), 20).estimate(picture)
+        assert twice.agreement is not None
+        agreements.append(twice.agreement[twice.scores >= 0.05])
+    np.testing.assert_allclose(*agreements, atol=0.2)
+    assert np.nanmax(agreements[0]) > 0.5
 
 
 @pytest.mark.parametrize("kind", [Twice, Batches])

@@ -41,21 +41,21 @@ Scores = dict[str, list[Floats]]  # by row: (E,) for each fold seed
 
 RAW, FORMULA, PLAIN = "raw score", "score × confidence", "features without signals"
 FORMULA_CONSENSUS = "score × confidence × candidate OKS"
+FORMULA_AGREEMENT = "score × confidence × candidate OKS × agreement"
 NOTHING, CONSENSUS, LOOKED = (
     "with signals: none given",
     "consensus",
     "and a second look at all poses",
 )
-PLAIN_ALONE, CONSENSUS_ALONE, LOOKED_ALONE = (
-    f"linear, without copies: {given}"
-    for given in ("features without signals", "consensus", "and a second look at all poses")
+FEW_PLAIN, FEW_CONSENSUS = (
+    f"linear, without copies: {given}" for given in ("features without signals", "consensus")
 )
 FORMULAS: Mapping[str, str] = MappingProxyType(
     {
         RAW: "score",
         FORMULA: "score_times_confidence",
         FORMULA_CONSENSUS: "score_times_consensus",
-        "score × confidence × candidate OKS × agreement": "score_times_agreement",
+        FORMULA_AGREEMENT: "score_times_agreement",
     }
 )
 
@@ -96,23 +96,33 @@ def _second_look(most: int) -> Given:
 
 @dataclass(frozen=True)
 class Learner:
-    """A recipe, and whether it also learns from altered copies."""
+    """A recipe and what it learns from.
+
+    Attributes:
+        recipe: how it learns.
+        copies: whether altered copies are there.
+        looked: whether second looks are known.
+    """
 
     recipe: Recipe
     copies: bool = True
+    looked: bool = True
 
 
 # The recipe of the shipped yolo-pose weights, and before that without signals; a linear network
-# that learns from the pictures alone, likewise. What each is given of the signals, by row.
-_BASE, _SIGNALS = "score_times_confidence", {"features": "signals", "base": "score_times_agreement"}
-WITHOUT = Learner(replace(PRESETS["residual"], architecture="mlp", epochs=5, base=_BASE))
-WITH = Learner(replace(WITHOUT.recipe, **_SIGNALS))
-ALONE_WITHOUT = Learner(replace(PRESETS["residual"], architecture="linear", base=_BASE), False)
-ALONE_WITH = Learner(replace(ALONE_WITHOUT.recipe, **_SIGNALS), False)
+# that learns from the pictures alone, without and with consensus. What each is given, by row.
+PLAINLY = replace(PRESETS["residual"], base="score_times_confidence")
+WITHOUT = Learner(replace(PLAINLY, architecture="mlp", epochs=5))
+WITH = Learner(replace(WITHOUT.recipe, features="signals", base="score_times_agreement"))
+FEW_WITHOUT = Learner(replace(PLAINLY, architecture="linear"), copies=False, looked=False)
+FEW_WITH = replace(
+    FEW_WITHOUT,
+    recipe=replace(FEW_WITHOUT.recipe, features="signals", base="score_times_consensus"),
+)
 GIVEN: Mapping[Learner, Mapping[str, Given]] = MappingProxyType(
     {
-        ALONE_WITHOUT: {PLAIN_ALONE: _nothing},
-        ALONE_WITH: {CONSENSUS_ALONE: _consensus, LOOKED_ALONE: _second_look(20)},
+        FEW_WITHOUT: {FEW_PLAIN: _nothing},
+        FEW_WITH: {FEW_CONSENSUS: _consensus},
         WITHOUT: {PLAIN: _nothing},
         WITH: {
             NOTHING: _nothing,
@@ -123,8 +133,17 @@ GIVEN: Mapping[Learner, Mapping[str, Given]] = MappingProxyType(
         },
     }
 )
-# Each row is also compared with those that lack what it adds.
-OVER = (RAW, FORMULA, PLAIN, CONSENSUS, PLAIN_ALONE, CONSENSUS_ALONE, FORMULA_CONSENSUS)
+OVER = (RAW, FORMULA, PLAIN, CONSENSUS)
+SAME = "the same without it"
+WITHOUT_IT = MappingProxyType(  # rows that add one signal -> those that lack it alone
+    {
+        FORMULA_CONSENSUS: FORMULA,
+        FORMULA_AGREEMENT: FORMULA_CONSENSUS,
+        FEW_CONSENSUS: FEW_PLAIN,
+        CONSENSUS: PLAIN,
+        LOOKED: CONSENSUS,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -135,10 +154,22 @@ class _Task:
     fold: int
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def load(files: Files) -> Data:
     """Read everything, once."""
     return load_data(Dataset(files.coco), files.predictions, files.copies)
+
+
+@lru_cache(maxsize=2)
+def _known_to(learner: Learner, files: Files) -> Data:
+    """Return what a learner learns from."""
+    data = load(files)
+    if not learner.copies:
+        data = replace(data, copy_entries=[])
+    if not learner.looked:
+        entries = [{k: v for k, v in e.items() if k != "agreement"} for e in data.entries]
+        data = replace(data, entries=entries)
+    return data
 
 
 def scores_by_row(files: Files, fold_seeds: int, workers: int) -> Scores:
@@ -163,7 +194,7 @@ def scores_by_row(files: Files, fold_seeds: int, workers: int) -> Scores:
 
 def _held_out(task: _Task) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]:
     """Train on all folds but one; return places and scores of that one's poses, by row."""
-    data = load(task.files if task.learner.copies else replace(task.files, copies=()))
+    data = _known_to(task.learner, task.files)
     split = fold_splits(list(data.poses), FOLDS, task.seed)[task.fold]
     recipe = replace(task.learner.recipe, seed=task.seed)
     weights = experiment.fit(data, recipe, split, name="signals")
@@ -196,7 +227,15 @@ def _rows(
         {
             "name": row,
             "ap": 100 * float(np.mean([verdict.ap for verdict in seeds])),
-            "gains": {other: gain(seeds, verdicts[other]) for other in OVER if other != row},
+            "gains": {
+                name: gain(seeds, verdicts[other]) for name, other in _compared_with(row).items()
+            },
         }
         for row, seeds in verdicts.items()
     ]
+
+
+def _compared_with(row: str) -> dict[str, str]:
+    """Return column -> row."""
+    own = {SAME: WITHOUT_IT[row]} if row in WITHOUT_IT else {}
+    return own | {other: other for other in OVER if other != row}
