@@ -37,14 +37,14 @@ def stamp(modules: Sequence[ModuleType]) -> str:
 def compiled(function: Callable[..., Any], signature: tuple[Any, ...]) -> Callable[..., Any]:
     """Return the function compiled for this machine, or as Numba kept it.
 
-    It holds no lock of Python's while it runs.
+    It holds Python's lock while it runs: shorter than waiting for it afterwards would be.
 
     Raises:
         BackendError: it cannot be compiled here.
     """
     try:
         with event.install_listener("numba:compile", _Announce(function.__name__)):
-            return _kept(function, signature, OPTIONS | {"nogil": True})
+            return _kept(function, signature, OPTIONS)
     except NumbaError as error:
         reason = str(error).splitlines()[0]
         raise BackendError(f"numba cannot compile {function.__name__} here: {reason}") from error

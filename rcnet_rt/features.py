@@ -27,8 +27,8 @@ from rcnet_rt.arrays import Array, Constant, namespace, numbers
 from rcnet_rt.boxes import box_areas, box_iou, box_sides
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.errors import WeightsError
-from rcnet_rt.formulas import CONFIDENT
 from rcnet_rt.packing import PackedPoses
+from rcnet_rt.score_scale import CONFIDENT
 from rcnet_rt.skeletons import Skeleton
 
 __all__ = ["CONFIDENCE", "EXTRAS", "FEATURE_SETS", "SIGNALS", "FeatureSet", "get", "news"]

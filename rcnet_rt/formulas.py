@@ -14,6 +14,7 @@ from rcnet_rt.arrays import EPSILON, Array, logit, namespace
 from rcnet_rt.consensus import CANDIDATE_OKS
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.packing import PackedPoses
+from rcnet_rt.score_scale import CONFIDENT
 
 __all__ = ["FORMULAS", "STANDING", "Formula", "base_logit", "get"]
 
@@ -22,7 +23,6 @@ LEAST_OKS = 0.3  # below it candidates and second looks are of somebody else, or
 # Mean of YOLOv8n-pose at a score_times_confidence s, as a + b s.
 USUAL_CANDIDATE_OKS = (0.75, 0.23)
 USUAL_AGREEMENT = (0.14, 0.84)
-CONFIDENT = 0.2  # joints above this enter the mean (mmpose's keypoint_score_thr)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from rcnet_rt.errors import PosesError
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_scale import ScoreScale
 
-__all__ = ["ARRAYS", "OPTIONAL", "GivenPoses", "check", "join"]
+__all__ = ["ARRAYS", "OPTIONAL", "GivenPoses", "check", "doubles", "join", "of"]
 
 
 class GivenPoses(NamedTuple):
@@ -71,6 +71,26 @@ def check(given: GivenPoses) -> GivenPoses:
     return checked
 
 
+def of(poses: Poses, scale: ScoreScale | None = None) -> GivenPoses:
+    """Return the poses of one picture, with their raw scores."""
+    return GivenPoses(
+        poses.keypoints,
+        poses.scores if poses.raw_scores is None else poses.raw_scores,
+        poses.keypoint_scores,
+        poses.boxes,
+        poses.consensus,
+        poses.agreement,
+        poses.embeddings,
+        image_size=poses.image_size,
+        scale=scale,
+    )
+
+
+def doubles(array: Array) -> Array:
+    """Return an array of the host in double precision; a tensor as it is."""
+    return array if is_torch(array) else np.asarray(array, np.float64)
+
+
 def join(pictures: Sequence[Poses], scale: ScoreScale | None = None) -> GivenPoses:
     """Join the poses of many pictures that have the same optional fields, with their raw scores.
 
@@ -82,15 +102,12 @@ def join(pictures: Sequence[Poses], scale: ScoreScale | None = None) -> GivenPos
     for name in ("keypoints", *OPTIONAL):
         if getattr(pictures[0], name) is not None:
             columns[name] = np.concatenate([getattr(poses, name) for poses in pictures])
-    if len(pictures) > 1:
-        counts = [len(poses) for poses in pictures]
-        columns["picture"] = np.repeat(np.arange(len(pictures)), counts)
-        if any(poses.image_size for poses in pictures):
-            sizes = [poses.image_size or (np.nan, np.nan) for poses in pictures]
-            columns["image_size"] = np.repeat(sizes, counts, axis=0)
-    arrays = {name: np.asarray(column, np.float64) for name, column in columns.items()}
-    given = GivenPoses(**arrays, scale=scale)
-    return given if len(pictures) > 1 else given._replace(image_size=pictures[0].image_size)
+    counts = [len(poses) for poses in pictures]
+    columns["picture"] = np.repeat(np.arange(len(pictures), dtype=np.float64), counts)
+    if any(poses.image_size for poses in pictures):
+        sizes = [poses.image_size or (np.nan, np.nan) for poses in pictures]
+        columns["image_size"] = np.repeat(np.array(sizes, np.float64), counts, axis=0)
+    return GivenPoses(**columns, scale=scale)
 
 
 def _same_kind(*arrays: Any) -> list[Any]:

@@ -128,7 +128,12 @@ class Poses:
     def with_scores(self, scores: npt.ArrayLike) -> Poses:
         """Return these poses with new scores; the estimator's own stay as `raw_scores`."""
         raw = self.scores if self.raw_scores is None else self.raw_scores
-        return replace(self, scores=np.asarray(scores, dtype=np.float32), raw_scores=raw)
+        new = _array("scores", scores, np.float32)
+        if new.shape != raw.shape:
+            raise PosesError(f"scores: expected shape {raw.shape}, got {new.shape}")
+        changed = object.__new__(type(self))  # the rest was checked when these poses were made
+        changed.__dict__.update(self.__dict__, scores=new, raw_scores=raw)
+        return changed
 
 
 def _array(name: str, value: Any, dtype: type) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ from rcnet_rt import backends, skeletons, weights_file
 from rcnet_rt.arrays import Array, is_torch, namespace
 from rcnet_rt.backends import Backend, open_backend
 from rcnet_rt.errors import BackendError, PosesError
-from rcnet_rt.given import OPTIONAL, GivenPoses, check, join
+from rcnet_rt.given import OPTIONAL, GivenPoses, check, join, of
 from rcnet_rt.model_weights import Weights, formula
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_scale import ScoreScale
@@ -147,7 +147,7 @@ class Refiner:
         self, poses: Poses, *, scale: ScoreScale | None = None, on_error: OnError = "raise"
     ) -> Poses:
         """Return the same poses with refined scores; the estimator's stay as `raw_scores`."""
-        return self._refined([poses], scale, on_error)[0]
+        return poses.with_scores(self._refined(of(poses, scale), on_error))
 
     def batch(
         self,
@@ -157,21 +157,17 @@ class Refiner:
         on_error: OnError = "raise",
     ) -> list[Poses]:
         """Refine many pictures, packed together: the same numbers as one by one, sooner."""
-        return [
-            poses for chunk in _chunks(pictures) for poses in self._refined(chunk, scale, on_error)
-        ]
+        refined = []
+        for chunk in _chunks(pictures):
+            scores = self._refined(join(chunk, scale), on_error)
+            parts = np.split(scores, np.cumsum([len(poses) for poses in chunk])[:-1])
+            refined += [poses.with_scores(part) for poses, part in zip(chunk, parts, strict=True)]
+        return refined
 
-    def _refined(
-        self, pictures: Sequence[Poses], scale: ScoreScale | None, on_error: OnError
-    ) -> list[Poses]:
-        given = join(pictures, scale)
+    def _refined(self, given: GivenPoses, on_error: OnError) -> Array:
         self._check_sizes(given)
-        refined = _same_kind_as(
-            given.scores, _ruled(*self._default(given), on_error, given.picture)
-        )
-        ends = np.cumsum([len(poses) for poses in pictures])[:-1]
-        parts = np.split(refined, ends)
-        return [poses.with_scores(part) for poses, part in zip(pictures, parts, strict=True)]
+        scores = _ruled(*self._default(given), on_error, given.picture)
+        return _same_kind_as(given.scores, scores)
 
     def _check_sizes(self, given: GivenPoses) -> None:
         joints, size = given.keypoints.shape[1], self.weights.embedding_size

@@ -22,7 +22,7 @@ from rcnet_rt.arrays import Array, namespace
 from rcnet_rt.errors import PosesError
 from rcnet_rt.poses import Poses
 
-__all__ = ["UNKNOWN_ECHO", "ScoreScale", "standing_alone"]
+__all__ = ["CONFIDENT", "UNKNOWN_ECHO", "ScoreScale", "standing_alone"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,7 +30,9 @@ TOP = 2.0  # the echo is heard among the poses that stand above this: those that
 FEWEST = 30  # fewer such poses than this tell nothing
 UNKNOWN_ECHO = 0.76  # careful: raw scores have 0.3 to 0.4, those with a formula in them 0.7 to 1
 
-CONFIDENT = 0.2  # as in `rcnet_rt.formulas`
+# Joints above this are found surely (mmpose's keypoint_score_thr); a little more than 0.2, so that
+# 0.2 is not above it in any precision.
+CONFIDENT = 0.2 + 1e-6
 
 AT_ONE_HALF = 2.5  # poses a picture that score at least 0.5, where scores are in [0, 1]
 LEAST = 1e-4  # scores below 1 are told from 0 down to this

@@ -94,9 +94,14 @@ def _doubles(
 ) -> npt.NDArray[np.float64]:
     """Return it as the kernel takes it, or that shape of what stands for an absent one."""
     if array is None:
-        return np.full(shape, absent)
+        return _absent(shape, absent)
     contiguous = np.ascontiguousarray(array, np.float64)
     return contiguous if contiguous.flags.writeable else contiguous.copy()
+
+
+@lru_cache(maxsize=256)
+def _absent(shape: tuple[int, ...], value: float) -> npt.NDArray[np.float64]:
+    return np.full(shape, value)
 
 
 @lru_cache

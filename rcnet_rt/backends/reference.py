@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rcnet_rt.arrays import Array
-from rcnet_rt.given import GivenPoses
+from rcnet_rt.given import GivenPoses, doubles
 from rcnet_rt.model_weights import Weights
 from rcnet_rt.step import refined_scores
 
@@ -21,4 +21,4 @@ class FormulaBackend:
 
     def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
         """Refine the poses; see `Backend`."""
-        return refined_scores(given, self._weights, None)
+        return refined_scores(given.map(doubles), self._weights, None)

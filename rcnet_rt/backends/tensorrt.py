@@ -24,7 +24,7 @@ from rcnet_rt.backends.torch import TorchBackend
 from rcnet_rt.datasets.jsonl import read
 from rcnet_rt.demo_data import POSES as RECORDED
 from rcnet_rt.errors import BackendError, OutputError
-from rcnet_rt.given import GivenPoses, join
+from rcnet_rt.given import GivenPoses, of
 from rcnet_rt.model_weights import Weights
 
 __all__ = [
@@ -162,7 +162,7 @@ def largest_difference(backend: Backend, other: Backend, weights: Weights) -> fl
         for n in (1, 2, USUAL, MOST)
     ]
     if weights.skeleton == "coco17":
-        samples += [join([frame.poses]) for frame in read(RECORDED)[1] if len(frame.poses)]
+        samples += [of(frame.poses) for frame in read(RECORDED)[1] if len(frame.poses)]
     return max(
         float(torch.max(torch.abs(backend(given)[0] - other(given)[0]))) for given in samples
     )

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from rcnet_rt import model
 from rcnet_rt.arrays import Array, as_tensor
 from rcnet_rt.backends.cuda_graphs import CudaGraphs
-from rcnet_rt.given import GivenPoses
+from rcnet_rt.given import GivenPoses, doubles
 from rcnet_rt.model_weights import Weights
 from rcnet_rt.step import refined_scores
 
@@ -44,7 +44,7 @@ class TorchBackend:
     def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
         """Refine the poses; see `Backend`."""
         with torch.inference_mode():
-            given = given.map(lambda array: as_tensor(array, device=self.device))
+            given = given.map(lambda array: as_tensor(doubles(array), device=self.device))
             if self._graphs is not None and self._graphs.fits(given):
                 return self._graphs(given)
             return self._eager(given)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rcnet_rt import features, skeletons
+from rcnet_rt import features, score_scale, skeletons
 from rcnet_rt.arrays import Array, as_tensor
 from rcnet_rt.backends.kernel_tensors import kernel_tensors
 from rcnet_rt.backends.torch import TorchBackend
@@ -110,6 +110,7 @@ def _sizes(weights: Weights, tensors: dict[str, Tensor]) -> dict[str, Any]:
         "BELOW_FLOOR": BELOW_FLOOR,
         "CLIP": CLIP,
         "EQUAL": features.EQUAL,
+        "CONFIDENT": score_scale.CONFIDENT,
         "LARGEST": LARGEST,
     }
 

@@ -90,7 +90,7 @@ def refine_frame(
     UNIT_A: tl.constexpr, UNIT_B: tl.constexpr, HAS_JOINT_SCORES: tl.constexpr,
     HAS_BOXES: tl.constexpr, FEATURES: tl.constexpr, BASE: tl.constexpr, BASE_SCALE: tl.constexpr,
     ARCHITECTURE: tl.constexpr, RESIDUAL: tl.constexpr, FLOOR: tl.constexpr,
-    BELOW_FLOOR: tl.constexpr, CLIP: tl.constexpr, EQUAL: tl.constexpr,
+    BELOW_FLOOR: tl.constexpr, CLIP: tl.constexpr, EQUAL: tl.constexpr, CONFIDENT: tl.constexpr,
     LARGEST: tl.constexpr,
 ):  # fmt: skip
     """Refine `count` poses, at most P. Small sizes are padded to KP, LP, HP, FP, powers of two."""
@@ -136,7 +136,7 @@ def refine_frame(
     picture = tl.where(faulty | below | (valid == 0), -1 - row, 0)
 
     # Base score.
-    confident = tl.where(sure > 0.2, 1.0, 0.0)
+    confident = tl.where(sure > CONFIDENT, 1.0, 0.0)
     confident_count = tl.sum(confident, 1)
     if BASE == "score_times_joints":
         base = score * tl.maximum(found_count - 1, 0.0)
