@@ -1,5 +1,7 @@
 """The exported file, run by onnxruntime alone, against `refine`."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +104,34 @@ def test_faults_are_told(tmp_path):
     with pytest.raises(OutputError, match="cannot write"):
         export_onnx(random_weights(), Path("/nowhere/file.onnx"))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(
+    "ONNXRUNTIME_ROOT" not in os.environ or shutil.which("cmake") is None,
+    reason="ONNXRUNTIME_ROOT names no onnxruntime with C++ headers",
+)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_example_in_c_plus_plus_gives_the_scores_of_refine(name, tmp_path):
+    root = os.environ["ONNXRUNTIME_ROOT"]
+    source = ROOT / "examples" / "onnx_cpp"
+    subprocess.run(
+        ["cmake", "-S", source, "-B", tmp_path, f"-DONNXRUNTIME_ROOT={root}"], check=True
+    )
+    subprocess.run(["cmake", "--build", tmp_path], check=True)
+    export_onnx(weights_file.find(name), tmp_path / "file.onnx")
+    done = subprocess.run(
+        [tmp_path / "refine", tmp_path / "file.onnx"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "LD_LIBRARY_PATH": f"{root}/lib"},
+    )
+    # The poses of refine.cpp.
+    keypoints = 100 + 37 * np.arange(68.0).reshape(2, 17, 2) % 200
+    keypoints[0, 0] = np.nan
+    boxes, confidence = np.array([[90, 90, 310, 310.0]] * 2), np.full((2, 17), 0.8)
+    expected = Refiner(name).refine(
+        keypoints, np.array([0.9, 0.4]), keypoint_scores=confidence, boxes=boxes
+    )
+    got = [float(line.split("->")[1]) for line in done.stdout.splitlines()]
+    np.testing.assert_allclose(got, expected, atol=1e-3)
