@@ -20,17 +20,24 @@ from numba.core.errors import NumbaError
 
 from rcnet_rt.errors import BackendError
 
-__all__ = ["OPTIONS", "compiled", "stamp"]
+__all__ = ["between", "compiled", "jit", "stamp"]
 
 # A product and a sum in one instruction; a division that does not stop to look for zeros.
-OPTIONS = {"error_model": "numpy", "fastmath": {"contract"}}
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+jit = numba.njit(**OPTIONS)  # for what a compiled function calls
 
 logger = logging.getLogger(__name__)
 
 
+@jit  # type: ignore[untyped-decorator]
+def between(value: float, low: float, high: float) -> float:
+    """Return the number of that range that is nearest."""
+    return min(max(value, low), high)
+
+
 def stamp(modules: Sequence[ModuleType]) -> str:
-    """Return what changes when the source of a module does."""
-    sources = [Path(str(module.__file__)).read_bytes() for module in modules]
+    """Return what changes when the source of a module, or how it is compiled, does."""
+    sources = [Path(str(file)).read_bytes() for file in (__file__, *(m.__file__ for m in modules))]
     return hashlib.sha256(b"".join(sources)).hexdigest()
 
 

@@ -10,12 +10,12 @@ from functools import lru_cache
 from math import exp, log, sqrt
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
 from rcnet_rt import boxes, consensus
 from rcnet_rt.arrays import Array
 from rcnet_rt.boxes import LEAST_AREA
-from rcnet_rt.compiling import OPTIONS, compiled, stamp
+from rcnet_rt.compiling import compiled, jit, stamp
 from rcnet_rt.consensus import AREA_OF_BOX, CONSENSUS, FLOOR, SAME_PERSON, Candidates
 
 __all__ = ["consensus_on_the_host"]
@@ -55,10 +55,7 @@ def _kernel():
     return compiled(consensus_of_candidates, (types.Tuple(arrays),))
 
 
-_jit = njit(**OPTIONS)
-
-
-@_jit
+@jit
 def _iou(first, second, first_area):
     width = min(first[2], second[2]) - max(first[0], second[0])
     height = min(first[3], second[3]) - max(first[1], second[1])
@@ -66,12 +63,12 @@ def _iou(first, second, first_area):
     return shared / max(first_area + _area(second) - shared, LEAST_AREA)
 
 
-@_jit
+@jit
 def _area(box):
     return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
 
 
-@_jit
+@jit
 def _owners(kept, boxes, scores):
     """Return of each candidate the kept pose that it counts for, or -1, and its overlap."""
     owner, overlap = np.full(len(boxes), -1), np.zeros(len(boxes))
@@ -85,7 +82,7 @@ def _owners(kept, boxes, scores):
     return owner, overlap
 
 
-@_jit
+@jit
 def _consensus(keypoints, boxes, candidates, scores, candidate_boxes, sigmas):
     count, joints = keypoints.shape[:2]
     owner, overlap = _owners(boxes, candidate_boxes, scores)

@@ -24,9 +24,11 @@ from rcnet_rt import (
     step,
 )
 from rcnet_rt.arrays import Array
-from rcnet_rt.backends import numba_kernel, numba_network
+from rcnet_rt.backends import numba_features, numba_formulas, numba_kernel, numba_network
 from rcnet_rt.backends.kernel_tensors import kernel_tensors
-from rcnet_rt.backends.numba_kernel import BASES, FEATURES, Rules
+from rcnet_rt.backends.numba_features import FEATURES
+from rcnet_rt.backends.numba_formulas import BASES
+from rcnet_rt.backends.numba_kernel import Rules
 from rcnet_rt.backends.numba_network import ARCHITECTURES, Network
 from rcnet_rt.backends.onnx import OnnxBackend
 from rcnet_rt.compiling import compiled, stamp
@@ -45,6 +47,8 @@ SOURCES = (
     features,
     formulas,
     model_config,
+    numba_features,
+    numba_formulas,
     numba_kernel,
     numba_network,
     packing,

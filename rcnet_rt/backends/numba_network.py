@@ -9,9 +9,8 @@ from math import exp, sqrt
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from rcnet_rt.compiling import OPTIONS
+from rcnet_rt.compiling import jit
 from rcnet_rt.model_config import LAYER_NORM_EPSILON
 
 __all__ = ["ARCHITECTURES", "Network", "logits"]
@@ -50,10 +49,7 @@ class Network(NamedTuple):
     direct: np.ndarray
 
 
-_jit = njit(**OPTIONS)
-
-
-@_jit
+@jit
 def _layer(values, weight, bias):
     """A linear layer (P, I) -> (P, O); a block of 4 x 4 is loaded once and serves 16 products."""
     count, inputs, outputs = len(values), len(weight), len(bias)
@@ -78,21 +74,21 @@ def _layer(values, weight, bias):
     return result
 
 
-@_jit
+@jit
 def _rectify(values):
     for p in range(values.shape[0]):
         for k in range(values.shape[1]):
             values[p, k] = max(values[p, k], np.float32(0))
 
 
-@_jit
+@jit
 def _add(values, more):
     for p in range(values.shape[0]):
         for k in range(values.shape[1]):
             values[p, k] += more[p, k]
 
 
-@_jit
+@jit
 def _normalise(values, scale, bias, hidden):
     """Layer normalisation over the first `hidden` columns; the others stay 0."""
     for p in range(len(values)):
@@ -107,7 +103,7 @@ def _normalise(values, scale, bias, hidden):
             values[p, k] = (values[p, k] - mean) / deviation * scale[k] + bias[k]
 
 
-@_jit
+@jit
 def _attend(projected, picture, hidden, width):
     """One head of attention, (P, 3H) -> (P, width), among the poses of each picture."""
     count = len(picture)
@@ -134,7 +130,7 @@ def _attend(projected, picture, hidden, width):
     return seen
 
 
-@_jit
+@jit
 def logits(network, standard, picture):
     """Return (P,) logits, without a base, of standardised features, which come in rows of 4."""
     hidden = network.hidden

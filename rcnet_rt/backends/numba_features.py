@@ -1,0 +1,153 @@
+"""The features of `rcnet_rt.features` for a compiled function on a CPU, one pose at a time."""
+
+# Numba gives no types that a checker could see.
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+from math import log, sqrt
+
+import numpy as np
+
+from rcnet_rt import boxes, consensus, features, score_scale
+from rcnet_rt.compiling import between, jit
+from rcnet_rt.model_config import CLIP
+
+__all__ = ["FEATURES", "features_of", "standardise"]
+
+FEATURES = {  # each holds those before it
+    "confidence": 0,
+    "dekr": 1,
+    "paper": 2,
+    "paper+visual": 2,
+    "full": 3,
+    "full+visual": 3,
+    "signals": 4,
+}
+CONFIDENCE, PAPER, FULL, SIGNALS = (
+    FEATURES[name] for name in ("confidence", "paper", "full", "signals")
+)
+STATISTICS, LEAST_AREA, CONFIDENT = (
+    len(consensus.CONSENSUS),
+    boxes.LEAST_AREA,
+    score_scale.CONFIDENT,
+)
+TORSO_OF_SIZE, SMALLEST_UNIT = features.TORSO_OF_SIZE, features.SMALLEST_UNIT
+EQUAL, LEAST_AGREEMENT = features.EQUAL, features.LEAST_AGREEMENT
+NEWS = features.news(score_scale.UNKNOWN_ECHO)
+
+
+@jit
+def _dekr(rules, points, found, sure, diagonal, area, row):
+    """Write DEKR's features and return the unit length."""
+    links, unit, count = len(rules.links), 0.0, 0
+    for link in range(links):
+        a, b = rules.links[link, 0], rules.links[link, 1]
+        known = found[a] and found[b]
+        dx = points[a, 0] - points[b, 0] if known else 0.0
+        dy = points[a, 1] - points[b, 1] if known else 0.0
+        length = sqrt(dx * dx + dy * dy)
+        row[2 * link], row[2 * link + 1], row[2 * links + link] = dx, dy, length
+        times = (link == rules.unit[0]) + (link == rules.unit[1])
+        unit += times * length
+        count += times * known
+    unit = unit / count if count else TORSO_OF_SIZE * sqrt(area)
+    unit = max(unit, SMALLEST_UNIT * diagonal)
+    unit = unit if unit > 0 else 1.0
+    for column in range(3 * links):
+        row[column] /= unit
+    for joint in range(len(sure)):
+        row[3 * links + joint] = sure[joint]
+    return unit
+
+
+@jit
+def _joint_statistics(found, sure, row):
+    """Write the columns of `features.EXTRAS` from "joints" to "mean log confidence"."""
+    joints, number, confident, total, least, logs = len(sure), 0, 0, 0.0, 1.0, 0.0
+    for joint in range(joints):
+        if found[joint]:
+            number += 1
+            confident += sure[joint] > CONFIDENT
+            total += sure[joint]
+            least = min(least, sure[joint])
+            logs += log(max(sure[joint], 1e-3))
+    most = max(number, 1)
+    mean, squares = total / most, 0.0
+    for joint in range(joints):
+        squares += found[joint] * (sure[joint] - mean) * (sure[joint] - mean)
+    row[0], row[1], row[2] = number / joints, confident / joints, mean
+    row[3], row[4], row[5] = least, sqrt(squares / most), logs / most
+
+
+@jit
+def _company(pose, base, corners, areas, picture, row):
+    """Write the columns of `features.EXTRAS` from "overlap" to "gap"."""
+    overlap, ahead, same, top = 0.0, 0.0, 0.0, base[pose]
+    for other in range(len(base)):
+        if picture[other] == picture[pose]:
+            same += 1
+            top = max(top, base[other])
+            if base[other] > base[pose] + EQUAL:
+                ahead += 1
+                low_x = max(corners[pose, 0], corners[other, 0])
+                low_y = max(corners[pose, 1], corners[other, 1])
+                width = min(corners[pose, 2], corners[other, 2]) - low_x
+                height = min(corners[pose, 3], corners[other, 3]) - low_y
+                shared = max(width, 0.0) * max(height, 0.0)
+                union = areas[pose] + areas[other] - shared
+                overlap = max(overlap, shared / max(union, LEAST_AREA))
+    row[0], row[1], row[2], row[3] = overlap, log(1 + ahead), log(same), base[pose] - top
+
+
+@jit
+def _signals(statistics, agreement, row):
+    """Write the columns of `features.SIGNALS`."""
+    shown, looked = 1.0, 0.0 if np.isnan(agreement) else 1.0
+    for column in range(STATISTICS):
+        row[column] = statistics[column]
+        if np.isnan(statistics[column]):
+            shown = 0.0
+    row[STATISTICS], row[STATISTICS + 1], row[STATISTICS + 3] = shown, agreement, looked
+    row[STATISTICS + 2] = log(max(agreement, LEAST_AGREEMENT)) if looked else np.nan
+
+
+@jit
+def _confidence(found, sure, row):
+    """Write the columns of `features.CONFIDENCE`."""
+    statistics = np.empty(6)
+    _joint_statistics(found, sure, statistics)
+    for column in range(2):
+        row[column] = 1 + NEWS * (statistics[column] - 1)
+
+
+@jit
+def features_of(rules, pose, packed, base, areas, picture, statistics, agreement, row):
+    """Write the features of a pose, but not its embedding."""
+    points, found, sure, corners, score = packed
+    if rules.features == CONFIDENCE:
+        _confidence(found[pose], sure[pose], row)
+        return
+    width, height = corners[pose, 2] - corners[pose, 0], corners[pose, 3] - corners[pose, 1]
+    diagonal = sqrt(width * width + height * height)
+    unit = _dekr(rules, points[pose], found[pose], sure[pose], diagonal, areas[pose], row)
+    more = row[3 * len(rules.links) + found.shape[1] :]
+    if rules.features >= PAPER:
+        more[0] = score[pose]
+    if rules.features >= FULL:
+        log_width, log_height = log(max(width, 1e-3)), log(max(height, 1e-3))
+        size = (log_width + log_height) / 2
+        more[1], more[2] = base[pose], size
+        more[3], more[4] = log_height - log_width, log(unit) - size
+        _joint_statistics(found[pose], sure[pose], more[5:])
+        _company(pose, base, corners, areas, picture, more[11:])
+    if rules.features >= SIGNALS:
+        _signals(statistics[pose], agreement[pose], more[15:])
+
+
+@jit
+def standardise(rules, row, standard):
+    """Write the features as the network reads them; an unknown one becomes 0."""
+    for column in range(len(row)):
+        value = (row[column] - rules.mean[column]) / rules.deviation[column]
+        standard[column] = 0.0 if np.isnan(value) else between(value, -CLIP, CLIP)
