@@ -214,6 +214,7 @@ def predict_split(
     limit: int | None = None,
     on_start: Callable[[Pictures, int], None] | None = None,
     on_picture: Callable[[int], None] | None = None,
+    on_looked: Callable[[SecondLook], None] | None = None,
 ) -> Pictures:
     """Run a model over the pictures of a split and write COCO results; return the pictures.
 
@@ -225,6 +226,7 @@ def predict_split(
         limit: take only so many pictures.
         on_start: called with the pictures and how many of them an earlier run has done.
         on_picture: called with the image id of each picture that is done.
+        on_looked: called at the end with what took second looks, if any were asked for.
 
     Raises:
         DatasetError: no pictures, or the partial results of another job.
@@ -247,6 +249,8 @@ def predict_split(
             for image in predict(estimator, pictures, partial, left, job):
                 if on_picture is not None:
                     on_picture(image)
+            if on_looked is not None and isinstance(estimator, SecondLook):
+                on_looked(estimator)
         entries = [entry for image in pictures.paths for entry in partial.done[image]]
     write_results(out, entries)
     partial.path.unlink(missing_ok=True)

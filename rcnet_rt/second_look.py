@@ -7,6 +7,7 @@ a pose.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from rcnet_rt.video.frame import Image
 __all__ = ["BatchEstimator", "SecondLook", "agreement_with", "close_up", "in_doubt"]
 
 MARGIN = 1.4  # side of the close-up over the longer side of the box
+MOVED = 0.1  # of a refined score, worth counting
 SMALLEST = 16  # pixels, of the close-up's side
 GREY = 114  # what YOLO pads with
 
@@ -42,7 +44,9 @@ class BatchEstimator(Protocol):
 
 
 class SecondLook:
-    """An estimator that looks twice: poses of the first look, with `agreement` if doubted.
+    """Looks at poses again; as an estimator it looks twice.
+
+    Poses get their `agreement` if they were doubted, and are otherwise as they were.
 
     Args:
         estimator: looks, and looks again.
@@ -51,15 +55,20 @@ class SecondLook:
 
     Attributes:
         looks: how many close-ups there were so far.
-        seconds: how long they took.
+        moved: how many refined scores that changed, by more than 0.1.
+        seconds: how long the close-ups took.
+        first: the estimator for the first look, which may be in another thread: it waits while a
+            second look is under way.
     """
 
     def __init__(self, estimator: Estimator, refine: Callable[[Poses], Poses], most: int) -> None:
         self.name, self.family = estimator.name, estimator.family
         self.skeleton = estimator.skeleton
         self.score_convention = getattr(estimator, "score_convention", None)
-        self.looks, self.seconds = 0, 0.0
+        self.looks, self.moved, self.seconds = 0, 0, 0.0
         self._estimator, self._refine, self._most = estimator, refine, most
+        self._alone = threading.Lock()
+        self.first = _FirstLook(estimator, self._alone)
 
     def estimate(self, image_bgr: Image) -> Poses:
         """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV.
@@ -67,30 +76,56 @@ class SecondLook:
         Raises:
             EstimatorError: the estimator fails, or gives no boxes.
         """
-        poses = self._estimator.estimate(image_bgr)
-        begin = time.perf_counter()
-        looked = self._looked_again(image_bgr, poses)
-        self.seconds += time.perf_counter() - begin
-        return looked
+        return self.look(image_bgr, self.first.estimate(image_bgr))
 
-    def _looked_again(self, image_bgr: Image, poses: Poses) -> Poses:
+    def look(self, image_bgr: Image, poses: Poses) -> Poses:
+        """Return the poses of a first look at the picture, those in doubt with their agreement.
+
+        Raises:
+            EstimatorError: the estimator fails, or gave no boxes.
+        """
         if poses.boxes is None:
             raise EstimatorError(
                 f"{self.name} gives no boxes to look closer at; do without --second-look"
             )
-        chosen = in_doubt(self._refine(poses).scores, self._most)
+        once = self._refine(poses).scores
+        chosen = in_doubt(once, self._most)
         agreement = np.full(len(poses), np.nan, dtype=np.float32)
+        if len(chosen) == 0:
+            return replace(poses, agreement=agreement)
         views = [close_up(image_bgr, poses.boxes[index]) for index in chosen]
         found = self._look([view for view, _ in views])
         for index, (_, corner), again in zip(chosen, views, found, strict=True):
             agreement[index] = agreement_with(poses[int(index)], again, corner, self.skeleton)
+        looked = replace(poses, agreement=agreement)
         self.looks += len(chosen)
-        return replace(poses, agreement=agreement)
+        change = np.abs(self._refine(looked).scores - once)[chosen]
+        self.moved += int((change > MOVED).sum())
+        return looked
 
     def _look(self, views: list[Image]) -> list[Poses]:
-        if isinstance(self._estimator, BatchEstimator) and views:
-            return self._estimator.estimate_batch(views)
-        return [self._estimator.estimate(view) for view in views]
+        with self._alone:
+            begin = time.perf_counter()
+            if isinstance(self._estimator, BatchEstimator):
+                found = self._estimator.estimate_batch(views)
+            else:
+                found = [self._estimator.estimate(view) for view in views]
+            self.seconds += time.perf_counter() - begin
+        return found
+
+
+class _FirstLook:
+    """An estimator that is used by one thread at a time."""
+
+    def __init__(self, estimator: Estimator, alone: threading.Lock) -> None:
+        self.name, self.family = estimator.name, estimator.family
+        self.skeleton = estimator.skeleton
+        self._estimator, self._alone = estimator, alone
+
+    def estimate(self, image_bgr: Image) -> Poses:
+        """Return the poses of a picture."""
+        with self._alone:
+            return self._estimator.estimate(image_bgr)
 
 
 def in_doubt(scores: npt.NDArray[np.floating], most: int) -> npt.NDArray[np.intp]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -94,15 +95,24 @@ def test_a_second_look_says_what_it_costs(
 ) -> None:
     class Always:
         name, family, skeleton = "always", "yolo-pose", COCO17
+        busy = False
 
         def estimate(self, image_bgr: Image) -> Poses:
+            assert not self.busy, "both looks at once"
+            self.busy = True
+            time.sleep(0.001)
+            self.busy = False
             return random_poses
 
     monkeypatch.setattr(estimators, "family", lambda _: "yolo-pose")
     monkeypatch.setattr(estimators, "load", lambda *_, **__: Always())
     common = ("clip.mp4", "--no-video", "--model", "any", "--json", "a.jsonl")
-    assert run(*common, "--second-look") == 0
-    assert f"second look: {DOUBTED}.0 close-ups a frame, " in capsys.readouterr().out
+    assert run(*common, "--second-look", "--telemetry", "t.json") == 0
+    out = capsys.readouterr().out
+    assert f"second look: {DOUBTED}.0 close-ups a frame, " in out
+    assert "scores by more than 0.1" in out
+    stages = json.loads((place / "t.json").read_text())["stages"]
+    assert stages["second look"]["count"] == stages["estimate"]["count"] > 1
     for line in read_lines(place / "a.jsonl"):
         assert sum("agreement" in pose for pose in line["poses"]) == DOUBTED
 

@@ -59,6 +59,20 @@ def test_only_the_doubtful_are_looked_at_and_nothing_else_changes(random_poses: 
         np.testing.assert_array_equal(getattr(got, name), getattr(poses, name))
     assert got.raw_scores is None
     assert looked.seconds > 0
+    assert looked.moved == 0  # this refiner looks at no signal
+
+
+def test_what_it_changes_is_counted(random_poses: Poses) -> None:
+    poses = replace(random_poses, scores=np.array([0.9, 0.5, 0.6, 0.4, 0.3], np.float32))
+
+    def by_agreement(poses: Poses) -> Poses:
+        known = None if poses.agreement is None else np.nan_to_num(poses.agreement, nan=1)
+        return poses.with_scores(poses.scores * (1 if known is None else known))
+
+    looked = SecondLook(Twice(poses), by_agreement, 2)
+    for _ in range(3):
+        looked.estimate(PICTURE)
+    assert (looked.looks, looked.moved) == (6, 6)
 
 
 def test_who_is_found_again_agrees_with_himself(random_poses: Poses) -> None:

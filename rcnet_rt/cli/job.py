@@ -139,6 +139,7 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
                     break
         if isinstance(estimator, SecondLook):
             tally.looks, tally.looking = estimator.looks, estimator.seconds
+            tally.looked_moved = estimator.moved
     return scoring
 
 
@@ -213,10 +214,12 @@ def _window(job: Job, title: str, check: Callable[[], None], stack: ExitStack) -
 
 def _stages(job: Job, sinks: list[Sink], *, draws: bool) -> list[Stage]:
     """Return what happens to a frame of one source."""
-    stages = [
-        pipeline.estimate(job.estimator),
-        pipeline.refine(job.scoring.refine, job.scoring.threshold),
-    ]
+    estimator = job.estimator
+    if isinstance(estimator, SecondLook):
+        stages = [pipeline.estimate(estimator.first), pipeline.second_look(estimator.look)]
+    else:
+        stages = [pipeline.estimate(estimator)]
+    stages.append(pipeline.refine(job.scoring.refine, job.scoring.threshold))
     if job.options.track:
         stages.append(_track(job.scoring, job.estimator))
     if draws:

@@ -15,6 +15,7 @@ from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.partial_results import partial_path
 from rcnet_rt.predicting import FLOOR, Job, Pictures
+from rcnet_rt.second_look import SecondLook
 from rcnet_rt.video.sink import check_output_file
 
 __all__ = ["predict"]
@@ -109,6 +110,13 @@ def predict(
             click.echo(f"{len(pictures.paths):,} images of {split}{missing}{continued}", err=True)
             bar.start(split, len(pictures.paths) - before)
 
+        def looked(twice: SecondLook) -> None:
+            click.echo(
+                f"second look: {twice.looks:,} close-ups in {twice.seconds:.1f} s; it moved "
+                f"{twice.moved:,} refined scores by more than 0.1",
+                err=True,
+            )
+
         def advance(_: int) -> None:
             nonlocal done
             done += 1
@@ -123,6 +131,7 @@ def predict(
                 limit=limit,
                 on_start=start,
                 on_picture=advance,
+                on_looked=looked,
             )
         except (RcnetError, KeyboardInterrupt):
             if done:

@@ -23,8 +23,8 @@ __all__ = ["Tally", "summarise"]
 class Tally:
     """Counts for the summary; as the last sink it counts what the others have written.
 
-    `looks` are close-ups of a second look, which took `looking` seconds; `followed` are poses that
-    belong to a track.
+    `looks` are close-ups of a second look, which took `looking` seconds and moved `looked_moved`
+    refined scores by more than 0.1; `followed` are poses that belong to a track.
     """
 
     frames: int = 0
@@ -33,6 +33,7 @@ class Tally:
     moved: int = 0
     looks: int = 0
     looking: float = 0.0
+    looked_moved: int = 0
     followed: int = 0
     outputs: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -76,7 +77,8 @@ def summarise(tally: Tally, scoring: Scoring) -> None:
     if tally.looks:
         click.echo(
             f"second look: {tally.looks / tally.frames:.1f} close-ups a frame, "
-            f"{1000 * tally.looking / tally.frames:.0f} ms a frame"
+            f"{1000 * tally.looking / tally.frames:.0f} ms a frame; "
+            f"it moved {tally.looked_moved} of {tally.looks} scores by more than 0.1"
         )
     formula = ": no trained weights, a hand-made formula" if scoring.is_formula else ""
     click.echo(f"weights: {scoring.name}{formula} ({scoring.backend})")

@@ -28,7 +28,18 @@ from rcnet_rt.video.frame import Frame, Gap, Image, Source
 from rcnet_rt.video.stages import DEPTH, Newest, run
 from rcnet_rt.video.telemetry import Telemetry
 
-__all__ = ["Result", "Sink", "Stage", "draw", "estimate", "process", "refine", "track", "write"]
+__all__ = [
+    "Result",
+    "Sink",
+    "Stage",
+    "draw",
+    "estimate",
+    "process",
+    "refine",
+    "second_look",
+    "track",
+    "write",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +103,15 @@ def estimate(estimator: Estimator) -> Stage:
         return Result(frame, poses, np.ones(len(poses), np.bool_))
 
     return Stage("estimate", function)
+
+
+def second_look(look: Callable[[Image, Poses], Poses]) -> Stage:
+    """Return the stage that looks again at the poses in doubt; see `rcnet_rt.second_look`."""
+
+    def function(result: Result) -> Result:
+        return replace(result, poses=look(result.frame.image_bgr, result.poses))
+
+    return Stage("second look", function)
 
 
 def refine(refiner: Callable[[Poses], Poses], threshold: float) -> Stage:
