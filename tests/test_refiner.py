@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rcnet_rt import BackendError, Poses, PosesError, Refiner, WeightsError, refine
+from rcnet_rt.backends import missing
 from tests.networks import EMBEDDING_SIZE, KINDS, random_weights
 
+BACKENDS = [name for name in ("numba", "onnx", "torch") if not missing(name)]
 REFINERS = {
     f"{architecture}-{features}-{backend}": Refiner(
         random_weights(architecture, features), backend=backend
     )
     for architecture, features in KINDS
-    for backend in ("numba", "onnx", "torch")
+    for backend in BACKENDS
 } | {"formula": Refiner("formula:score_times_joints")}
 
 
@@ -93,7 +95,7 @@ def test_a_batch_gives_the_numbers_of_one_by_one(name, pictures):
 def test_numpy_and_torch_on_both_backends_agree(kind, frame):
     keypoints, scores, joint = frame
     expected = None
-    for backend in ("torch", "onnx", "numba"):
+    for backend in BACKENDS:
         refiner = REFINERS[f"{kind[0]}-{kind[1]}-{backend}"]
         numpy = refiner.refine(keypoints, scores, keypoint_scores=joint)
         tensors = [torch.tensor(array) for array in frame]
@@ -110,7 +112,7 @@ def some(count=6, seed=0):
     return rng.uniform(0, 300, (count, 17, 2)), rng.uniform(0.1, 1, count)
 
 
-@pytest.mark.parametrize("backend", ["numba", "onnx", "torch"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_visual_weights_take_poses_with_embeddings_and_without(backend):
     keypoints, scores = some()
     embeddings = np.random.default_rng(1).normal(0, 1, (6, EMBEDDING_SIZE))
