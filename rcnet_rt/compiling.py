@@ -8,9 +8,10 @@ under which Numba keeps the code.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
+import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -37,8 +38,11 @@ def between(value: float, low: float, high: float) -> float:
 
 def stamp(modules: Sequence[ModuleType]) -> str:
     """Return what changes when the source of a module, or how it is compiled, does."""
-    sources = [Path(str(file)).read_bytes() for file in (__file__, *(m.__file__ for m in modules))]
-    return hashlib.sha256(b"".join(sources)).hexdigest()
+    try:
+        sources = [inspect.getsource(module) for module in (sys.modules[__name__], *modules)]
+    except OSError:  # a frozen program has no sources, and they do not change
+        return ""
+    return hashlib.sha256("".join(sources).encode()).hexdigest()
 
 
 def compiled(function: Callable[..., Any], signature: tuple[Any, ...]) -> Callable[..., Any]:
@@ -47,24 +51,19 @@ def compiled(function: Callable[..., Any], signature: tuple[Any, ...]) -> Callab
     It holds Python's lock while it runs: shorter than waiting for it afterwards would be.
 
     Raises:
-        BackendError: it cannot be compiled here.
+        BackendError: it cannot be compiled here, or there is no folder to keep it in: compiling it
+            at every start would be worse than doing without.
     """
     try:
         with event.install_listener("numba:compile", _Announce(function.__name__)):
-            return _kept(function, signature, OPTIONS)
+            return numba.njit(signature, cache=True, **OPTIONS)(function)
     except NumbaError as error:
         reason = str(error).splitlines()[0]
         raise BackendError(f"numba cannot compile {function.__name__} here: {reason}") from error
-
-
-def _kept(
-    function: Callable[..., Any], signature: tuple[Any, ...], options: dict[str, Any]
-) -> Callable[..., Any]:
-    """Compile and keep it; where there is no folder to keep it in, compile only."""
-    try:
-        return numba.njit(signature, cache=True, **options)(function)
-    except RuntimeError:
-        return numba.njit(signature, **options)(function)
+    except RuntimeError as error:
+        raise BackendError(
+            f"numba finds no folder for what it compiles ({error}); set NUMBA_CACHE_DIR to one"
+        ) from error
 
 
 class _Announce(event.Listener):

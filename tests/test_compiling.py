@@ -1,5 +1,6 @@
 """Compiled once a machine, kept, compiled anew when what it is made of changes."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -32,28 +33,34 @@ def test_it_is_compiled_once_and_kept(tmp_path):
     assert not compiles(tmp_path)
 
 
-def test_a_change_of_what_it_is_made_of_is_seen(monkeypatch, tmp_path):
+def test_a_change_of_what_it_is_made_of_is_seen(monkeypatch):
     before = compiling.stamp(backend.SOURCES)
-    changed = tmp_path / "formulas.py"
-    changed.write_text("CONFIDENT = 0.3\n")
-    monkeypatch.setattr(formulas, "__file__", str(changed))
+    source = inspect.getsource
+    monkeypatch.setattr(
+        inspect, "getsource", lambda module: source(module) + "\n" * (module is formulas)
+    )
     assert compiling.stamp(backend.SOURCES) != before
 
 
-def test_where_nothing_can_be_kept_it_is_compiled_each_time(monkeypatch):
-    def njit(*arguments, cache=False, **options):
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: function
+def test_a_program_without_sources_has_a_stamp(monkeypatch):
+    def none(_):
+        raise OSError("source code not available")
+
+    monkeypatch.setattr(inspect, "getsource", none)
+    assert compiling.stamp(backend.SOURCES) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("no locator available"), "no folder .*no locator.*NUMBA_CACHE_DIR"),
+        (compiling.NumbaError("no such CPU\nand more"), "cannot compile stamp here: no such CPU$"),
+    ],
+)
+def test_what_cannot_be_compiled_or_kept_is_told(monkeypatch, error, told):
+    def njit(*_, **__):
+        raise error
 
     monkeypatch.setattr(compiling.numba, "njit", njit)
-    assert compiling.compiled(test_it_is_compiled_once_and_kept, ()) is not None
-
-
-def test_what_cannot_be_compiled_is_told(monkeypatch):
-    def fails(*_):
-        raise compiling.NumbaError("no such processor\nand much more")
-
-    monkeypatch.setattr(compiling, "_kept", fails)
-    with pytest.raises(BackendError, match=r"cannot compile fails here: no such processor$"):
-        compiling.compiled(fails, ())
+    with pytest.raises(BackendError, match=told):
+        compiling.compiled(compiling.stamp, ())
