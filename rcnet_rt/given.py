@@ -111,7 +111,7 @@ def join(pictures: Sequence[Poses], scale: ScoreScale | None = None) -> GivenPos
 
 
 def _same_kind(*arrays: Any) -> list[Any]:
-    """Bring all to torch on one device if the first is torch, else to NumPy float64; None stays."""
+    """Bring all to torch on one device if the first is torch, else to NumPy floats; None stays."""
     first = arrays[0]
     if is_torch(first):
         torch = namespace(first)
@@ -121,11 +121,18 @@ def _same_kind(*arrays: Any) -> list[Any]:
             for array in arrays
         ]
     try:
-        return [None if array is None else np.asarray(array, dtype=np.float64) for array in arrays]
+        return [None if array is None else _floats(array) for array in arrays]
     except (TypeError, ValueError) as error:
         raise PosesError(
             f"keypoints, scores and all that comes with them must be arrays of numbers: {error}"
         ) from error
+
+
+def _floats(array: Any) -> Any:
+    """Return floating numbers as they are, others in double precision."""
+    if isinstance(array, np.ndarray) and array.dtype.kind == "f":
+        return array
+    return np.asarray(array, dtype=np.float64)
 
 
 def _split_third_column(keypoints: Array, keypoint_scores: Array | None) -> tuple[Array, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 from rcnet_rt.arrays import Array, namespace, numbers
 from rcnet_rt.consensus import CONSENSUS
-from rcnet_rt.given import OPTIONAL, GivenPoses, check
+from rcnet_rt.given import OPTIONAL, GivenPoses, check, doubles
 from rcnet_rt.poses import Poses
 from rcnet_rt.score_scale import UNKNOWN_ECHO, ScoreScale, standing_alone
 
@@ -74,7 +74,7 @@ def pack(given: GivenPoses) -> PackedPoses:
     Raises:
         PosesError: a shape that does not fit.
     """
-    return fill(check(given))
+    return fill(check(given).map(doubles))
 
 
 def fill(given: GivenPoses, embedding_size: int = 0) -> PackedPoses:

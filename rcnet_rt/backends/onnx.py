@@ -76,10 +76,15 @@ class Session:
 
     def __call__(self, given: Mapping[str, Any]) -> list[Any]:
         """Return the outputs."""
-        with np.errstate(over="ignore"):
-            feed = {name: np.asarray(given[name], self._real) for name in self._inputs}
+        feed = {name: self._as_real(given[name]) for name in self._inputs}
         results: list[Any] = self._session.run(self._outputs, feed)
         return results
+
+    def _as_real(self, array: Any) -> Any:
+        if isinstance(array, np.ndarray) and array.dtype == self._real:
+            return array
+        with np.errstate(over="ignore"):
+            return np.asarray(array, self._real)
 
 
 def _doubles(array: Any) -> Any:
