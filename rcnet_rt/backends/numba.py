@@ -38,6 +38,7 @@ from rcnet_rt.model_weights import Weights
 
 __all__ = ["NumbaBackend"]
 
+FEW = 256  # poses, for which what stands for absent arrays is kept
 LAYERS = ("middle", "in_weight", "out_weight", "up", "down")
 # What the kernel is made of.
 SOURCES = (
@@ -98,7 +99,7 @@ def _doubles(
 ) -> npt.NDArray[np.float64]:
     """Return it as the kernel takes it, or that shape of what stands for an absent one."""
     if array is None:
-        return _absent(shape, absent)
+        return _absent(shape, absent) if shape[0] <= FEW else np.full(shape, absent)
     contiguous = np.ascontiguousarray(array, np.float64)
     return contiguous if contiguous.flags.writeable else contiguous.copy()
 
