@@ -259,6 +259,15 @@ def test_a_model_that_is_a_program_is_announced(
     assert error.startswith("Error: ")
 
 
+def test_a_model_that_is_not_loaded_is_not_announced(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "mine.pt").touch()
+    known = ("--coco", "missing", "--predictions", "missing.json", "--model", "mine.pt")
+    assert run("train", *known) == 1
+    assert "program" not in capsys.readouterr().err
+
+
 def test_a_failure_in_mid_stream_keeps_what_was_done(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from rcnet_rt.datasets.crowdpose import crowdpose as crowdpose_dataset
 
 __all__ = [
     "Threshold",
+    "announce",
     "dataset_options",
     "debug_option",
     "model_option",
@@ -87,16 +88,14 @@ def debug_option(command: Command) -> Command:
 
 
 def model_option(help_text: str) -> Callable[[Command], Command]:
-    """Add --model, the estimator; one that is a program is announced before it is loaded."""
+    """Add --model, the estimator; whoever loads it announces it before."""
+    return click.option("--model", default="yolo-pose", show_default=True, help=help_text)
 
-    def announce(ctx: click.Context, param: click.Parameter, model: str) -> str:
-        if (sentence := estimators.caution(model)) is not None:
-            click.echo(f"Note: {sentence}.", err=True)
-        return model
 
-    return click.option(
-        "--model", default="yolo-pose", show_default=True, callback=announce, help=help_text
-    )
+def announce(model: str) -> None:
+    """Say so if the model that is about to be loaded is a program."""
+    if (sentence := estimators.caution(model)) is not None:
+        click.echo(f"Note: {sentence}.", err=True)
 
 
 def second_look_option(command: Command) -> Command:

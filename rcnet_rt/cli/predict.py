@@ -8,7 +8,13 @@ from pathlib import Path
 import click
 
 from rcnet_rt import predicting
-from rcnet_rt.cli.options import dataset_options, debug_option, model_option, second_look_option
+from rcnet_rt.cli.options import (
+    announce,
+    dataset_options,
+    debug_option,
+    model_option,
+    second_look_option,
+)
 from rcnet_rt.cli.progress import progress_bar
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import read_results
@@ -97,6 +103,7 @@ def predict(
     Images that are done are kept in OUT.partial: after an interruption the same command goes on
     with the rest. OUT appears when all are done.
     """
+    announce(model)
     check_output_file(out)
     split = split or dataset.usual_split
     done = 0

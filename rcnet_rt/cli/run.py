@@ -10,6 +10,7 @@ import click
 from rcnet_rt import backends
 from rcnet_rt.cli.job import RunOptions, execute
 from rcnet_rt.cli.options import (
+    announce,
     debug_option,
     model_option,
     second_look_option,
@@ -91,6 +92,7 @@ def run(**options: Any) -> None:
         )
     if chosen.realtime and not all(map(is_live, split(chosen.source))):
         raise click.UsageError("--realtime is for cameras and streams; a file waits")
+    announce(chosen.model)
     tally = Tally()
     try:
         scoring = execute(chosen, tally)

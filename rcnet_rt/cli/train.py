@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rcnet_rt import experiment, features, losses, predicting, skeletons
-from rcnet_rt.cli.options import dataset_options, debug_option, model_option
+from rcnet_rt.cli.options import announce, dataset_options, debug_option, model_option
 from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_bytes
@@ -175,6 +175,7 @@ def _predict(
 
     What is not learned from is not kept: of all of COCO it would be gigabytes.
     """
+    announce(model)
     folder.mkdir(parents=True, exist_ok=True)
     embeddings = features.get(recipe.features).visual
     paths = []
