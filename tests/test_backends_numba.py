@@ -56,3 +56,11 @@ def test_auto_does_without_it_where_it_does_not_work(monkeypatch):
     assert refiner.backend_reason == "the one chosen does not work here"
     with pytest.raises(BackendError, match="does not work here"):
         Refiner("yolo-pose", backend="numba")
+
+
+def test_it_needs_no_onnxruntime(monkeypatch):
+    monkeypatch.setitem(backends.PACKAGES, "onnx", {"no_such_package": "pip install it"})
+    monkeypatch.setitem(sys.modules, "rcnet_rt.backends.onnx", None)
+    refiner = Refiner("generic")
+    assert refiner.backend_name == "numba"
+    assert refiner._default._with_scale.name == "torch"

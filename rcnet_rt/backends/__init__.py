@@ -11,7 +11,7 @@ from rcnet_rt.errors import BackendError
 from rcnet_rt.given import GivenPoses
 from rcnet_rt.model_weights import Weights
 
-__all__ = ["NAMES", "Backend", "auto", "missing", "open_backend"]
+__all__ = ["NAMES", "ON_CPU", "Backend", "auto", "missing", "open_backend", "without_numba"]
 
 ON_CPU = ("numba", "onnx")
 NAMES = ("auto", *ON_CPU, "torch", "tensorrt", "triton")
@@ -56,6 +56,11 @@ def auto(device: str = "auto") -> tuple[str, str]:
         return "torch", f"on {device} its CUDA graphs make a frame one launch"
     if not missing("numba", device):
         return "numba", "on a CPU one compiled function for the whole step has the least overhead"
+    return without_numba(device)
+
+
+def without_numba(device: str = "auto") -> tuple[str, str]:
+    """Return which backend is the next best on a CPU, and why."""
     lacking = missing("onnx", device)
     if lacking:
         return "torch", lacking
@@ -108,8 +113,9 @@ def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> 
     except BackendError as error:
         if name != "auto" or chosen != "numba":
             raise
-        warnings.warn(f"{error}; onnx runs instead", stacklevel=2)
-        return _open(weights, "onnx", device)
+        chosen = without_numba()[0]
+        warnings.warn(f"{error}; {chosen} runs instead", stacklevel=2)
+        return _open(weights, chosen, device)
 
 
 def _open(weights: Weights, name: str, device: str) -> Backend:

@@ -24,13 +24,19 @@ from rcnet_rt import (
     step,
 )
 from rcnet_rt.arrays import Array
-from rcnet_rt.backends import numba_features, numba_formulas, numba_kernel, numba_network
+from rcnet_rt.backends import (
+    numba_features,
+    numba_formulas,
+    numba_kernel,
+    numba_network,
+    open_backend,
+    without_numba,
+)
 from rcnet_rt.backends.kernel_tensors import kernel_tensors
 from rcnet_rt.backends.numba_features import FEATURES
 from rcnet_rt.backends.numba_formulas import BASES
 from rcnet_rt.backends.numba_kernel import Rules
 from rcnet_rt.backends.numba_network import ARCHITECTURES, Network
-from rcnet_rt.backends.onnx import OnnxBackend
 from rcnet_rt.compiling import compiled, stamp
 from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.given import GivenPoses
@@ -62,7 +68,7 @@ class NumbaBackend:
     """Runs the step in a compiled function; gives NumPy arrays.
 
     It is compiled at the first use on a machine, which takes some seconds, and kept by Numba. Poses
-    with a scale go to onnxruntime.
+    with a scale go to the next best backend.
     """
 
     name = "numba"
@@ -71,7 +77,8 @@ class NumbaBackend:
     def __init__(self, weights: Weights) -> None:
         self._rules, self._network = _rules(weights), _network(weights)
         self._step = _step(*map(numba.typeof, (self._rules, self._network)))
-        self._with_scale = OnnxBackend(weights) if weights.uses_scale else None
+        other = without_numba()[0]
+        self._with_scale = open_backend(weights, other) if weights.uses_scale else None
         self._embedding_size = weights.embedding_size
 
     def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
