@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import Results, Timing, parser, report, side_by_side
-from rcnet_rt.average_precision import AveragePrecision
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import Entry, read_results, with_scores
+from rcnet_rt.evaluation.average_precision import AveragePrecision
 
 __all__ = ["main", "measure"]
 

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import Results, parser, report
-from rcnet_rt.cli.outputs import JsonLinesSink, open_drawn
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.frame import Frame, Image, Kind
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.skeletons import COCO17
 from rcnet_rt.video import overlay, pipeline
-from rcnet_rt.video.frame import Frame, Image, Kind
 from rcnet_rt.video.telemetry import Telemetry
+from rcnet_rt.workflows.outputs import JsonLinesSink, open_drawn
 
 __all__ = ["main", "measure"]
 

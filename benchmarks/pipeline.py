@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import Results, parser, report
-from rcnet_rt.cli.job import RunOptions, execute
-from rcnet_rt.cli.tally import Tally
 from rcnet_rt.errors import EstimatorError
+from rcnet_rt.workflows.summary import Tally
+from rcnet_rt.workflows.video import RunOptions, execute
 
 __all__ = ["main", "measure"]
 

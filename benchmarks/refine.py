@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import Results, parser, report
-from rcnet_rt import weights_file
 from rcnet_rt.backends import missing
 from rcnet_rt.backends.onnx import Session
 from rcnet_rt.backends.onnx_graph import network_graph
-from rcnet_rt.benchmarking import latencies, present_backends, some_poses
-from rcnet_rt.model_weights import Weights
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner
+from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.weights import Weights
+from rcnet_rt.workflows.benchmark import latencies, present_backends, some_poses
 
 COUNTS = (1, 5, 20, 100)
 BLOCK = 200  # calls in a turn
@@ -38,7 +38,7 @@ def measure(
     only: Sequence[str] = (),
 ) -> Results:
     """Return microseconds a call by backend and number of poses, and poses a second."""
-    weights = weights_file.find(weights_name)
+    weights = weights_io.find(weights_name)
     refiners, absent = present_backends(weights, device)
     refiners = {name: refiner for name, refiner in refiners.items() if name in (only or refiners)}
     records = [record for count in COUNTS for record in _latency(weights, refiners, count, calls)]

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from benchmarks.common import Results, parser, report
-from rcnet_rt import features
-from rcnet_rt.ranking_set import RankingSet
-from rcnet_rt.recipes import PRESETS, Recipe
-from rcnet_rt.skeletons import COCO17
-from rcnet_rt.training import Epoch, train
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.rescoring import features
+from rcnet_rt.training.config import PRESETS, Recipe
+from rcnet_rt.training.dataset import RankingSet
+from rcnet_rt.training.loop import Epoch, train
 
 __all__ = ["invented", "main", "measure"]
 

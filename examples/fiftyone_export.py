@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from rcnet_rt.datasets import jsonl
-from rcnet_rt.skeletons import get
-from rcnet_rt.video.pictures import read_picture
+from rcnet_rt.poses.skeletons import get
+from rcnet_rt.video.images import read_picture
 
 
 def export(recording: Path, pictures: Path, out: Path) -> None:

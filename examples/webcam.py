@@ -8,8 +8,8 @@ import sys
 import cv2
 
 from rcnet_rt import Refiner, estimators
+from rcnet_rt.poses.frame import Gap
 from rcnet_rt.video import overlay, pipeline
-from rcnet_rt.video.frame import Gap
 from rcnet_rt.video.source import open_source
 from rcnet_rt.video.telemetry import Telemetry
 

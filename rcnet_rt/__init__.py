@@ -21,17 +21,17 @@ from rcnet_rt.errors import (
     SourceError,
     WeightsError,
 )
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.privacy import keep_quiet
-from rcnet_rt.skeletons import Skeleton
+from rcnet_rt.version import __version__
 
 if TYPE_CHECKING:
-    from rcnet_rt.model import RCNet, ScoreNet
+    from rcnet_rt.models.rcnet import RCNet, ScoreNet
+    from rcnet_rt.poses.skeletons import register as register_skeleton
     from rcnet_rt.refiner import Refiner, refine
-    from rcnet_rt.score_scale import ScoreScale
-    from rcnet_rt.weights_file import find as load_weights
-
-__version__ = "0.1.0"
+    from rcnet_rt.rescoring.score_reference import ScoreScale
+    from rcnet_rt.rescoring.weights_io import find as load_weights
 
 __all__ = [
     "BackendError",
@@ -52,18 +52,20 @@ __all__ = [
     "__version__",
     "load_weights",
     "refine",
+    "register_skeleton",
 ]
 
 keep_quiet()
 
 # Loaded on first use, so that the import is quick and torch is needed only for what uses it.
 _LAZY = {
-    "RCNet": ("rcnet_rt.model", "RCNet"),
-    "ScoreNet": ("rcnet_rt.model", "ScoreNet"),
-    "ScoreScale": ("rcnet_rt.score_scale", "ScoreScale"),
+    "RCNet": ("rcnet_rt.models.rcnet", "RCNet"),
+    "ScoreNet": ("rcnet_rt.models.rcnet", "ScoreNet"),
+    "ScoreScale": ("rcnet_rt.rescoring.score_reference", "ScoreScale"),
     "Refiner": ("rcnet_rt.refiner", "Refiner"),
     "refine": ("rcnet_rt.refiner", "refine"),
-    "load_weights": ("rcnet_rt.weights_file", "find"),
+    "register_skeleton": ("rcnet_rt.poses.skeletons", "register"),
+    "load_weights": ("rcnet_rt.rescoring.weights_io", "find"),
 }
 
 

@@ -9,14 +9,16 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from rcnet_rt import backends, skeletons, weights_file
-from rcnet_rt.arrays import Array, is_torch, namespace
+from rcnet_rt import backends
 from rcnet_rt.backends import Backend, open_backend
 from rcnet_rt.errors import BackendError, PosesError
-from rcnet_rt.given import OPTIONAL, GivenPoses, check, join, of
-from rcnet_rt.model_weights import Weights, formula
-from rcnet_rt.poses import Poses
-from rcnet_rt.score_scale import ScoreScale
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.arrays import Array, is_torch, namespace
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.inputs import OPTIONAL, GivenPoses, check, join, of
+from rcnet_rt.rescoring.score_reference import ScoreScale
+from rcnet_rt.rescoring.weights import Weights, formula
 
 __all__ = ["OnError", "Refiner", "refine"]
 
@@ -97,8 +99,8 @@ class Refiner:
             keypoint_scores: (N, K) or None.
             boxes: (N, 4) x1, y1, x2, y2 pixels, or None.
             image_size: (width, height), or None.
-            consensus: (N, C) statistics of the estimator's other candidates, `rcnet_rt.consensus`.
-            agreement: (N,) how surely a second look finds each again, `rcnet_rt.second_look`; NaN
+            consensus: (N, C) statistics of the NMS candidates, `rescoring.nms_consensus`.
+            agreement: (N,) how surely a second look finds each again, `estimators.recheck`; NaN
                 where there was none.
             embeddings: (N, E) what the estimator's network saw.
             scale: the estimator's other scores, if you keep them; for weights of any estimator
@@ -245,11 +247,11 @@ def refine(
 def find_weights(name: str) -> Weights:
     """Return weights by name; "auto" is the best that is shipped for an unknown estimator."""
     if name != "auto":
-        return weights_file.find(name)
-    shipped = weights_file.available()
+        return weights_io.find(name)
+    shipped = weights_io.available()
     for choice in ("generic", "yolo-pose"):
         if choice in shipped:
-            return weights_file.load(shipped[choice])
+            return weights_io.load(shipped[choice])
     return formula("score_times_confidence")
 
 

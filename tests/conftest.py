@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from rcnet_rt.datasets.results import read_results, write_results
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
 
 # The same cases at every run; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile("same", derandomize=True, deadline=None)

@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from rcnet_rt import weights_file
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.rescoring import weights_io
 from tests.networks import random_weights
 from tests.synthetic_coco import make_content, make_results, write_dataset
 
@@ -66,7 +66,7 @@ def lay_out(folder: Path) -> None:
     (folder / "good.json").write_text(json.dumps(make_results(content)))
     write_dataset(folder / "coco", content)
     (folder / "people.json").write_text(json.dumps([pose(image_id=i) for i in range(FRAMES)]))
-    weights_file.save(random_weights(name="mine"), folder / "bad.safetensors")
+    weights_io.save(random_weights(name="mine"), folder / "bad.safetensors")
     header = Header("clip.mp4", "recorded", "none", "coco17", 0.25, "yolo-pose", (96, 64))
     joints = np.array(pose()["keypoints"], np.float32).reshape(1, 17, 3)
     poses = Poses(joints[..., :2], [0.5], keypoint_scores=joints[..., 2], image_size=(96, 64))
@@ -476,7 +476,7 @@ MODELS = [
     Bad("weights of another type", weights(**{"head.bias": np.zeros(1, np.float64)}), RESCORE, 1,
         "should be float32"),
     Bad("weights of another version", weights({"format": 99}), RESCORE, 1, "update rcnet-rt"),
-    Bad("weights for another skeleton", lambda f: weights_file.save(
+    Bad("weights for another skeleton", lambda f: weights_io.save(
         random_weights(name="x", skeleton="crowdpose14"), f / "bad.safetensors"), RESCORE, 1,
         "17"),
     Bad("somebody else's safetensors", lambda f: save_file(

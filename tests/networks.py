@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from rcnet_rt import features, skeletons
-from rcnet_rt.calibration import Calibration
-from rcnet_rt.model import build
-from rcnet_rt.model_config import NetworkConfig
-from rcnet_rt.model_weights import Weights
+from rcnet_rt.models.rcnet import build
+from rcnet_rt.poses import skeletons
+from rcnet_rt.rescoring import features
+from rcnet_rt.rescoring.calibration import Calibration
+from rcnet_rt.rescoring.network_config import NetworkConfig
+from rcnet_rt.rescoring.weights import Weights
 
 KINDS = [
     ("attention", "paper"),

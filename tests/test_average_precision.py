@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcnet_rt.average_precision import AveragePrecision, Metrics
 from rcnet_rt.datasets.coco import GroundTruth, load_ground_truth
 from rcnet_rt.datasets.results import read_results, scores_of, with_scores
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.evaluation import oracle_scores
+from rcnet_rt.evaluation.average_precision import AveragePrecision, Metrics
+from rcnet_rt.evaluation.compare import oracle_scores
 from tests.synthetic_coco import (
     make_content,
     make_results,

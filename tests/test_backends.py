@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from rcnet_rt import features, formulas, model, weights_file
 from rcnet_rt.backends import NAMES, ON_CPU, missing, open_backend
-from rcnet_rt.consensus import CONSENSUS
-from rcnet_rt.given import GivenPoses, check
-from rcnet_rt.score_scale import ScoreScale
-from rcnet_rt.step import refined_scores
+from rcnet_rt.models import rcnet
+from rcnet_rt.rescoring import baselines, features, weights_io
+from rcnet_rt.rescoring.inputs import GivenPoses, check
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
+from rcnet_rt.rescoring.rescore import refined_scores
+from rcnet_rt.rescoring.score_reference import ScoreScale
 from tests.networks import EMBEDDING_SIZE, random_weights
 
 OPTIONAL = ("keypoint_scores", "boxes", "consensus", "agreement", "embeddings")
@@ -17,7 +18,7 @@ COUNTS = (0, 1, 20, 300)
 BEST = "cuda" if torch.cuda.is_available() else "cpu"
 DEVICE = {"numba": "cpu", "onnx": "cpu", "torch": BEST, "tensorrt": BEST, "triton": BEST}
 TOLERANCES = {"numba": 2e-6, "onnx": 1e-5, "torch": 2e-6, "tensorrt": 5e-3, "triton": 1e-4}
-SHIPPED = sorted(weights_file.available())
+SHIPPED = sorted(weights_io.available())
 RANDOM = {
     f"{architecture} {feature_set} {skeleton}": (architecture, feature_set, skeleton)
     for architecture, feature_set, skeleton in [
@@ -37,7 +38,7 @@ def weights_of(name):
     if name in RANDOM:
         architecture, feature_set, skeleton = RANDOM[name]
         return random_weights(architecture, feature_set, skeleton=skeleton)
-    return weights_file.find(name)
+    return weights_io.find(name)
 
 
 def given_poses(weights, count, optional=OPTIONAL, seed=0):
@@ -73,7 +74,7 @@ def given_poses(weights, count, optional=OPTIONAL, seed=0):
 
 def reference(weights, given):
     """The step in torch, in double precision except for the network."""
-    network = model.from_weights(weights)
+    network = rcnet.from_weights(weights)
 
     def scores(features, base, picture):
         return network(features.float(), base.float(), picture).double()
@@ -125,7 +126,7 @@ def test_a_backend_on_the_cpu_puts_the_mean_in_the_place_of_absent_embeddings(ki
 
 
 @on_cpu
-@pytest.mark.parametrize("base", formulas.FORMULAS)
+@pytest.mark.parametrize("base", baselines.FORMULAS)
 def test_a_backend_on_the_cpu_knows_every_formula(kind, base):
     weights = random_weights("linear", "full", base=base, base_scale=2.0)
     assert_equal(open_backend(weights, kind), weights, given_poses(weights, 20), TOLERANCES[kind])
@@ -133,7 +134,7 @@ def test_a_backend_on_the_cpu_knows_every_formula(kind, base):
 
 @on_cpu
 def test_a_backend_on_the_cpu_takes_a_scale(kind):
-    weights = random_weights("linear", "confidence", base=formulas.STANDING)
+    weights = random_weights("linear", "confidence", base=baselines.STANDING)
     scale = ScoreScale(np.array([0.1, 0.5, 0.9]), np.array([9.0, 2.0, 0.5]), 0.4)
     given = given_poses(weights, 20)._replace(scale=scale)
     assert_equal(open_backend(weights, kind), weights, given, TOLERANCES[kind])

@@ -8,8 +8,8 @@ import zipfile
 import pytest
 import torch
 
-from rcnet_rt import model
 from rcnet_rt.backends import auto, open_backend, tensorrt
+from rcnet_rt.models import rcnet
 from tests.conftest import ROOT
 from tests.networks import random_weights
 
@@ -21,7 +21,7 @@ SOURCE = ROOT / "rcnet_rt" / "backends" / "tensorrt.py"
 def test_the_exported_network_gives_eagers_numbers_for_any_number_of_poses(architecture, half):
     weights = random_weights(architecture, "full")
     exported, _ = tensorrt.exported_network(weights, half, "cpu")
-    eager = model.from_weights(weights)
+    eager = rcnet.from_weights(weights)
     for count in (1, 2, 20, tensorrt.MOST):
         features, picture = torch.randn(count, 89), torch.arange(count) // 5.0
         with torch.inference_mode():

@@ -14,8 +14,8 @@ from benchmarks.accuracy.parts import Subject
 from benchmarks.accuracy.report import provenance
 from benchmarks.accuracy.study import Options, views
 from rcnet_rt.datasets.results import read_results
-from rcnet_rt.evaluation import compare
-from rcnet_rt.losses import LOSSES
+from rcnet_rt.evaluation.compare import compare
+from rcnet_rt.training.losses import LOSSES
 
 LWOP = "lightweight-openpose"
 

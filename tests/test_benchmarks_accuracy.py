@@ -11,7 +11,7 @@ from benchmarks.accuracy import generic, parts, protocol, report, scorers
 from benchmarks.accuracy.parts import Subject
 from benchmarks.accuracy.study import Options, run_rows
 from rcnet_rt.datasets.results import write_results
-from rcnet_rt.recipes import PRESETS
+from rcnet_rt.training.config import PRESETS
 
 LWOP = "lightweight-openpose"
 QUICK = replace(PRESETS["residual"], epochs=2, average=0.9)

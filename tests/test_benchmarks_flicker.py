@@ -9,7 +9,7 @@ pytest.importorskip("trackers", reason="pip install 'rcnet-rt[track]'")
 
 from benchmarks.flicker.figures import compare, is_causal, other_constants, raw_threshold
 from benchmarks.flicker.recording import Recording
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
 
 
 def recording(*people: str) -> Recording:

@@ -13,9 +13,9 @@ from benchmarks.full_coco.report import page
 from benchmarks.full_coco.simulator import Errors, simulate
 from rcnet_rt.datasets.coco import GroundTruth, load_ground_truth
 from rcnet_rt.datasets.results import poses_by_image, read_results, scores_of
-from rcnet_rt.evaluation import match_entries
-from rcnet_rt.metrics import pearson
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.evaluation.compare import match_entries
+from rcnet_rt.evaluation.metrics import pearson
+from rcnet_rt.poses.skeletons import COCO17
 from tests.synthetic_coco import make_content, write_dataset
 
 NONE = Errors(missed=0, doubled=0, background=0, jitter=0, swapped=0, strayed=0)

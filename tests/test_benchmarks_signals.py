@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.signals import rows
 from benchmarks.signals.report import markdown
-from rcnet_rt.consensus import CONSENSUS
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 
 
 def test_a_second_look_goes_to_what_is_most_in_doubt(random_poses: Poses) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rcnet_rt import WeightsError
-from rcnet_rt.calibration import Calibration, fit
+from rcnet_rt.rescoring.calibration import Calibration, fit
 
 
 def noisy(count=4000, seed=0):

@@ -18,9 +18,9 @@ from rcnet_rt import estimators
 from rcnet_rt.cli import main
 from rcnet_rt.cli.options import DOUBTED
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17
-from rcnet_rt.video.frame import Image
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.video.sink import VideoSink
 
 FRAMES = 6

@@ -12,9 +12,9 @@ from rcnet_rt.cli import main
 from rcnet_rt.cli.tables import comparison_table, evaluation_json
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results, scores_of
-from rcnet_rt.evaluation import Evaluation, compare, oracle_scores
-from rcnet_rt.model_weights import formula
-from rcnet_rt.weights_file import save
+from rcnet_rt.evaluation.compare import Evaluation, compare, oracle_scores
+from rcnet_rt.rescoring.weights import formula
+from rcnet_rt.rescoring.weights_io import save
 from tests.crowdpose import crowdpose_folder
 from tests.synthetic_coco import (
     make_content,

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
 from rcnet_rt.video.sink import VideoSink
 from tests.stream_server import clip, serving, stream
 

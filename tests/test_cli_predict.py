@@ -9,12 +9,12 @@ import pytest
 
 from rcnet_rt import estimators
 from rcnet_rt.cli import main
-from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.datasets.crowdpose import crowdpose
 from rcnet_rt.datasets.results import read_results
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17, CROWDPOSE14
-from rcnet_rt.video.frame import Image
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from tests.crowdpose import crowdpose_folder
 from tests.synthetic_coco import make_content, write_dataset
 

@@ -11,9 +11,9 @@ from rcnet_rt.backends import auto
 from rcnet_rt.cli import main
 from rcnet_rt.cli.refine import rescore
 from rcnet_rt.datasets.results import poses_by_image, read_results
+from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.skeletons import COCO17
-from rcnet_rt.weights_file import save
+from rcnet_rt.rescoring.weights_io import save
 from tests.networks import random_weights
 from tests.synthetic_coco import make_content, make_results
 

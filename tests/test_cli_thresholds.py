@@ -7,7 +7,7 @@ import pytest
 
 from rcnet_rt.cli import main
 from rcnet_rt.datasets.coco import load_ground_truth
-from rcnet_rt.labelled import Data
+from rcnet_rt.evaluation.labeled_results import Data
 from tests.synthetic_coco import make_content, make_results, write_dataset
 
 

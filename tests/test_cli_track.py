@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from rcnet_rt.cli import job, main
+from rcnet_rt.cli import main
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
 from rcnet_rt.video.sink import VideoSink
+from rcnet_rt.workflows import video
 
 SCORES = (0.5, 0.5, 0.5, 0.2, 0.5, 0.5)  # of the second person, who blinks at 0.3
 
@@ -73,7 +74,7 @@ def test_nobody_blinks(
     plain = run("--no-video")
     assert [line["poses"][1]["kept"] for line in plain] == [True] * 3 + [False] + [True] * 2
     assert "tracks" not in capsys.readouterr().out
-    monkeypatch.setattr(job, "ByteTrack", FirstIsZero)
+    monkeypatch.setattr(video, "ByteTrack", FirstIsZero)
     check(run("--track"))
     assert "tracks: 12 poses followed" in capsys.readouterr().out
     assert Path("clip_rcnet.mp4").exists()
@@ -85,7 +86,7 @@ def test_with_the_tracker_itself(place: Path) -> None:
 
 
 def test_ids_that_are_recorded_are_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "ByteTrack", FirstIsZero)
+    monkeypatch.setattr(video, "ByteTrack", FirstIsZero)
     lines = Path("poses.jsonl").read_text().splitlines()
     named = [line.replace('"kept": true', '"kept": true, "track": 7', 1) for line in lines]
     named = [line.replace('"kept": true}', '"kept": true, "track": 3}') for line in named]
@@ -94,7 +95,7 @@ def test_ids_that_are_recorded_are_kept(place: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_every_video_has_people_of_its_own(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "ByteTrack", FirstIsZero)
+    monkeypatch.setattr(video, "ByteTrack", FirstIsZero)
     Path("videos").mkdir()
     for name in "ab":
         Path(f"videos/{name}.mp4").write_bytes(Path("clip.mp4").read_bytes())

@@ -12,14 +12,14 @@ import pytest
 from rcnet_rt import Refiner, load_weights
 from rcnet_rt.cli import _run
 from rcnet_rt.cli.refine import rescore
-from rcnet_rt.cli.scoring import load_scoring
 from rcnet_rt.errors import WeightsError
-from rcnet_rt.features import FEATURE_SETS
-from rcnet_rt.losses import LOSSES
-from rcnet_rt.model_config import Architecture
-from rcnet_rt.ranking_set import Target
-from rcnet_rt.recipes import PRESETS
-from rcnet_rt.skeletons import COCO17, CROWDPOSE14
+from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14
+from rcnet_rt.rescoring.features import FEATURE_SETS
+from rcnet_rt.rescoring.network_config import Architecture
+from rcnet_rt.training.config import PRESETS
+from rcnet_rt.training.dataset import Target
+from rcnet_rt.training.losses import LOSSES
+from rcnet_rt.workflows.scoring import load_scoring
 from tests.crowdpose import crowdpose_folder
 
 
@@ -72,10 +72,10 @@ def test_a_report_on_the_held_out_images(run, tmp_path, monkeypatch, capsys):
 
 
 def test_resuming_gives_the_same_weights(run, tmp_path, monkeypatch, capsys):
-    from rcnet_rt import training
+    from rcnet_rt.training import loop
 
     assert run("--val-fraction", "0.3", out=tmp_path / "whole") == 0
-    real, calls = training._epoch, []
+    real, calls = loop._epoch, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -83,10 +83,10 @@ def test_resuming_gives_the_same_weights(run, tmp_path, monkeypatch, capsys):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(training, "_epoch", interrupted)
+    monkeypatch.setattr(loop, "_epoch", interrupted)
     assert run("--val-fraction", "0.3", out=tmp_path / "parts") == 130
     assert "--resume" in capsys.readouterr().err
-    monkeypatch.setattr(training, "_epoch", real)
+    monkeypatch.setattr(loop, "_epoch", real)
     assert run("--val-fraction", "0.3", "--resume", out=tmp_path / "parts") == 0
     files = [tmp_path / name / "rcnet.safetensors" for name in ("whole", "parts")]
     assert files[0].read_bytes() == files[1].read_bytes()

@@ -10,8 +10,9 @@ import pytest
 from rcnet_rt.errors import BackendError
 
 pytest.importorskip("numba")
-from rcnet_rt import compiling, formulas
 from rcnet_rt.backends import numba as backend
+from rcnet_rt.backends import numba_cache
+from rcnet_rt.rescoring import baselines
 
 OPEN = "from rcnet_rt.refiner import Refiner; Refiner('generic', backend='numba')"
 
@@ -34,12 +35,12 @@ def test_it_is_compiled_once_and_kept(tmp_path):
 
 
 def test_a_change_of_what_it_is_made_of_is_seen(monkeypatch):
-    before = compiling.stamp(backend.SOURCES)
+    before = numba_cache.stamp(backend.SOURCES)
     source = inspect.getsource
     monkeypatch.setattr(
-        inspect, "getsource", lambda module: source(module) + "\n" * (module is formulas)
+        inspect, "getsource", lambda module: source(module) + "\n" * (module is baselines)
     )
-    assert compiling.stamp(backend.SOURCES) != before
+    assert numba_cache.stamp(backend.SOURCES) != before
 
 
 def test_a_program_without_sources_has_a_stamp(monkeypatch):
@@ -47,20 +48,23 @@ def test_a_program_without_sources_has_a_stamp(monkeypatch):
         raise OSError("source code not available")
 
     monkeypatch.setattr(inspect, "getsource", none)
-    assert compiling.stamp(backend.SOURCES) == ""
+    assert numba_cache.stamp(backend.SOURCES) == ""
 
 
 @pytest.mark.parametrize(
     ("error", "told"),
     [
         (RuntimeError("no locator available"), "no folder .*no locator.*NUMBA_CACHE_DIR"),
-        (compiling.NumbaError("no such CPU\nand more"), "cannot compile stamp here: no such CPU$"),
+        (
+            numba_cache.NumbaError("no such CPU\nand more"),
+            "cannot compile stamp here: no such CPU$",
+        ),
     ],
 )
 def test_what_cannot_be_compiled_or_kept_is_told(monkeypatch, error, told):
     def njit(*_, **__):
         raise error
 
-    monkeypatch.setattr(compiling.numba, "njit", njit)
+    monkeypatch.setattr(numba_cache.numba, "njit", njit)
     with pytest.raises(BackendError, match=told):
-        compiling.compiled(compiling.stamp, ())
+        numba_cache.compiled(numba_cache.stamp, ())

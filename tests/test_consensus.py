@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from rcnet_rt.consensus import CONSENSUS, FLOOR, Candidates, consensus
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS, FLOOR, Candidates, consensus
 
 SIGMAS = np.array(COCO17.sigmas)
 Floats = npt.NDArray[np.float64]
@@ -107,7 +107,7 @@ def test_torch_equals_numpy(found: tuple[Floats, Floats, Candidates]) -> None:
 
 def test_the_compiled_function_equals_numpy(found: tuple[Floats, Floats, Candidates]) -> None:
     pytest.importorskip("numba")
-    from rcnet_rt.consensus_kernel import consensus_on_the_host
+    from rcnet_rt.backends.numba_consensus import consensus_on_the_host
 
     compute = consensus_on_the_host()
     people, boxes, candidates = found

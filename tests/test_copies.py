@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from rcnet_rt import DatasetError
-from rcnet_rt.consensus import CONSENSUS
-from rcnet_rt.copies import Copy, alter, poses_by_copy, seen_through
+from rcnet_rt.datasets.augment import Copy, alter, poses_by_copy, seen_through
 from rcnet_rt.datasets.coco import GroundTruth, Image, Persons
-from rcnet_rt.labelled import Data
-from rcnet_rt.predicting import entries_of
-from rcnet_rt.ranking_set import table
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
+from rcnet_rt.training.dataset import table
+from rcnet_rt.workflows.predict import entries_of
 
 SIZE = (320, 240)
 

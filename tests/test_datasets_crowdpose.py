@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from benchmarks.full_coco.simulator import simulate
-from rcnet_rt.average_precision import AveragePrecision
 from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.crowdpose import by_crowding, crowdpose
 from rcnet_rt.datasets.results import Entry, scores_of
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.evaluation import compare
-from rcnet_rt.skeletons import COCO17, CROWDPOSE14, CROWDPOSE14_TORSO
+from rcnet_rt.evaluation.average_precision import AveragePrecision
+from rcnet_rt.evaluation.compare import compare
+from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14, CROWDPOSE14_TORSO
 from tests.synthetic_coco import pycocotools_stats, silence
 
 

@@ -18,7 +18,7 @@ from rcnet_rt.datasets.formats import RESULTS_FORMATS, ResultsFormat
 from rcnet_rt.datasets.pose_files import read_pose_file, skeleton_of
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.score_convention import (
+from rcnet_rt.rescoring.score_convention import (
     CONSTANT_JOINTS,
     NO_JOINTS,
     UNBOUNDED_JOINTS,

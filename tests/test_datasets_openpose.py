@@ -14,7 +14,7 @@ from rcnet_rt import Refiner
 from rcnet_rt.cli import main
 from rcnet_rt.datasets.openpose import read_openpose
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.poses.skeletons import COCO17
 
 # OpenPose's own names, in its own order (its doc/02_output.md).
 COCO18 = re.findall(

@@ -18,7 +18,7 @@ from rcnet_rt.datasets.results import (
     write_results,
 )
 from rcnet_rt.errors import DatasetError, OutputError
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.poses.skeletons import COCO17
 
 
 def entry(image: int = 7, score: float = 0.5, **more: object) -> dict:

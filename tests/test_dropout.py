@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from rcnet_rt import dropout
-from rcnet_rt.dropout import Dropout, feed_forward
+from rcnet_rt.models import dropout
+from rcnet_rt.models.dropout import Dropout, feed_forward
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])

@@ -8,8 +8,8 @@ import pytest
 
 from rcnet_rt.datasets.coco import Persons, load_ground_truth
 from rcnet_rt.datasets.results import poses_by_image, read_results
-from rcnet_rt.error_kinds import KINDS, error_kinds
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.evaluation.error_types import KINDS, error_kinds
+from rcnet_rt.poses.skeletons import COCO17
 
 AREA = 10_000.0
 FLIPPED = list(COCO17.flip_order)

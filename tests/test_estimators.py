@@ -16,9 +16,9 @@ from rcnet_rt.datasets import jsonl
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators import ultralytics
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17, CROWDPOSE14
-from rcnet_rt.video.frame import Frame
+from rcnet_rt.poses.frame import Frame
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14
 from rcnet_rt.video.source import open_source
 
 IMAGE = np.zeros((480, 640, 3), np.uint8)

@@ -12,7 +12,7 @@ import pytest
 from rcnet_rt import estimators
 from rcnet_rt.cli import main
 from rcnet_rt.errors import EstimatorError
-from rcnet_rt.skeletons import COCO17, CROWDPOSE14
+from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14
 
 IMAGE = np.zeros((48, 64, 3), np.uint8)
 

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from rcnet_rt import estimators
 from rcnet_rt.errors import EstimatorError
-from rcnet_rt.score_convention import UNBOUNDED_JOINTS, UNIT, UNIT_JOINTS, ScoreConvention
+from rcnet_rt.rescoring.score_convention import UNBOUNDED_JOINTS, UNIT, UNIT_JOINTS, ScoreConvention
 
 rtmlib = pytest.importorskip("rtmlib", reason="rtmlib is not installed: rcnet-rt[rtmlib]")
 

@@ -12,7 +12,7 @@ import torch
 from rcnet_rt import estimators
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.torchvision import KeypointRcnn
-from rcnet_rt.score_convention import ScoreConvention
+from rcnet_rt.rescoring.score_convention import ScoreConvention
 
 detection = pytest.importorskip(
     "torchvision.models.detection", reason="torchvision is not installed: rcnet-rt[torchvision]"

@@ -11,7 +11,7 @@ import torch
 
 from rcnet_rt import estimators
 from rcnet_rt.errors import EstimatorError
-from rcnet_rt.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
+from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
 
 transformers = pytest.importorskip(
     "transformers", reason="transformers is not installed: rcnet-rt[transformers]"

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from rcnet_rt import estimators
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # ultralytics' own
 

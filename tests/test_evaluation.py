@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcnet_rt.average_precision import AveragePrecision
 from rcnet_rt.datasets.coco import GroundTruth, load_ground_truth
 from rcnet_rt.datasets.results import read_results, scores_of
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.evaluation import compare, match_entries, official_metrics, oracle_scores
-from rcnet_rt.metrics import ranking_accuracy
+from rcnet_rt.evaluation.average_precision import AveragePrecision
+from rcnet_rt.evaluation.compare import compare, match_entries, official_metrics, oracle_scores
+from rcnet_rt.evaluation.metrics import ranking_accuracy
 from tests.synthetic_coco import make_content, make_results, pycocotools_stats, write_dataset
 
 

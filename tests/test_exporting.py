@@ -11,11 +11,12 @@ import onnx
 import onnxruntime
 import pytest
 
-from rcnet_rt import OutputError, Refiner, WeightsError, weights_file
+from rcnet_rt import OutputError, Refiner, WeightsError
 from rcnet_rt.cli import main
-from rcnet_rt.exporting import export_onnx
-from rcnet_rt.model_weights import formula
-from rcnet_rt.poses import SIGNALS
+from rcnet_rt.poses.poses import SIGNALS
+from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.weights import formula
+from rcnet_rt.workflows.export import export_onnx
 from tests.conftest import ROOT
 from tests.networks import random_weights
 from tests.test_backends import OPTIONAL, SHIPPED, given_poses
@@ -39,7 +40,7 @@ def scores_of(session, poses):
 @pytest.mark.parametrize("count", [0, 1, 20, 100])
 @pytest.mark.parametrize("signals", [(), SIGNALS])
 def test_it_gives_the_scores_of_refine(name, count, signals, tmp_path):
-    weights = weights_file.find(name) if name in SHIPPED else random_weights("mlp", name)
+    weights = weights_io.find(name) if name in SHIPPED else random_weights("mlp", name)
     poses = given_poses(weights, count).map(lambda array: array.astype(np.float32))._asdict()
     session = exported(weights, tmp_path, signals)
     assert [item.name for item in session.get_outputs()] == ["refined_scores"]
@@ -57,7 +58,7 @@ def test_it_gives_the_scores_of_refine(name, count, signals, tmp_path):
 
 
 def test_nan_stands_for_an_input_that_refine_does_without(tmp_path):
-    weights = weights_file.find("yolo-pose")
+    weights = weights_io.find("yolo-pose")
     given = given_poses(weights, 20).map(lambda array: array.astype(np.float32))
     absent = given._replace(
         keypoint_scores=given.keypoint_scores * np.nan, boxes=given.boxes * np.nan
@@ -79,7 +80,7 @@ def test_only_what_the_weights_use_is_an_input(tmp_path):
 
 
 def test_the_file_says_how_to_use_it(tmp_path):
-    weights = weights_file.find("yolo-pose")
+    weights = weights_io.find("yolo-pose")
     notes = exported(weights, tmp_path).get_modelmeta().custom_metadata_map
     assert notes["skeleton"] == "coco17"
     assert len(notes["keypoints"].split(",")) == 17
@@ -118,7 +119,7 @@ def test_the_example_in_c_plus_plus_gives_the_scores_of_refine(name, tmp_path):
         ["cmake", "-S", source, "-B", tmp_path, f"-DONNXRUNTIME_ROOT={root}"], check=True
     )
     subprocess.run(["cmake", "--build", tmp_path], check=True)
-    export_onnx(weights_file.find(name), tmp_path / "file.onnx")
+    export_onnx(weights_io.find(name), tmp_path / "file.onnx")
     done = subprocess.run(
         [tmp_path / "refine", tmp_path / "file.onnx"],
         capture_output=True,

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from rcnet_rt import WeightsError, features, formulas
-from rcnet_rt.consensus import CONSENSUS
-from rcnet_rt.given import GivenPoses
-from rcnet_rt.packing import concatenate, pack, set_apart
-from rcnet_rt.score_scale import ScoreScale
-from rcnet_rt.skeletons import COCO17, CROWDPOSE14, CROWDPOSE14_TORSO
+from rcnet_rt import WeightsError
+from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14, CROWDPOSE14_TORSO
+from rcnet_rt.rescoring import baselines, features
+from rcnet_rt.rescoring.batch import concatenate, pack, set_apart
+from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
+from rcnet_rt.rescoring.score_reference import ScoreScale
 
 
 def dekr_loop(pose, scores, skeleton, unit_links=(9, 11)):
@@ -51,7 +52,7 @@ def test_sizes_and_names_belong_together(skeleton, sizes):
     for (name, feature_set), size in zip(features.FEATURE_SETS.items(), sizes, strict=True):
         keypoints, scores = poses_of(skeleton)
         packed = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
-        matrix = feature_set.compute(packed, skeleton, formulas.base_logit("score", packed))
+        matrix = feature_set.compute(packed, skeleton, baselines.base_logit("score", packed))
         assert matrix.shape == (6, size) == (6, feature_set.size(skeleton)), name
         assert len(set(feature_set.names(skeleton))) == size
 
@@ -76,7 +77,7 @@ def test_numpy_equals_torch(name, skeleton):
                 embeddings=kind(consensus[:, :5]),
             )
         )
-        base = formulas.base_logit("score_times_consensus", packed)
+        base = baselines.base_logit("score_times_consensus", packed)
         return np.asarray(compute(packed, skeleton, base))
 
     numpy = matrix(np.asarray)
@@ -133,7 +134,7 @@ def test_scaling_or_moving_the_picture_changes_nothing(name):
 def test_degenerate_poses_give_finite_features():
     points = np.stack([np.zeros((17, 2)), np.full((17, 2), 5.0), np.full((17, 2), np.nan)])
     packed = pack(GivenPoses(points, np.array([0.5, 0.5, 0.5])))
-    base = formulas.base_logit("score", packed)
+    base = baselines.base_logit("score", packed)
     assert np.isfinite(features.get("full").compute(packed, COCO17, base)).all()
     none = pack(GivenPoses(np.zeros((0, 17, 2)), np.zeros(0)))
     assert features.get("full").compute(none, COCO17, none.scores).shape == (0, 89)
@@ -185,7 +186,7 @@ def test_set_features_see_only_their_own_picture():
     compute = features.get("full").compute
 
     def matrix(packed):
-        return compute(packed, COCO17, formulas.base_logit("score", packed))
+        return compute(packed, COCO17, baselines.base_logit("score", packed))
 
     both = matrix(concatenate([one, one]))
     np.testing.assert_allclose(both, np.concatenate([matrix(one), matrix(one)]))
@@ -199,7 +200,7 @@ def test_a_duplicate_shows_as_overlap():
     keypoints, scores = poses_of(COCO17, 2)
     keypoints[1] = keypoints[0]
     packed = pack(GivenPoses(keypoints, np.array([0.9, 0.4]), scores[:, :-1]))
-    matrix = features.get("full").compute(packed, COCO17, formulas.base_logit("score", packed))
+    matrix = features.get("full").compute(packed, COCO17, baselines.base_logit("score", packed))
     overlap = features.get("full").names(COCO17).index("overlap")
     assert matrix[:, overlap] == pytest.approx([0.0, 1.0])
 
@@ -213,7 +214,7 @@ def test_confidence_is_of_the_full_set_and_fades_with_the_echo():
     keypoints, scores = poses_of(COCO17)
     keypoints[2, 3:9] = np.nan
     plain = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
-    whole = features.get("full").compute(plain, COCO17, formulas.base_logit("score", plain))
+    whole = features.get("full").compute(plain, COCO17, baselines.base_logit("score", plain))
     names = features.get("full").names(COCO17)
     shared = whole[:, [names.index(name) for name in features.CONFIDENCE]]
 

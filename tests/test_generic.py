@@ -8,15 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import generic_weights
 from rcnet_rt import Poses, Refiner, ScoreScale, refine
 from rcnet_rt.cli.refine import rescore
 from rcnet_rt.datasets.results import poses_by_image
-from rcnet_rt.given import GivenPoses
-from rcnet_rt.packing import concatenate, pack
-from rcnet_rt.ranking_set import RankingSet
-from rcnet_rt.skeletons import COCO17
-from rcnet_rt.weights_file import available, load
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.rescoring.batch import concatenate, pack
+from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.weights_io import available, load
+from rcnet_rt.training.dataset import RankingSet
+from tools import generic_weights
 
 GENERIC = Refiner(load(available()["generic"]))
 CONVENTIONS = {

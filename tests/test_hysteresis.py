@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from rcnet_rt.errors import PosesError
-from rcnet_rt.hysteresis import Hysteresis, half_the_odds
-from rcnet_rt.poses import Poses
-from rcnet_rt.tracking import LOST_AFTER
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.temporal.hysteresis import Hysteresis, half_the_odds
+from rcnet_rt.temporal.tracking import LOST_AFTER
 
 
 def poses(scores: list[float], ids: list[int] | None) -> Poses:

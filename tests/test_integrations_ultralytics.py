@@ -12,17 +12,18 @@ import pytest
 import torch
 import yaml
 
-from rcnet_rt import Refiner, estimators, weights_file
-from rcnet_rt.average_precision import AveragePrecision
+from rcnet_rt import Refiner, estimators
 from rcnet_rt.datasets.coco import Dataset, load_ground_truth
 from rcnet_rt.datasets.files import read_json
 from rcnet_rt.datasets.results import poses_by_image, read_results, scores_of
 from rcnet_rt.errors import EstimatorError, WeightsError
 from rcnet_rt.estimators.ultralytics import poses_from_result
+from rcnet_rt.evaluation.average_precision import AveragePrecision
 from rcnet_rt.integrations.ultralytics import RefinedBoxes, attach, detach
-from rcnet_rt.predicting import entries_of, find_pictures
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.rescoring import weights_io
 from rcnet_rt.video.source import open_source
+from rcnet_rt.workflows.predict import entries_of, find_pictures
 from tests.networks import random_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # ultralytics' and OpenVINO's own
@@ -110,7 +111,7 @@ def test_weights_that_look_at_the_candidates_see_them(
     name = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
     estimator = estimators.load(name, floor=0.05)
     weights = random_weights("mlp", "signals")
-    monkeypatch.setattr(weights_file, "find", lambda _: weights)
+    monkeypatch.setattr(weights_io, "find", lambda _: weights)
     with open_source(str(shared_data / "videos" / "people.mp4")) as source:
         pictures = [frame.image_bgr for frame in source][:2]
     refiner = Refiner(weights)
@@ -248,7 +249,7 @@ def test_val_sees_the_candidates_that_predict_sees(
     model: Any, val: Any, pictures: dict[int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = random_weights("mlp", "signals")
-    monkeypatch.setattr(weights_file, "find", lambda _: weights)
+    monkeypatch.setattr(weights_io, "find", lambda _: weights)
     attach(model)
     judged = poses_by_image(val("refined", conf=0.05)[0], COCO17)
     got, expected = [], []

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read, read_lines
 from rcnet_rt.errors import DatasetError, OutputError
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 
 HEADER = Header("people.mp4", "yolov8n-pose", "none", "coco17", 0.25, "yolo-pose", (640, 480))
 

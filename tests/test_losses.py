@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from rcnet_rt import WeightsError, losses
-from rcnet_rt.losses import LOSSES, neural_ndcg
-from rcnet_rt.metrics import ranking_accuracy
+from rcnet_rt import WeightsError
+from rcnet_rt.evaluation.metrics import ranking_accuracy
+from rcnet_rt.training import losses
+from rcnet_rt.training.losses import LOSSES, neural_ndcg
 from tests.naive_losses import NAIVE, ap_and_gradient
 
 every = pytest.mark.parametrize("name", LOSSES)

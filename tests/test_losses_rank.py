@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from rcnet_rt.losses.pointwise import absolute_error
-from rcnet_rt.losses.rank import pair_loss, rank_loss
+from rcnet_rt.training.losses.pointwise import absolute_error
+from rcnet_rt.training.losses.rank import pair_loss, rank_loss
 
 
 def paper_g(delta, better, c):

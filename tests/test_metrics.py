@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rcnet_rt.metrics import (
+from rcnet_rt.evaluation.metrics import (
     ause_oks,
     expected_calibration_error,
     is_misranked,

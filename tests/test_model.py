@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from rcnet_rt import RCNet, ScoreNet, WeightsError, model
-from rcnet_rt.model_config import NetworkConfig
+from rcnet_rt import RCNet, ScoreNet, WeightsError
+from rcnet_rt.models import rcnet
+from rcnet_rt.rescoring.network_config import NetworkConfig
 from tests.networks import KINDS, random_weights
 
 
@@ -28,7 +29,7 @@ def batch(count, features, seed=0):
 
 @pytest.mark.parametrize(("architecture", "feature_set"), KINDS)
 def test_packed_pictures_give_the_numbers_of_one_by_one(architecture, feature_set):
-    network = model.from_weights(random_weights(architecture, feature_set))
+    network = rcnet.from_weights(random_weights(architecture, feature_set))
     features, base = batch(30, network.config.feature_count)
     picture = torch.tensor([0] * 1 + [1] * 9 + [2] * 20)
     together = network(features, base, picture)
@@ -39,7 +40,7 @@ def test_packed_pictures_give_the_numbers_of_one_by_one(architecture, feature_se
 
 
 def test_attention_lets_poses_of_a_picture_see_each_other():
-    network = model.from_weights(random_weights())
+    network = rcnet.from_weights(random_weights())
     features, base = batch(4, 75)
     before = network(features, base, torch.zeros(4))
     features[3] += 2
@@ -71,7 +72,7 @@ def test_a_plain_network_does_not_read_the_base():
 
 
 def test_an_unknown_feature_is_the_training_mean():
-    network = model.from_weights(random_weights("linear", "full"))
+    network = rcnet.from_weights(random_weights("linear", "full"))
     features, base = batch(3, 89)
     features[:, 4] = network.standardise.mean[4]
     expected = network(features, base, torch.zeros(3))
@@ -81,7 +82,7 @@ def test_an_unknown_feature_is_the_training_mean():
 
 def test_no_poses_give_no_scores():
     for architecture, feature_set in KINDS:
-        network = model.from_weights(random_weights(architecture, feature_set))
+        network = rcnet.from_weights(random_weights(architecture, feature_set))
         features, base = batch(0, network.config.feature_count)
         assert network(features, base, torch.zeros(0)).shape == (0,)
 

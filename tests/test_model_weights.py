@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rcnet_rt import WeightsError
-from rcnet_rt.model_weights import DEFAULT_THRESHOLD, formula
+from rcnet_rt.rescoring.weights import DEFAULT_THRESHOLD, formula
 from tests.networks import random_weights
 
 

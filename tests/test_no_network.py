@@ -16,7 +16,7 @@ import pytest
 
 from rcnet_rt import privacy
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
 from rcnet_rt.video.sink import VideoSink
 
 FRAMES = 3

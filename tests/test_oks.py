@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rcnet_rt.average_precision import entry_oks
 from rcnet_rt.datasets.coco import GroundTruth, load_ground_truth
 from rcnet_rt.datasets.results import read_results
-from rcnet_rt.oks import THRESHOLDS, match, oks, share_of_thresholds
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.evaluation.average_precision import entry_oks
+from rcnet_rt.poses.oks import THRESHOLDS, match, oks, share_of_thresholds
+from rcnet_rt.poses.skeletons import COCO17
 from tests.synthetic_coco import (
     make_content,
     make_results,

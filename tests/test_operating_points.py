@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rcnet_rt.operating_points import (
+from rcnet_rt.evaluation.thresholds import (
     best_f1_threshold,
     false_positive_threshold,
     operating_points,

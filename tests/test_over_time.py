@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rcnet_rt.arrays import logit, sigmoid
 from rcnet_rt.errors import PosesError
-from rcnet_rt.over_time import ScoresOverTime
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import CROWDPOSE14
-from rcnet_rt.tracking import LOST_AFTER
+from rcnet_rt.poses.arrays import logit, sigmoid
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import CROWDPOSE14
+from rcnet_rt.temporal.smoothing import ScoresOverTime
+from rcnet_rt.temporal.tracking import LOST_AFTER
 
 PEOPLE = 5
 

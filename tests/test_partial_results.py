@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from rcnet_rt.datasets.resume import Partial
 from rcnet_rt.errors import DatasetError, OutputError
-from rcnet_rt.partial_results import Partial
 
 JOB = {"model": "any", "floor": 0.001, "most": None}
 DONE = {3: [{"image_id": 3, "score": 0.1}], 5: []}

@@ -8,16 +8,17 @@ import cv2
 import numpy as np
 import pytest
 
-from rcnet_rt import estimators, skeletons
-from rcnet_rt.consensus import CONSENSUS
+from rcnet_rt import estimators
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import poses_by_image, read_results
+from rcnet_rt.datasets.resume import partial_path
 from rcnet_rt.errors import DatasetError, EstimatorError, SourceError
-from rcnet_rt.partial_results import partial_path
-from rcnet_rt.poses import Poses
-from rcnet_rt.predicting import Job, entries_of, find_pictures, predict_split
-from rcnet_rt.skeletons import COCO17
-from rcnet_rt.video.frame import Image
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
+from rcnet_rt.workflows.predict import Job, entries_of, find_pictures, predict_split
 from tests.synthetic_coco import make_content, write_dataset
 
 JOB = Job("any", "val2017")

@@ -302,7 +302,7 @@ def test_it_may_be_called_from_many_threads(refiner):
 
 def test_real_poses_rank_the_same_on_all_backends(shared_data):
     from rcnet_rt.datasets.results import poses_by_image, read_results
-    from rcnet_rt.skeletons import COCO17
+    from rcnet_rt.poses.skeletons import COCO17
 
     entries = read_results(shared_data / "predictions" / "yolov8n-pose_val2017.json.gz")
     pictures = [item.poses for item in poses_by_image(entries, COCO17).values()][:40]

@@ -19,13 +19,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rcnet_rt import Poses, PosesError, Refiner, features, weights_file
+from rcnet_rt import Poses, PosesError, Refiner
 from rcnet_rt.backends import NAMES, missing
-from rcnet_rt.consensus import CONSENSUS
 from rcnet_rt.datasets.results import poses_by_image, read_results
-from rcnet_rt.packing import pack_poses
-from rcnet_rt.ranking_set import mirror
-from rcnet_rt.skeletons import COCO17, Skeleton
+from rcnet_rt.poses.skeletons import COCO17, Skeleton
+from rcnet_rt.rescoring import features, weights_io
+from rcnet_rt.rescoring.batch import pack_poses
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
+from rcnet_rt.training.dataset import mirror
 from tests.networks import random_weights
 
 FEW, MANY = 40, 1300
@@ -37,7 +38,7 @@ TOLERANCES = {"numba": 5e-6, "onnx": 2e-5, "torch": 5e-6, "tensorrt": 5e-3, "tri
 HERE = [name for name in NAMES[1:] if not missing(name, DEVICES[name])]
 # One pose at a time, and a base that no signal moves: what is known of one changes no rank.
 ALONE = ("mlp signals beside", "linear full")
-ALL_WEIGHTS = {name: weights_file.find(name) for name in sorted(weights_file.available())} | {
+ALL_WEIGHTS = {name: weights_io.find(name) for name in sorted(weights_io.available())} | {
     "attention signals": random_weights("attention", "signals"),
     "mlp signals": random_weights("mlp", "signals", base="score_times_agreement"),
     "mlp signals beside": random_weights("mlp", "signals"),

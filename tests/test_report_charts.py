@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rcnet_rt.metrics import Reliability, Sparsification
+from rcnet_rt.evaluation.metrics import Reliability, Sparsification
 from rcnet_rt.report.charts import charts
 from rcnet_rt.report.numbers import ErrorKind, Numbers, Pair
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.evaluation import compare
-from rcnet_rt.held_out import HeldOut
-from rcnet_rt.labelled import Data
-from rcnet_rt.model_weights import formula
+from rcnet_rt.evaluation.compare import compare
+from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.report.folder import PAGE
 from rcnet_rt.report.held_out import write_held_out_report
+from rcnet_rt.rescoring.weights import formula
+from rcnet_rt.training.cross_validation import HeldOut
 from tests.synthetic_coco import make_content, make_results, write_dataset
 
 

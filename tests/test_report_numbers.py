@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from rcnet_rt.datasets.coco import load_ground_truth
-from rcnet_rt.evaluation import Evaluation, compare, oracle_scores
-from rcnet_rt.labelled import Data
+from rcnet_rt.evaluation.compare import Evaluation, compare, oracle_scores
+from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.report import captions
 from rcnet_rt.report.numbers import KINDS_OKS, ErrorKind, ImageChange, Numbers, Pair, collect
 from tests.synthetic_coco import make_content, make_results, pycocotools_stats, write_dataset

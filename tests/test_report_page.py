@@ -14,12 +14,12 @@ import pytest
 from rcnet_rt.cli import main
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import read_results
-from rcnet_rt.evaluation import compare
-from rcnet_rt.labelled import Data
-from rcnet_rt.model_weights import Weights, formula
+from rcnet_rt.evaluation.compare import compare
+from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.report.folder import PAGE
 from rcnet_rt.report.page import Subject, write_report
-from rcnet_rt.weights_file import save
+from rcnet_rt.rescoring.weights import Weights, formula
+from rcnet_rt.rescoring.weights_io import save
 from tests.synthetic_coco import make_content, make_results, write_dataset
 
 EVIL = "<script>alert(1)</script>"

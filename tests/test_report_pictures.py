@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.labelled import Data
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.report.images import MOST_POSES, Picture, pictures
 from rcnet_rt.report.numbers import ImageChange, Pair
-from rcnet_rt.report.pictures import MOST_POSES, Picture, pictures
 from tests.synthetic_coco import make_content, make_results, write_dataset
 
 CHANGES = [ImageChange(image, 1, Pair(0.5, 0.6)) for image in (3, 1, 2, 5)]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rcnet_rt.experiment import Progress
 from rcnet_rt.report.tensorboard import EventFiles
+from rcnet_rt.training.fit import Progress
 
 EPOCHS = [
     Progress("fold 1 of 2", 1, 0.9, 0.3, 0.7),

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.experiment import Progress
 from rcnet_rt.report.png import encode
 from rcnet_rt.report.training_curves import read_log, training_curves
+from rcnet_rt.training.fit import Progress
 
 
 def line(split: str, epoch: int, loss: float, ap: float | None = None) -> str:

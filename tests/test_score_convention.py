@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcnet_rt import weights_file
-from rcnet_rt.cli.scoring import load_scoring
 from rcnet_rt.datasets.results import poses_by_image, read_results
 from rcnet_rt.errors import WeightsError
-from rcnet_rt.model_weights import formula
-from rcnet_rt.poses import Poses
-from rcnet_rt.score_convention import (
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.score_convention import (
     ABOVE_0,
     ANY_SIGN,
     CONSTANT_JOINTS,
@@ -27,7 +26,8 @@ from rcnet_rt.score_convention import (
     ScoreConvention,
     check_convention,
 )
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.rescoring.weights import formula
+from rcnet_rt.workflows.scoring import load_scoring
 from tests.networks import random_weights
 
 
@@ -113,7 +113,7 @@ def test_a_formula_takes_any_scores() -> None:
 
 
 def test_shipped_weights_say_their_convention_in_words_that_are_understood() -> None:
-    shipped = {name: weights_file.load(path) for name, path in weights_file.available().items()}
+    shipped = {name: weights_io.load(path) for name, path in weights_io.available().items()}
     parsed = {n: ScoreConvention.parse(weights.score_convention) for n, weights in shipped.items()}
     assert parsed["generic"] == ScoreConvention(None, None)
     assert parsed["yolo-pose"] == ScoreConvention(UNIT, UNIT_JOINTS)
@@ -133,9 +133,9 @@ def test_real_results_suit_their_own_weights_and_generic(
     entries = read_results(shared_data / "predictions" / f"{file}.json.gz")
     given = ScoreConvention.of([image.poses for image in poses_by_image(entries, COCO17).values()])
     for name in (own, "generic"):
-        check_convention(weights_file.find(name), given, "the results")
+        check_convention(weights_io.find(name), given, "the results")
     with pytest.raises(WeightsError, match=f"'{other}' are made .* give --weights generic"):
-        check_convention(weights_file.find(other), given, "the results")
+        check_convention(weights_io.find(other), given, "the results")
 
 
 class Estimator:

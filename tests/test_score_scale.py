@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rcnet_rt import Poses, PosesError, ScoreScale
-from rcnet_rt.score_scale import UNKNOWN_ECHO, standing_alone
+from rcnet_rt.rescoring.score_reference import UNKNOWN_ECHO, standing_alone
 
 CHANGES = {
     "sum": lambda s: 2000 * s,

@@ -9,12 +9,12 @@ import pytest
 
 from rcnet_rt import estimators
 from rcnet_rt.errors import EstimatorError
-from rcnet_rt.poses import Poses
+from rcnet_rt.estimators.recheck import MARGIN, SecondLook, agreement_with, close_up, in_doubt
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.second_look import MARGIN, SecondLook, agreement_with, close_up, in_doubt
-from rcnet_rt.skeletons import COCO17
-from rcnet_rt.video.frame import Image
-from rcnet_rt.video.pictures import read_picture
+from rcnet_rt.video.images import read_picture
 
 PICTURE = np.zeros((480, 640, 3), np.uint8)
 

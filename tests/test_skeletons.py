@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from rcnet_rt import SkeletonError, skeletons
-from rcnet_rt.skeletons import COCO17, CROWDPOSE14, CROWDPOSE14_TORSO
+from rcnet_rt import SkeletonError
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14, CROWDPOSE14_TORSO
 
 
 @pytest.mark.parametrize(("skeleton", "joints", "links"), [(COCO17, 17, 19), (CROWDPOSE14, 14, 15)])

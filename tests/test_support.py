@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from rcnet_rt.cli import main
+from rcnet_rt.cli.compatibility import FORMAT, LIBRARY, REAL, SUPPORT, UNTESTED, Support, markdown
 from rcnet_rt.datasets.formats import RESULTS_FORMATS
 from rcnet_rt.estimators import ADAPTERS
-from rcnet_rt.support import FORMAT, LIBRARY, REAL, SUPPORT, UNTESTED, Support, markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 

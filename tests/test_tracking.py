@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from rcnet_rt.errors import BackendError, PosesError
-from rcnet_rt.poses import Poses
-from rcnet_rt.tracking import LOST_AFTER, ByteTrack, Tracker, followed
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.temporal.tracking import LOST_AFTER, ByteTrack, Tracker, followed
 
 
 @pytest.fixture

@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from rcnet_rt import WeightsError, experiment
+from rcnet_rt import WeightsError
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.held_out import calibrate, hold_out, recalibrated
-from rcnet_rt.labelled import Data, Split, fold_splits, fraction_split
-from rcnet_rt.ranking_set import mirror, ranking_set, table
-from rcnet_rt.recipes import PRESETS, Recipe
-from rcnet_rt.skeletons import COCO17
-from rcnet_rt.training import _batches, train
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.training import fit
+from rcnet_rt.training.config import PRESETS, Recipe
+from rcnet_rt.training.cross_validation import calibrate, hold_out, recalibrated
+from rcnet_rt.training.dataset import mirror, ranking_set, table
+from rcnet_rt.training.loop import _batches, train
+from rcnet_rt.training.splits import Split, fold_splits, fraction_split
 
 QUICK = replace(PRESETS["residual"], epochs=3, feedforward=16, learning_rate=3e-3, average=0.9)
 
@@ -165,7 +167,7 @@ def test_held_out_scores_are_those_of_refine_and_gain(data):
     """Two folds of real predictions: unseen images must gain over the raw score."""
     recipe = replace(PRESETS["residual"], epochs=15)
     splits = fold_splits(list(data.poses), 2)
-    parts = [(split, experiment.fit(data, recipe, split, name="test")) for split in splits]
+    parts = [(split, fit.fit(data, recipe, split, name="test")) for split in splits]
     held_out = hold_out(data, parts)
     assert sorted(held_out.entries) == sorted(
         index for item in data.poses.values() for index in item.entries
@@ -198,7 +200,7 @@ def test_embeddings_that_know_the_oks_are_learned_from(data):
     aps = {}
     for features in ("paper", "paper+visual"):
         recipe = replace(PRESETS["residual"], features=features, epochs=15)
-        parts = [(split, experiment.fit(seeing, recipe, split, name="test")) for split in splits]
+        parts = [(split, fit.fit(seeing, recipe, split, name="test")) for split in splits]
         held_out = hold_out(seeing, parts)
         scores = data.scores.copy() - 10
         scores[held_out.entries] = held_out.refined
@@ -210,17 +212,17 @@ def test_visual_features_without_embeddings_of_one_size_are_told(data):
     split = Split("training", tuple(data.poses), ())
     recipe = replace(PRESETS["paper"], features="full+visual", epochs=1)
     with pytest.raises(DatasetError, match=r"no embeddings, .* or train with --features full$"):
-        experiment.fit(data, recipe, split, name="test")
+        fit.fit(data, recipe, split, name="test")
     first, last = data.entries[0], data.entries[-1]
     entries = [{**first, "embedding": [1.0]}, {**last, "embedding": [1.0, 2.0]}]
     with pytest.raises(DatasetError, match="embeddings of 1 and of 2 values"):
-        experiment.embedding_size(Data(data.ground_truth, entries), recipe)
+        fit.embedding_size(Data(data.ground_truth, entries), recipe)
 
 
 def test_the_paper_preset_is_the_papers(examples, data):
     recipe = replace(PRESETS["paper"], epochs=1)
     split = Split("training", tuple(data.poses), ())
-    weights = experiment.fit(data, recipe, split, name="paper")
+    weights = fit.fit(data, recipe, split, name="paper")
     config = weights.network_config()
     assert (config.output, config.feature_count, config.feedforward) == ("plain", 75, 2048)
     parameters = sum(

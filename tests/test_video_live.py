@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from rcnet_rt.errors import SourceError
+from rcnet_rt.poses.frame import Frame, Gap
 from rcnet_rt.video import live, source, stream
 from rcnet_rt.video.address import parse_address
-from rcnet_rt.video.frame import Frame, Gap
 from rcnet_rt.video.live import LiveSource
 from rcnet_rt.video.source import open_live, open_source, split
 from tests.stream_server import clip, serving

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import supervision as sv
 
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.video.overlay import compare, draw, score_color
 
 CANVAS = np.zeros((480, 640, 3), np.uint8)

@@ -12,9 +12,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17
-from rcnet_rt.video.frame import Frame, Gap, Image
+from rcnet_rt.poses.frame import Frame, Gap, Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.video.pipeline import Result, Stage, draw, estimate, process, refine, write
 from rcnet_rt.video.telemetry import Telemetry
 

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and limits diff
 FRAMES = 12
 # The other process with something changed in it.
 CHANGED = (
-    "import os, sys, time; sys.path[:] = {{!r}}; from rcnet_rt.video import sandbox, source; {}; "
-    "sandbox.main()"
+    "import os, sys, time; sys.path[:] = {{!r}}; from rcnet_rt.video import sandbox_process; {}; "
+    "sandbox_process.main()"
 )
 
 
@@ -101,11 +101,11 @@ def test_a_crash_in_mid_stream(video: Path) -> None:
         ("raise SystemExit(3)", r"crashed \(exit code 3\)"),
         ("import os; os.write(1, bytes([255]) * 9)", "crashed"),
         ("import os; os.write(1, bytes([2, 0, 0, 0, 0, 0, 0, 0]) + b'[]')", "crashed"),
-        (CHANGED.format("sandbox.SECONDS = 1; source.open_here = lambda part: time.sleep(60)"),
+        (CHANGED.format("sandbox_process.SECONDS = 1; sandbox_process.open_here = lambda part: time.sleep(60)"),
          "took over 30 s"),
-        (CHANGED.format("source.open_here = lambda part: bytearray(2**33)"),
+        (CHANGED.format("sandbox_process.open_here = lambda part: bytearray(2**33)"),
          "more than the 4 GiB of memory"),
-        (CHANGED.format("source.open_here = lambda part: open('written', 'w').write('x')"),
+        (CHANGED.format("sandbox_process.open_here = lambda part: open('written', 'w').write('x')"),
          "crashed"),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rcnet_rt.errors import OutputError
-from rcnet_rt.video.frame import Frame, Gap
+from rcnet_rt.poses.frame import Frame, Gap
 from rcnet_rt.video.telemetry import Histogram, Telemetry, write_telemetry
 
 

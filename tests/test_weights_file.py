@@ -8,21 +8,23 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from rcnet_rt import OutputError, WeightsError, load_weights, model, weights_file
-from rcnet_rt.calibration import Calibration
-from rcnet_rt.model_config import tensor_shapes
+from rcnet_rt import OutputError, WeightsError, load_weights
+from rcnet_rt.models import rcnet
+from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.calibration import Calibration
+from rcnet_rt.rescoring.network_config import tensor_shapes
 from tests.networks import KINDS, random_weights
 
 
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "mine.safetensors"
-    weights_file.save(random_weights(name="mine"), path)
+    weights_io.save(random_weights(name="mine"), path)
     return path
 
 
 def test_what_is_saved_is_loaded(path):
-    weights, loaded = random_weights(name="mine"), weights_file.load(path)
+    weights, loaded = random_weights(name="mine"), weights_io.load(path)
     for field in fields(weights):
         before, after = getattr(weights, field.name), getattr(loaded, field.name)
         if field.name == "tensors":
@@ -35,13 +37,13 @@ def test_what_is_saved_is_loaded(path):
 
 
 def test_saving_twice_gives_the_same_bytes(path, tmp_path):
-    weights_file.save(random_weights(name="mine"), tmp_path / "again.safetensors")
+    weights_io.save(random_weights(name="mine"), tmp_path / "again.safetensors")
     assert path.read_bytes() == (tmp_path / "again.safetensors").read_bytes()
 
 
 def test_a_missing_folder_is_told_and_leaves_nothing(tmp_path):
     with pytest.raises(OutputError, match="cannot write"):
-        weights_file.save(random_weights(), tmp_path / "no" / "w.safetensors")
+        weights_io.save(random_weights(), tmp_path / "no" / "w.safetensors")
     assert not list(tmp_path.iterdir())
 
 
@@ -87,12 +89,12 @@ def rewrite(path, metadata=None, **tensors):
 def test_damaged_descriptions_are_told(path, change, message):
     rewrite(path, **change)
     with pytest.raises(WeightsError, match=message):
-        weights_file.load(path)
+        weights_io.load(path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_shapes_that_are_checked_are_those_of_the_network(kind):
-    network = model.from_weights(random_weights(*kind))
+    network = rcnet.from_weights(random_weights(*kind))
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     assert tensor_shapes(network.config) == shapes
 
@@ -102,13 +104,13 @@ def test_files_that_are_no_safetensors_are_told(tmp_path, content):
     path = tmp_path / "bad.safetensors"
     path.write_bytes(content)
     with pytest.raises(WeightsError, match="not a readable safetensors file"):
-        weights_file.load(path)
+        weights_io.load(path)
 
 
 def test_a_truncated_file_is_told(path):
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(WeightsError, match="not a readable safetensors file"):
-        weights_file.load(path)
+        weights_io.load(path)
 
 
 def one(**tensor):
@@ -148,14 +150,14 @@ def test_hostile_headers_are_told(tmp_path, kind):
         (len(data) if length is None else length).to_bytes(8, "little") + data + b"\0" * 4
     )
     with pytest.raises(WeightsError, match="not a readable safetensors file"):
-        weights_file.load(path)
+        weights_io.load(path)
 
 
 @pytest.mark.parametrize("text", ["5", "null", "[1]", '{"a": ' + "[" * 100_000, "9" * 5000])
 def test_descriptions_that_are_none_are_told(path, text):
     save_file(load_file(path), path, {"rcnet_rt": text})
     with pytest.raises(WeightsError, match="description is damaged"):
-        weights_file.load(path)
+        weights_io.load(path)
 
 
 def test_a_large_file_is_not_read(tmp_path):
@@ -163,7 +165,7 @@ def test_a_large_file_is_not_read(tmp_path):
     with path.open("wb") as file:
         file.truncate(2**40)  # holds nothing, and looks like a terabyte
     with pytest.raises(WeightsError, match="larger than 64 MiB"):
-        weights_file.load(path)
+        weights_io.load(path)
 
 
 def test_no_memory_beyond_the_file(tmp_path):
@@ -175,12 +177,12 @@ def test_no_memory_beyond_the_file(tmp_path):
     code = (
         "import resource, sys, safetensors, numpy\n"
         "from pathlib import Path\n"
-        "from rcnet_rt import weights_file\n"
+        "from rcnet_rt.rescoring import weights_io\n"
         "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
         "limit = pages * resource.getpagesize() + 256 * 2**20\n"
         "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
-        "try: weights_file.load(Path(sys.argv[1]))\n"
-        "except weights_file.WeightsError as error: print(error)\n"
+        "try: weights_io.load(Path(sys.argv[1]))\n"
+        "except weights_io.WeightsError as error: print(error)\n"
     )
     command = [sys.executable, "-c", code, str(path)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -190,7 +192,7 @@ def test_no_memory_beyond_the_file(tmp_path):
 def test_somebody_elses_safetensors_is_told(tmp_path):
     save_file({"x": np.zeros(3, np.float32)}, tmp_path / "x.safetensors")
     with pytest.raises(WeightsError, match="not one that rcnet-rt wrote"):
-        weights_file.load(tmp_path / "x.safetensors")
+        weights_io.load(tmp_path / "x.safetensors")
 
 
 def test_names_paths_and_formulas_are_found(path, tmp_path):
@@ -205,7 +207,7 @@ def test_names_paths_and_formulas_are_found(path, tmp_path):
 def test_shipped_weights_load_and_run():
     from rcnet_rt import Refiner
 
-    for name in weights_file.available():
+    for name in weights_io.available():
         weights = load_weights(name)
         joints = 17 if weights.skeleton == "coco17" else 14
         scores = Refiner(name).refine(
@@ -219,5 +221,5 @@ def test_calibration_of_saved_weights_is_exact(path):
     rng = np.random.default_rng(0)
     knots = np.concatenate([[0], np.sort(rng.random(30)), [1]])
     weights = random_weights(calibration=Calibration(knots, knots**2))
-    weights_file.save(weights, path)
-    assert np.array_equal(weights_file.load(path).calibration.outputs, knots**2)
+    weights_io.save(weights, path)
+    assert np.array_equal(weights_io.load(path).calibration.outputs, knots**2)

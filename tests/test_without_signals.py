@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from rcnet_rt import weights_file
 from rcnet_rt.backends.torch import TorchBackend
-from rcnet_rt.benchmarking import some_poses
-from rcnet_rt.given import GivenPoses, check
-from rcnet_rt.without_signals import without_signals
+from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.inputs import GivenPoses, check
+from rcnet_rt.rescoring.prune_inputs import without_signals
+from rcnet_rt.workflows.benchmark import some_poses
 from tests.networks import random_weights
 
 SIGNALS = [
@@ -15,7 +15,7 @@ SIGNALS = [
 ]
 
 
-@pytest.mark.parametrize("weights", [*SIGNALS, weights_file.find("yolo-pose")])
+@pytest.mark.parametrize("weights", [*SIGNALS, weights_io.find("yolo-pose")])
 def test_scores_are_equal_where_no_signal_is_known(weights):
     poses = some_poses(30)
     given = check(GivenPoses(poses.keypoints, poses.scores, poses.keypoint_scores, poses.boxes))
@@ -33,5 +33,5 @@ def test_weights_without_such_features_are_given_back(feature_set):
 
 
 def test_a_formula_is_given_back():
-    weights = weights_file.find("formula:score")
+    weights = weights_io.find("formula:score")
     assert without_signals(weights) is weights

@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.accuracy.protocol import ESTIMATORS
 from rcnet_rt.datasets.results import Entry, indices_by_image, read_results, write_results
-from rcnet_rt.video.pictures import read_picture
+from rcnet_rt.video.images import read_picture
 
 __all__ = ["MODELS", "write_with_embeddings"]
 

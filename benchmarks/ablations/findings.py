@@ -77,7 +77,7 @@ AUSE-OKS falls by a third on Lightweight OpenPose and by an eighth on YOLO-Pose.
 
 **Disagrees:** in the paper's setting attention improves neither, and on YOLO-Pose AUSE-OKS grows
 by 20 to 35 %. The paper does not define its AUSE-OKS, so levels cannot be compared; ours is in
-units of OKS and is 0 for a perfect order (`rcnet_rt.metrics.ause_oks`)."""
+units of OKS and is 0 for a perfect order (`rcnet_rt.evaluation.metrics.ause_oks`)."""
 
 LEARNING = """\
 **Agrees:** with the paper's preset the accuracy starts near 50 %, as an untrained network must,

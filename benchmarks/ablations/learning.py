@@ -16,12 +16,12 @@ from benchmarks.accuracy import protocol
 from benchmarks.accuracy.protocol import FOLDS, part_of
 from benchmarks.accuracy.scorers import settle
 from benchmarks.accuracy.study import Options, mapping
-from rcnet_rt.labelled import fold_splits
-from rcnet_rt.losses.rank import rank_loss
-from rcnet_rt.metrics import TRUE_POSITIVE, ranking_accuracy
-from rcnet_rt.ranking_set import RankingSet
-from rcnet_rt.recipes import PRESETS, Recipe
-from rcnet_rt.training import score, train
+from rcnet_rt.evaluation.metrics import TRUE_POSITIVE, ranking_accuracy
+from rcnet_rt.training.config import PRESETS, Recipe
+from rcnet_rt.training.dataset import RankingSet
+from rcnet_rt.training.loop import score, train
+from rcnet_rt.training.losses.rank import rank_loss
+from rcnet_rt.training.splits import fold_splits
 
 __all__ = ["RECIPES", "draw", "run"]
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from benchmarks.ablations.settings import setting
 from benchmarks.accuracy import protocol, scorers
 from benchmarks.accuracy.study import Options, gain, mapping, views
-from rcnet_rt.labelled import Data
-from rcnet_rt.metrics import TRUE_POSITIVE, ause_oks, pearson, ranking_accuracy
-from rcnet_rt.recipes import Recipe
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.metrics import TRUE_POSITIVE, ause_oks, pearson, ranking_accuracy
+from rcnet_rt.training.config import Recipe
 
 __all__ = ["ARCHITECTURES", "run"]
 

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from benchmarks.ablations.settings import SETTINGS, SUMMARIES, setting
 from benchmarks.accuracy import scorers
 from benchmarks.accuracy.parts import RAW, Part, Row, Subject, references
-from rcnet_rt.losses import LOSSES
-from rcnet_rt.recipes import Recipe
+from rcnet_rt.training.config import Recipe
+from rcnet_rt.training.losses import LOSSES
 
 __all__ = ["MARGINS", "PARTS", "margin_name"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from rcnet_rt.recipes import PRESETS, Recipe
+from rcnet_rt.training.config import PRESETS, Recipe
 
 __all__ = ["SETTINGS", "SUMMARIES", "setting"]
 

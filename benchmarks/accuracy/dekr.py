@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.accuracy.scorers import settle
-from rcnet_rt.labelled import Data
-from rcnet_rt.model import ScoreNet
-from rcnet_rt.ranking_set import PoseTable, RankingSet
-from rcnet_rt.recipes import Recipe
-from rcnet_rt.training import score
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.models.rcnet import ScoreNet
+from rcnet_rt.training.config import Recipe
+from rcnet_rt.training.dataset import PoseTable, RankingSet
+from rcnet_rt.training.loop import score
 
 __all__ = ["dekr"]
 

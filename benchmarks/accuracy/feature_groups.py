@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from rcnet_rt import features, skeletons
+from rcnet_rt.poses import skeletons
+from rcnet_rt.rescoring import features
 
 __all__ = ["GROUPS", "group_of", "is_not", "is_score_or", "present"]
 

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from benchmarks.accuracy.scorers import Settled
 from rcnet_rt.datasets.results import with_scores
-from rcnet_rt.labelled import Data
-from rcnet_rt.model_weights import DEFAULT_FLOOR
-from rcnet_rt.ranking_set import RankingSet
-from rcnet_rt.recipes import Recipe
-from rcnet_rt.training import score, train
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.rescoring.weights import DEFAULT_FLOOR
+from rcnet_rt.training.config import Recipe
+from rcnet_rt.training.dataset import RankingSet
+from rcnet_rt.training.loop import score, train
 
 __all__ = ["quantiles", "relative", "universal_formula"]
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from benchmarks.accuracy import dekr, feature_groups, generic, scorers
 from benchmarks.accuracy.protocol import ESTIMATORS
-from rcnet_rt import formulas
-from rcnet_rt.recipes import PRESETS, Recipe
+from rcnet_rt.rescoring import baselines
+from rcnet_rt.training.config import PRESETS, Recipe
 
 __all__ = ["FORMULA", "PARTS", "RAW", "Part", "Row", "Subject", "references"]
 
@@ -96,7 +96,7 @@ def references(subject: Subject) -> list[Row]:
 def _formula_rows() -> list[Row]:
     named = {
         f"{formula.summary}" + (f" (mmpose: {MMPOSE[name]})" if name in MMPOSE else ""): name
-        for name, formula in formulas.FORMULAS.items()
+        for name, formula in baselines.FORMULAS.items()
         if formula.automatic and name != "unbounded_score"  # the raw order
     }
     return [

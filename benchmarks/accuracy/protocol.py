@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results
-from rcnet_rt.labelled import Data, fold_splits
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.training.splits import fold_splits
 
 __all__ = [
     "ESTIMATORS",

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.accuracy.parts import PARTS
 from benchmarks.accuracy.study import CHANGE
-from rcnet_rt.recipes import PRESETS
+from rcnet_rt.training.config import PRESETS
 
 __all__ = ["gain_text", "keep", "provenance", "provenance_text", "store"]
 

@@ -11,17 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.accuracy.protocol import Scorer, part_of
-from rcnet_rt import experiment, formulas
-from rcnet_rt import features as feature_sets
-from rcnet_rt.arrays import sigmoid
 from rcnet_rt.datasets.results import read_results
-from rcnet_rt.labelled import Data, Split
-from rcnet_rt.model_weights import DEFAULT_FLOOR
-from rcnet_rt.packing import pack_poses
-from rcnet_rt.ranking_set import PoseTable, RankingSet, ranking_set, table
-from rcnet_rt.recipes import Recipe
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.poses.arrays import sigmoid
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.training import score, train
+from rcnet_rt.rescoring import baselines
+from rcnet_rt.rescoring import features as feature_sets
+from rcnet_rt.rescoring.batch import pack_poses
+from rcnet_rt.rescoring.weights import DEFAULT_FLOOR
+from rcnet_rt.training import fit
+from rcnet_rt.training.config import Recipe
+from rcnet_rt.training.dataset import PoseTable, RankingSet, ranking_set, table
+from rcnet_rt.training.loop import score, train
+from rcnet_rt.training.splits import Split
 
 __all__ = [
     "Settled",
@@ -88,7 +90,7 @@ def oracle(data: Data) -> Floats:
 def ours(training: Data, test: Data, seed: int, recipe: Recipe) -> Floats:
     """Train by a recipe and refine, both as users do."""
     everything = Split("all", tuple(training.poses), ())
-    weights = experiment.fit(training, replace(recipe, seed=seed), everything, name="study")
+    weights = fit.fit(training, replace(recipe, seed=seed), everything, name="study")
     items = list(test.poses.values())
     refined = Refiner(weights, backend="torch").batch([item.poses for item in items])
     scores = np.zeros(len(test.entries))
@@ -153,7 +155,7 @@ def settle(training: Data, recipe: Recipe, seed: int) -> Settled:
     if floor is None:
         floor = DEFAULT_FLOOR if training.unit_scores else 0.0
     scale = 1.0
-    if not formulas.get(base).bounded:
+    if not baselines.get(base).bounded:
         poses = table(training.ground_truth, training.poses, floor=floor, most=recipe.most)
         values = training.formula_values(base)[np.concatenate(poses.entries)]
         scale = max(float(np.median(values)), 1e-4)

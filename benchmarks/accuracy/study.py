@@ -17,7 +17,7 @@ import torch
 from benchmarks.accuracy import protocol
 from benchmarks.accuracy.parts import RAW, Part, Row, Subject
 from benchmarks.accuracy.protocol import Verdict
-from rcnet_rt.labelled import Data
+from rcnet_rt.evaluation.labeled_results import Data
 
 __all__ = ["Options", "Table", "gain", "mapping", "run_rows", "views"]
 

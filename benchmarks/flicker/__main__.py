@@ -13,10 +13,10 @@ from benchmarks.common import Results, parser, report
 from benchmarks.flicker.figures import compare, is_causal, other_constants
 from benchmarks.flicker.recording import Recording, record
 from rcnet_rt import estimators
-from rcnet_rt.hysteresis import Hysteresis
-from rcnet_rt.over_time import ScoresOverTime
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.tracking import ByteTrack
+from rcnet_rt.temporal.hysteresis import Hysteresis
+from rcnet_rt.temporal.smoothing import ScoresOverTime
+from rcnet_rt.temporal.tracking import ByteTrack
 
 __all__ = ["main", "measure"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from rcnet_rt.estimators import Estimator
-from rcnet_rt.poses import Poses
-from rcnet_rt.tracking import ByteTrack
-from rcnet_rt.video.frame import Frame
+from rcnet_rt.poses.frame import Frame
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.temporal.tracking import ByteTrack
 from rcnet_rt.video.source import open_source
 
 __all__ = ["Recording", "Shown", "record"]

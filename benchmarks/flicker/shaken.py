@@ -23,18 +23,18 @@ from benchmarks.common import Results, parser, report
 from benchmarks.flicker.__main__ import DATA, MODEL
 from benchmarks.flicker.ways import AGREEABLE
 from rcnet_rt import estimators
-from rcnet_rt.boxes import box_areas
-from rcnet_rt.consensus import AREA_OF_BOX
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import Entry
 from rcnet_rt.estimators import Estimator
-from rcnet_rt.labelled import Data
-from rcnet_rt.oks import oks
-from rcnet_rt.over_time import ScoresOverTime
-from rcnet_rt.poses import Poses
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.poses.boxes import box_areas
+from rcnet_rt.poses.oks import oks
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17, Skeleton
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.skeletons import COCO17, Skeleton
-from rcnet_rt.tracking import ByteTrack
+from rcnet_rt.rescoring.nms_consensus import AREA_OF_BOX
+from rcnet_rt.temporal.smoothing import ScoresOverTime
+from rcnet_rt.temporal.tracking import ByteTrack
 
 __all__ = ["main", "measure"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.flicker.recording import Recording, Shown
-from rcnet_rt.hysteresis import AGE, Hysteresis
-from rcnet_rt.over_time import MEMORY, ScoresOverTime
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17, Skeleton
-from rcnet_rt.tracking import ByteTrack
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17, Skeleton
+from rcnet_rt.temporal.hysteresis import AGE, Hysteresis
+from rcnet_rt.temporal.smoothing import MEMORY, ScoresOverTime
+from rcnet_rt.temporal.tracking import ByteTrack
 
 __all__ = ["AGREEABLE", "OTHERS", "WAYS", "Answer", "Way", "answers", "plain"]
 

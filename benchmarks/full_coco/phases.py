@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchmarks.full_coco.children import peak_memory
-from rcnet_rt import experiment
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.evaluation import compare
-from rcnet_rt.held_out import calibrate, hold_out
-from rcnet_rt.labelled import Data, Split, fraction_split
-from rcnet_rt.ranking_set import RankingSet, ranking_set, table
-from rcnet_rt.recipes import PRESETS, Recipe
-from rcnet_rt.runs import DEFAULT_FRACTION, load_data
-from rcnet_rt.training import Epoch, train
+from rcnet_rt.evaluation.compare import compare
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.training import fit
+from rcnet_rt.training.config import PRESETS, Recipe
+from rcnet_rt.training.cross_validation import calibrate, hold_out
+from rcnet_rt.training.dataset import RankingSet, ranking_set, table
+from rcnet_rt.training.loop import Epoch, train
+from rcnet_rt.training.splits import Split, fraction_split
+from rcnet_rt.workflows.train import DEFAULT_FRACTION, load_data
 
 __all__ = ["Phase", "main"]
 
@@ -86,7 +87,7 @@ def main(coco: Path, results: Path, out: Path) -> None:
     examples = run("targets and features", lambda: _examples(data, recipe, base, split))
     phases.add("one epoch of training", *_epoch(recipe, examples))
     recipe = replace(recipe, base=base, epochs=1)
-    weights = run("all of it with one epoch", lambda: experiment.fit(data, recipe, split, name="x"))
+    weights = run("all of it with one epoch", lambda: fit.fit(data, recipe, split, name="x"))
     held_out = run("held-out scores", lambda: hold_out(data, [(split, weights)]))
     rows = held_out.entries
     run(

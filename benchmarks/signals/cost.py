@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.estimators.recheck import SecondLook
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
-from rcnet_rt.predicting import find_pictures
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.second_look import SecondLook
-from rcnet_rt.video.pictures import read_picture
+from rcnet_rt.video.images import read_picture
+from rcnet_rt.workflows.predict import find_pictures
 
 __all__ = ["costs"]
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.labelled import Data
-from rcnet_rt.second_look import close_up
+from rcnet_rt.estimators.recheck import close_up
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.video.images import read_picture
 from rcnet_rt.video.overlay import draw
-from rcnet_rt.video.pictures import read_picture
 
 __all__ = ["sheet"]
 

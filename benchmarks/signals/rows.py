@@ -14,14 +14,15 @@ import numpy.typing as npt
 
 from benchmarks.accuracy.protocol import FOLDS, Verdict, judge
 from benchmarks.accuracy.study import gain, mapping, views
-from rcnet_rt import experiment
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.labelled import Data, fold_splits
-from rcnet_rt.poses import Poses
-from rcnet_rt.recipes import PRESETS, Recipe
+from rcnet_rt.estimators.recheck import in_doubt
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.runs import load_data
-from rcnet_rt.second_look import in_doubt
+from rcnet_rt.training import fit
+from rcnet_rt.training.config import PRESETS, Recipe
+from rcnet_rt.training.splits import fold_splits
+from rcnet_rt.workflows.train import load_data
 
 __all__ = [
     "CONSENSUS",
@@ -197,7 +198,7 @@ def _held_out(task: _Task) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]:
     data = _known_to(task.learner, task.files)
     split = fold_splits(list(data.poses), FOLDS, task.seed)[task.fold]
     recipe = replace(task.learner.recipe, seed=task.seed)
-    weights = experiment.fit(data, recipe, split, name="signals")
+    weights = fit.fit(data, recipe, split, name="signals")
     refiner = Refiner(weights, backend="torch")
     items = [data.poses[image] for image in split.held_out]
     found = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
 from rcnet_rt.video.sink import VideoSink
 
 __all__ = ["CLIP", "RECORDING", "write_clip"]

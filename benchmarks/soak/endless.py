@@ -14,8 +14,8 @@ import psutil
 
 from benchmarks.common import Results
 from benchmarks.soak.clip import CLIP, RECORDING, write_clip
-from rcnet_rt.cli.job import RunOptions, execute
-from rcnet_rt.cli.tally import Tally
+from rcnet_rt.workflows.summary import Tally
+from rcnet_rt.workflows.video import RunOptions, execute
 
 __all__ = ["measure"]
 

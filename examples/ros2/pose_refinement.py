@@ -82,6 +82,6 @@ def image_bgr(image: Any) -> npt.NDArray[np.uint8]:
 
 def _weights(family: str) -> str:
     """The estimator's own weights where they are shipped, else those for any."""
-    from rcnet_rt.weights_file import available
+    from rcnet_rt.rescoring.weights_io import available
 
     return family if family in available() else "auto"

@@ -6,10 +6,10 @@ import warnings
 from importlib.util import find_spec
 from typing import Protocol
 
-from rcnet_rt.arrays import Array
 from rcnet_rt.errors import BackendError
-from rcnet_rt.given import GivenPoses
-from rcnet_rt.model_weights import Weights
+from rcnet_rt.poses.arrays import Array
+from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["NAMES", "ON_CPU", "Backend", "auto", "missing", "open_backend", "without_numba"]
 
@@ -39,7 +39,7 @@ class Backend(Protocol):
     def device(self) -> str: ...  # noqa: D102
 
     def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
-        """Return refined scores (P,) and faults (P,) as `rcnet_rt.step.refined_scores` does.
+        """Return refined scores (P,) and faults (P,) as `rescoring.rescore.refined_scores` does.
 
         It takes any kind of array and gives its own.
         """

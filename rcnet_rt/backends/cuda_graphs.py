@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rcnet_rt.given import ARRAYS, GivenPoses
+from rcnet_rt.rescoring.inputs import ARRAYS, GivenPoses
 
 __all__ = ["BUCKETS", "CudaGraphs"]
 
@@ -43,7 +43,7 @@ class CudaGraphs:
         return 0 < len(given.scores) <= BUCKETS[-1] and given.scale is None
 
     def __call__(self, given: GivenPoses) -> tuple[Tensor, Tensor]:
-        """Refine the poses, as `rcnet_rt.step.refined_scores` does."""
+        """Refine the poses, as `rescoring.rescore.refined_scores` does."""
         count = len(given.scores)
         bucket = next(size for size in BUCKETS if size >= count)
         shapes = (None if a is None else (tuple(a.shape[1:]), str(a.dtype)) for a in _arrays(given))

@@ -11,36 +11,34 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from rcnet_rt import (
-    arrays,
-    boxes,
-    consensus,
-    features,
-    formulas,
-    model_config,
-    packing,
-    score_scale,
-    skeletons,
-    step,
-)
-from rcnet_rt.arrays import Array
 from rcnet_rt.backends import (
+    numba_baselines,
     numba_features,
-    numba_formulas,
     numba_kernel,
     numba_network,
     open_backend,
     without_numba,
 )
-from rcnet_rt.backends.kernel_tensors import kernel_tensors
+from rcnet_rt.backends.flat_weights import kernel_tensors
+from rcnet_rt.backends.numba_baselines import BASES
+from rcnet_rt.backends.numba_cache import compiled, stamp
 from rcnet_rt.backends.numba_features import FEATURES
-from rcnet_rt.backends.numba_formulas import BASES
 from rcnet_rt.backends.numba_kernel import Rules
 from rcnet_rt.backends.numba_network import ARCHITECTURES, Network
-from rcnet_rt.compiling import compiled, stamp
-from rcnet_rt.consensus import CONSENSUS
-from rcnet_rt.given import GivenPoses
-from rcnet_rt.model_weights import Weights
+from rcnet_rt.poses import arrays, boxes, skeletons
+from rcnet_rt.poses.arrays import Array
+from rcnet_rt.rescoring import (
+    baselines,
+    batch,
+    features,
+    network_config,
+    nms_consensus,
+    rescore,
+    score_reference,
+)
+from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
+from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["NumbaBackend"]
 
@@ -50,17 +48,17 @@ LAYERS = ("middle", "in_weight", "out_weight", "up", "down")
 SOURCES = (
     arrays,
     boxes,
-    consensus,
+    nms_consensus,
     features,
-    formulas,
-    model_config,
+    baselines,
+    network_config,
     numba_features,
-    numba_formulas,
+    numba_baselines,
     numba_kernel,
     numba_network,
-    packing,
-    score_scale,
-    step,
+    batch,
+    score_reference,
+    rescore,
 )
 
 
@@ -132,7 +130,7 @@ def _step(rules: Any, network: Any) -> Callable[..., tuple[Array, Array]]:
 
 def _rules(weights: Weights) -> Rules:
     assert weights.skeleton is not None
-    formula, tensors = formulas.get(weights.base), kernel_tensors(weights)
+    formula, tensors = baselines.get(weights.base), kernel_tensors(weights)
     vectors = ("mean", "deviation", "start", "width", "rise")
     return Rules(
         base=BASES.index(weights.base),

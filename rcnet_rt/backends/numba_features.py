@@ -1,4 +1,4 @@
-"""The features of `rcnet_rt.features` for a compiled function on a CPU, one pose at a time."""
+"""The features of `rescoring.features` for a compiled function on a CPU, one pose at a time."""
 
 # Numba gives no types that a checker could see.
 # mypy: ignore-errors
@@ -9,9 +9,10 @@ from math import log, sqrt
 
 import numpy as np
 
-from rcnet_rt import boxes, consensus, features, score_scale
-from rcnet_rt.compiling import between, jit
-from rcnet_rt.model_config import CLIP
+from rcnet_rt.backends.numba_cache import between, jit
+from rcnet_rt.poses import boxes
+from rcnet_rt.rescoring import features, nms_consensus, score_reference
+from rcnet_rt.rescoring.network_config import CLIP
 
 __all__ = ["FEATURES", "features_of", "standardise"]
 
@@ -28,13 +29,13 @@ CONFIDENCE, PAPER, FULL, SIGNALS = (
     FEATURES[name] for name in ("confidence", "paper", "full", "signals")
 )
 STATISTICS, LEAST_AREA, CONFIDENT = (
-    len(consensus.CONSENSUS),
+    len(nms_consensus.CONSENSUS),
     boxes.LEAST_AREA,
-    score_scale.CONFIDENT,
+    score_reference.CONFIDENT,
 )
 TORSO_OF_SIZE, SMALLEST_UNIT = features.TORSO_OF_SIZE, features.SMALLEST_UNIT
 EQUAL, LEAST_AGREEMENT = features.EQUAL, features.LEAST_AGREEMENT
-NEWS = features.news(score_scale.UNKNOWN_ECHO)
+NEWS = features.news(score_reference.UNKNOWN_ECHO)
 
 
 @jit

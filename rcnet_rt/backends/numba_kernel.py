@@ -15,16 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rcnet_rt import consensus, packing, step
+from rcnet_rt.backends.numba_baselines import base_logit
+from rcnet_rt.backends.numba_cache import between, jit
 from rcnet_rt.backends.numba_features import features_of, standardise
-from rcnet_rt.backends.numba_formulas import base_logit
 from rcnet_rt.backends.numba_network import logits
-from rcnet_rt.compiling import between, jit
+from rcnet_rt.rescoring import batch, nms_consensus, rescore
 
 __all__ = ["Rules", "refine"]
 
-CANDIDATE_OKS = consensus.CANDIDATE_OKS
-LARGEST, BELOW_FLOOR = packing.LARGEST, step.BELOW_FLOOR
+CANDIDATE_OKS = nms_consensus.CANDIDATE_OKS
+LARGEST, BELOW_FLOOR = batch.LARGEST, rescore.BELOW_FLOOR
 
 
 class Rules(NamedTuple):
@@ -119,7 +119,7 @@ def _refined(rules, logit, score):
 
 @jit
 def refine(given, rules, network):
-    """Return refined scores (P,) and faults (P,) as `rcnet_rt.step` has them.
+    """Return refined scores (P,) and faults (P,) as `rescoring.rescore` has them.
 
     Given are float64 arrays as in `GivenPoses`, none absent; `boxes` is empty if there are none.
     """

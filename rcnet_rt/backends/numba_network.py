@@ -1,4 +1,4 @@
-"""The networks of `rcnet_rt.model` for a compiled function on a CPU, in float32 as there."""
+"""The networks of `models.rcnet` for a compiled function on a CPU, in float32 as there."""
 
 # Numba gives no types that a checker could see.
 # mypy: ignore-errors
@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rcnet_rt.compiling import jit
-from rcnet_rt.model_config import LAYER_NORM_EPSILON
+from rcnet_rt.backends.numba_cache import jit
+from rcnet_rt.rescoring.network_config import LAYER_NORM_EPSILON
 
 __all__ = ["ARCHITECTURES", "Network", "logits"]
 

@@ -10,11 +10,11 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from rcnet_rt.arrays import Array
 from rcnet_rt.backends.onnx_graph import network_graph, step_graph
-from rcnet_rt.given import ARRAYS, GivenPoses
-from rcnet_rt.model_weights import Weights
-from rcnet_rt.step import refined_scores
+from rcnet_rt.poses.arrays import Array
+from rcnet_rt.rescoring.inputs import ARRAYS, GivenPoses
+from rcnet_rt.rescoring.rescore import refined_scores
+from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["OnnxBackend", "Session"]
 

@@ -1,6 +1,6 @@
 """The whole step as an ONNX graph: packing, base score, features, network, calibration, floor.
 
-It is not written here but traced from `rcnet_rt.step`, the reference.
+It is not written here but traced from `rescoring.rescore`, the reference.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import onnx
 
-from rcnet_rt import skeletons
-from rcnet_rt.arrays import namespace
+from rcnet_rt.backends.onnx_builder import Graph
 from rcnet_rt.backends.onnx_network import TracedNetwork
-from rcnet_rt.backends.onnx_tracing import Graph
-from rcnet_rt.consensus import CONSENSUS
-from rcnet_rt.given import GivenPoses
-from rcnet_rt.model_weights import Weights
-from rcnet_rt.packing import extent
-from rcnet_rt.poses import SIGNALS
-from rcnet_rt.step import refined_scores
-from rcnet_rt.without_signals import without_signals
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.arrays import namespace
+from rcnet_rt.poses.poses import SIGNALS
+from rcnet_rt.rescoring.batch import extent
+from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
+from rcnet_rt.rescoring.prune_inputs import without_signals
+from rcnet_rt.rescoring.rescore import refined_scores
+from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["exported_graph", "network_graph", "step_graph"]
 
@@ -91,7 +91,7 @@ def exported_graph(
 
 
 def _nan_as_absent(given: GivenPoses) -> GivenPoses:
-    """Put in the place of NaN what `rcnet_rt.packing.fill` puts in that of an absent input."""
+    """Put in the place of NaN what `rescoring.batch.fill` puts in that of an absent input."""
     xp = namespace(given.keypoints)
     found = ~xp.isnan(given.keypoints).any(axis=2)
     boxless = xp.isnan(given.boxes).any(axis=1)[:, None]

@@ -1,4 +1,4 @@
-"""The networks of `rcnet_rt.model` as nodes of an ONNX graph, in float32 as there."""
+"""The networks of `models.rcnet` as nodes of an ONNX graph, in float32 as there."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt import features
-from rcnet_rt.arrays import namespace
 from rcnet_rt.backends.onnx_tracing import TracedArray
-from rcnet_rt.model_config import CLIP, LAYER_NORM_EPSILON
-from rcnet_rt.model_weights import Weights
+from rcnet_rt.poses.arrays import namespace
+from rcnet_rt.rescoring import features
+from rcnet_rt.rescoring.network_config import CLIP, LAYER_NORM_EPSILON
+from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["TracedNetwork"]
 
 
 class TracedNetwork:
-    """The network of some weights, to be called with traced arrays; see `rcnet_rt.step.Network`.
+    """The network of some weights for traced arrays; see `rescoring.rescore.Network`.
 
     Raises:
         WeightsError: the weights are a formula.

@@ -1,106 +1,43 @@
-"""Arrays that write down what is done to them, as an ONNX graph.
+"""Arrays that record what is done to them as the nodes of an ONNX graph.
 
-Packing, formulas, features and the steps around the network are written for any kind of array that
-NumPy's names fit. Given these, they write their graph themselves: nothing is defined twice. Only
-what they use is here.
+The batch, the baselines, the features and the steps around the network are written for any kind of
+array that NumPy's names fit. Given these, they write their own graph: nothing is defined twice.
+Only the operators and functions that they use are here.
 """
+
+# ruff: noqa: A001
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+import sys
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
-import onnx
-from onnx import helper, numpy_helper
 
-__all__ = ["Graph", "TracedArray"]
-
-OPSET = 17
-IR_VERSION = 9
+__all__ = ["GraphWriter", "TracedArray"]
 
 
-class Graph:
-    """Nodes and constants in the order in which they came.
+class GraphWriter(Protocol):
+    """What traced arrays need of the graph; `backends.onnx_builder.Graph` is one."""
 
-    Args:
-        real: the type of real numbers, np.float32 or np.float64.
-    """
-
-    def __init__(self, real: Any = np.float32) -> None:
-        self.real = np.dtype(real)
-        self._inputs: list[onnx.ValueInfoProto] = []
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[tuple[Any, ...], onnx.TensorProto] = {}
-
-    def input(self, name: str, shape: Sequence[str | int]) -> TracedArray:
-        """Declare an input of real numbers; a name in place of a size is a dynamic one."""
-        self._inputs.append(helper.make_tensor_value_info(name, _code(self.real), shape))
-        array = TracedArray(self, name, len(shape), self.real)
-        array.sizes = tuple(size if isinstance(size, int) else None for size in shape)
-        return array
+    real: np.dtype[Any]
 
     def constant(self, value: Any, dtype: Any = None) -> TracedArray:
-        """Return a constant, of real numbers if no type is named; equal ones are kept once."""
-        array: npt.NDArray[Any] = np.array(value, dtype=dtype or self.real, order="C")
-        key = (array.dtype, array.shape, array.tobytes())
-        if key not in self._constants:
-            name = f"constant_{len(self._constants)}"
-            self._constants[key] = numpy_helper.from_array(array, name)
-        return TracedArray(self, self._constants[key].name, array.ndim, array.dtype)
+        """Return a constant."""
+        ...
 
     def node(
         self, operator: str, *inputs: TracedArray | None, ndim: int, dtype: Any, **attributes: Any
     ) -> TracedArray:
-        """Add a node and return its result, of that many axes and that type; None is left out."""
-        name = f"{operator.lower()}_{len(self._nodes)}"
-        names = ["" if value is None else value.name for value in inputs]
-        self._nodes.append(helper.make_node(operator, names, [name], **attributes))
-        return TracedArray(self, name, ndim, dtype)
+        """Add a node and return its result."""
+        ...
 
-    def model(
-        self, name: str, outputs: Mapping[str, TracedArray], notes: Mapping[str, str]
-    ) -> onnx.ModelProto:
-        """Return the model with those outputs, each (N,); what they do not need is left out.
-
-        Notes are kept in the file as its metadata.
-        """
-        ends = [
-            helper.make_node("Identity", [value.name], [output])
-            for output, value in outputs.items()
-        ]
-        nodes = _needed([*self._nodes, *ends], set(outputs))
-        used = {source for node in nodes for source in node.input}
-        graph = helper.make_graph(
-            nodes,
-            name,
-            [value for value in self._inputs if value.name in used],
-            [
-                helper.make_tensor_value_info(output, _code(value.dtype), ["N"])
-                for output, value in outputs.items()
-            ],
-            [value for value in self._constants.values() if value.name in used],
-        )
-        opset = helper.make_opsetid("", OPSET)
-        model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
-        helper.set_model_props(model, dict(notes))
-        return model
-
-
-def _needed(nodes: Sequence[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
-    """Return the nodes that the wanted values depend on, in their order."""
-    kept = []
-    for node in reversed(nodes):
-        if wanted.intersection(node.output):
-            wanted.update(node.input)
-            kept.append(node)
-    return kept[::-1]
-
-
-def _code(dtype: Any) -> int:
-    return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+    @staticmethod
+    def type_code(dtype: Any) -> int:
+        """Return ONNX's number of a NumPy type."""
+        ...
 
 
 class TracedArray:
@@ -118,23 +55,23 @@ class TracedArray:
     __array_ufunc__ = None  # so that NumPy's own numbers leave operators to this class
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, graph: Graph, name: str, ndim: int, dtype: Any) -> None:
+    def __init__(self, graph: GraphWriter, name: str, ndim: int, dtype: Any) -> None:
         self.graph, self.name, self.ndim, self.dtype = graph, name, ndim, np.dtype(dtype)
         self.negated: TracedArray | None = None
         self.unknown = False
         self.sizes: tuple[int | None, ...] = ()
 
     def __array_namespace__(self) -> Any:
-        """Return the functions that take it; see `rcnet_rt.arrays.namespace`."""
-        from rcnet_rt.backends import onnx_functions  # which is written in terms of this class
-
-        return onnx_functions
+        """Return this module: NumPy's functions by NumPy's names are below."""
+        return sys.modules[__name__]
 
     def astype(self, dtype: Any) -> TracedArray:
         """Return the values as another type."""
         if self.dtype == np.dtype(dtype):
             return self
-        return self.graph.node("Cast", self, ndim=self.ndim, dtype=dtype, to=_code(dtype))
+        return self.graph.node(
+            "Cast", self, ndim=self.ndim, dtype=dtype, to=self.graph.type_code(dtype)
+        )
 
     def like(self, value: Any) -> TracedArray:
         """Return an array or a plain number as a traced array of this one's type."""
@@ -277,3 +214,103 @@ class TracedArray:
     def shape(self) -> tuple[int | None, ...]:
         """Sizes, as far as they are known: those of inputs are."""
         return self.sizes or (None,) * self.ndim
+
+
+def isnan(array: TracedArray) -> TracedArray:
+    """As `numpy.isnan`."""
+    result = array.apply("IsNaN", dtype=bool)
+    result.unknown = array.unknown
+    return result
+
+
+def abs(array: TracedArray) -> TracedArray:
+    """As `numpy.abs`."""
+    return array.apply("Abs")
+
+
+def sqrt(array: TracedArray) -> TracedArray:
+    """As `numpy.sqrt`."""
+    return array.apply("Sqrt")
+
+
+def exp(array: TracedArray) -> TracedArray:
+    """As `numpy.exp`."""
+    return array.apply("Exp")
+
+
+def log(array: TracedArray) -> TracedArray:
+    """As `numpy.log`."""
+    return array.apply("Log")
+
+
+def log1p(array: TracedArray) -> TracedArray:
+    """As `numpy.log1p`."""
+    return (1 + array).apply("Log")
+
+
+def clip(array: TracedArray, least: Any, most: Any) -> TracedArray:
+    """As `numpy.clip`."""
+    return array.clip(least, most)
+
+
+def maximum(array: TracedArray, other: Any) -> TracedArray:
+    """As `numpy.maximum`."""
+    return array.apply("Max", other)
+
+
+def minimum(array: TracedArray, other: Any) -> TracedArray:
+    """As `numpy.minimum`."""
+    return array.apply("Min", other)
+
+
+def amax(array: TracedArray, axis: int) -> TracedArray:
+    """As `numpy.amax`."""
+    return array.reduce("ReduceMax", axis)
+
+
+def amin(array: TracedArray, axis: int) -> TracedArray:
+    """As `numpy.amin`."""
+    return array.reduce("ReduceMin", axis)
+
+
+def where(condition: TracedArray, array: Any, other: Any) -> TracedArray:
+    """As `numpy.where`."""
+    if condition.unknown:
+        same: TracedArray = other.like(array)
+        return same
+    if condition.negated is not None:
+        condition, array, other = condition.negated, other, array
+    first = array if isinstance(array, TracedArray) else other
+    graph = condition.graph
+    real = first.numbers() if isinstance(first, TracedArray) else graph.constant(first)
+    values = real.like(array), real.like(other)
+    ndim = max(condition.ndim, *(value.ndim for value in values))
+    return graph.node("Where", condition, *values, ndim=ndim, dtype=real.dtype)
+
+
+def concatenate(arrays: Sequence[TracedArray], axis: int) -> TracedArray:
+    """As `numpy.concatenate`."""
+    first = arrays[0]
+    joined = first.graph.node("Concat", *arrays, ndim=first.ndim, dtype=first.dtype, axis=axis)
+    joined.unknown = all(array.unknown for array in arrays)
+    return joined
+
+
+def stack(arrays: Sequence[TracedArray], axis: int) -> TracedArray:
+    """As `numpy.stack`."""
+    if arrays[0].ndim == axis == 1:  # columns: rows are joined and turned, in three nodes
+        graph, dtype = arrays[0].graph, arrays[0].dtype
+        shape = graph.constant([len(arrays), -1], np.int64)
+        rows = graph.node("Reshape", concatenate(arrays, 0), shape, ndim=2, dtype=dtype)
+        return rows.T
+    return concatenate([array[_new_axis(axis)] for array in arrays], axis)
+
+
+def cumsum(array: TracedArray, axis: int) -> TracedArray:
+    """As `numpy.cumsum`."""
+    along = array.graph.constant(axis, np.int64)
+    return array.graph.node("CumSum", array, along, ndim=array.ndim, dtype=array.dtype)
+
+
+def _new_axis(axis: int) -> tuple[Any, ...]:
+    return (*[slice(None)] * axis, None)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rcnet_rt.arrays import Array
-from rcnet_rt.given import GivenPoses, doubles
-from rcnet_rt.model_weights import Weights
-from rcnet_rt.step import refined_scores
+from rcnet_rt.poses.arrays import Array
+from rcnet_rt.rescoring.inputs import GivenPoses, doubles
+from rcnet_rt.rescoring.rescore import refined_scores
+from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["FormulaBackend"]
 

@@ -18,14 +18,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rcnet_rt import model, skeletons
 from rcnet_rt.backends import Backend
 from rcnet_rt.backends.torch import TorchBackend
 from rcnet_rt.datasets.jsonl import read
 from rcnet_rt.demo_data import POSES as RECORDED
 from rcnet_rt.errors import BackendError, OutputError
-from rcnet_rt.given import GivenPoses, of
-from rcnet_rt.model_weights import Weights
+from rcnet_rt.models import rcnet
+from rcnet_rt.poses import skeletons
+from rcnet_rt.rescoring.inputs import GivenPoses, of
+from rcnet_rt.rescoring.weights import Weights
 
 __all__ = [
     "MOST",
@@ -108,7 +109,7 @@ def save_engine(weights: Weights, path: Path, device: str = "cuda", half: bool =
 
 def exported_network(weights: Weights, half: bool, device: str) -> tuple[Any, tuple[Tensor, ...]]:
     """Return torch's exported program of the network for 1 to `MOST` poses, and inputs for it."""
-    network = _Precise(model.from_weights(weights), half).to(device)
+    network = _Precise(rcnet.from_weights(weights), half).to(device)
     features = torch.randn(USUAL, weights.network_config().feature_count, device=device)
     example = features, features[:, 0].clone(), torch.zeros(USUAL, device=device)
     return torch.export.export(network, example, dynamic_shapes=_dynamic_shapes()), example
@@ -144,7 +145,7 @@ class _Bounded(nn.Module):
 
     def __init__(self, engine: nn.Module, weights: Weights, device: str) -> None:
         super().__init__()
-        self.engine, self.eager = engine, model.on_device(model.from_weights(weights), device)
+        self.engine, self.eager = engine, rcnet.on_device(rcnet.from_weights(weights), device)
 
     def forward(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
         chosen = self.engine if 0 < len(base) <= MOST else self.eager

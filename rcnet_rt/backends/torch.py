@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rcnet_rt import model
-from rcnet_rt.arrays import Array, as_tensor
 from rcnet_rt.backends.cuda_graphs import CudaGraphs
-from rcnet_rt.given import GivenPoses, doubles
-from rcnet_rt.model_weights import Weights
-from rcnet_rt.step import refined_scores
+from rcnet_rt.models import rcnet
+from rcnet_rt.poses.arrays import Array, as_tensor
+from rcnet_rt.rescoring.inputs import GivenPoses, doubles
+from rcnet_rt.rescoring.rescore import refined_scores
+from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["TorchBackend"]
 
@@ -35,7 +35,7 @@ class TorchBackend:
         graphs: bool = True,
     ) -> None:
         own = network is None
-        self._network = model.on_device(model.from_weights(weights), device) if own else network
+        self._network = rcnet.on_device(rcnet.from_weights(weights), device) if own else network
         self._weights = weights
         self.device = device
         on_gpu = torch.device(device).type == "cuda"

@@ -8,16 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rcnet_rt import features, score_scale, skeletons
-from rcnet_rt.arrays import Array, as_tensor
-from rcnet_rt.backends.kernel_tensors import kernel_tensors
+from rcnet_rt.backends.flat_weights import kernel_tensors
 from rcnet_rt.backends.torch import TorchBackend
 from rcnet_rt.backends.triton_kernel import refine_frame
-from rcnet_rt.given import GivenPoses
-from rcnet_rt.model_config import CLIP
-from rcnet_rt.model_weights import Weights
-from rcnet_rt.packing import LARGEST
-from rcnet_rt.step import BELOW_FLOOR
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.arrays import Array, as_tensor
+from rcnet_rt.rescoring import features, score_reference
+from rcnet_rt.rescoring.batch import LARGEST
+from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.network_config import CLIP
+from rcnet_rt.rescoring.rescore import BELOW_FLOOR
+from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["TritonBackend"]
 
@@ -110,7 +111,7 @@ def _sizes(weights: Weights, tensors: dict[str, Tensor]) -> dict[str, Any]:
         "BELOW_FLOOR": BELOW_FLOOR,
         "CLIP": CLIP,
         "EQUAL": features.EQUAL,
-        "CONFIDENT": score_scale.CONFIDENT,
+        "CONFIDENT": score_reference.CONFIDENT,
         "LARGEST": LARGEST,
     }
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from rcnet_rt import __version__
 from rcnet_rt.errors import RcnetError
+from rcnet_rt.version import __version__
 
 __all__ = ["main"]
 

@@ -12,9 +12,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from rcnet_rt.benchmarking import latencies, present_backends, some_poses
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.refiner import Refiner, find_weights
+from rcnet_rt.workflows.benchmark import latencies, present_backends, some_poses
 
 __all__ = ["bench"]
 

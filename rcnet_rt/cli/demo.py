@@ -9,14 +9,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rcnet_rt.cli.job import RunOptions, execute
 from rcnet_rt.cli.options import debug_option
-from rcnet_rt.cli.tally import Tally, summarise
 from rcnet_rt.datasets import jsonl
 from rcnet_rt.demo_data import POSES
-from rcnet_rt.demo_data.clip import write_clip
 from rcnet_rt.errors import EstimatorError, OutputError
 from rcnet_rt.estimators import ALIASES, ultralytics
+from rcnet_rt.workflows.demo_clip import write_clip
+from rcnet_rt.workflows.summary import Tally, summarise
+from rcnet_rt.workflows.video import RunOptions, execute
 
 __all__ = ["demo"]
 

@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rcnet_rt import __version__, backends, weights_file
+from rcnet_rt import backends
+from rcnet_rt.cli.compatibility import SUPPORT
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.errors import RcnetError
-from rcnet_rt.support import SUPPORT
+from rcnet_rt.rescoring import weights_io
+from rcnet_rt.version import __version__
 
 __all__ = ["doctor"]
 
@@ -149,10 +151,10 @@ def _has_gpu() -> bool:
 
 
 def _weights() -> Iterator[Finding]:
-    shipped = weights_file.available()
+    shipped = weights_io.available()
     for name, path in shipped.items():
         try:
-            weights_file.load(path)
+            weights_io.load(path)
             yield Finding(f"weights {name}", True, str(path))
         except RcnetError as error:
             yield Finding(

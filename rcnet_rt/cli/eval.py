@@ -12,7 +12,6 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.text import Text
 
-from rcnet_rt import __version__
 from rcnet_rt.cli.options import dataset_options, debug_option, weights_option
 from rcnet_rt.cli.refine import load_refiner, rescore
 from rcnet_rt.cli.tables import comparison_table, evaluation_json, wide_console
@@ -28,14 +27,15 @@ from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.evaluation import Evaluation, compare
-from rcnet_rt.evaluation_rows import LEGEND
-from rcnet_rt.labelled import Data
-from rcnet_rt.model_weights import Weights
+from rcnet_rt.evaluation.compare import Evaluation, compare
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.report_rows import LEGEND
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.report.folder import PAGE, check_folder
 from rcnet_rt.report.page import Subject, write_report
 from rcnet_rt.report.png import require_packages
+from rcnet_rt.rescoring.weights import Weights
+from rcnet_rt.version import __version__
 from rcnet_rt.video.sink import check_output_file
 
 __all__ = ["eval_command", "judge", "load_data", "part", "trained_on"]

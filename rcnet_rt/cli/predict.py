@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from rcnet_rt import predicting
 from rcnet_rt.cli.options import (
     announce,
     dataset_options,
@@ -18,11 +17,11 @@ from rcnet_rt.cli.options import (
 from rcnet_rt.cli.progress import progress_bar
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import read_results
+from rcnet_rt.datasets.resume import partial_path
 from rcnet_rt.errors import RcnetError
-from rcnet_rt.partial_results import partial_path
-from rcnet_rt.predicting import FLOOR, Job, Pictures
-from rcnet_rt.second_look import SecondLook
+from rcnet_rt.estimators.recheck import SecondLook
 from rcnet_rt.video.sink import check_output_file
+from rcnet_rt.workflows.predict import FLOOR, Job, Pictures, predict_split
 
 __all__ = ["predict"]
 
@@ -130,7 +129,7 @@ def predict(
             bar.advance()
 
         try:
-            pictures = predicting.predict_split(
+            pictures = predict_split(
                 dataset,
                 Job(model, split, floor, copies, candidates, embeddings, second_look, most),
                 out,

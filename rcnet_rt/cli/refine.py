@@ -10,7 +10,6 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt import skeletons
 from rcnet_rt.cli.options import debug_option, weights_option
 from rcnet_rt.datasets.pose_files import ResultsFile, read_pose_file
 from rcnet_rt.datasets.results import (
@@ -22,12 +21,13 @@ from rcnet_rt.datasets.results import (
     write_results,
 )
 from rcnet_rt.errors import DatasetError, WeightsError
-from rcnet_rt.model_weights import Weights
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.refiner import OnError, Refiner
-from rcnet_rt.score_convention import ScoreConvention, check_convention
-from rcnet_rt.score_scale import ScoreScale
-from rcnet_rt.skeletons import Skeleton
+from rcnet_rt.rescoring.score_convention import ScoreConvention, check_convention
+from rcnet_rt.rescoring.score_reference import ScoreScale
+from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.video.sink import check_output_file
 
 __all__ = ["load_refiner", "refine", "refine_pictures", "rescore"]

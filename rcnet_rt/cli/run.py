@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from rcnet_rt import backends
-from rcnet_rt.cli.job import RunOptions, execute
 from rcnet_rt.cli.options import (
     announce,
     debug_option,
@@ -17,12 +16,10 @@ from rcnet_rt.cli.options import (
     threshold_option,
     weights_option,
 )
-from rcnet_rt.cli.tally import Tally, summarise
 from rcnet_rt.errors import RcnetError
-from rcnet_rt.video.source import (
-    is_live,
-    split,
-)
+from rcnet_rt.video.source import is_live, split
+from rcnet_rt.workflows.summary import Tally, summarise
+from rcnet_rt.workflows.video import RunOptions, execute
 
 __all__ = ["run"]
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rcnet_rt.evaluation import Comparison, Evaluation
-from rcnet_rt.evaluation_rows import Row, rows_of, sorted_peers
+from rcnet_rt.evaluation.compare import Comparison, Evaluation
+from rcnet_rt.evaluation.report_rows import Row, rows_of, sorted_peers
 
 __all__ = ["comparison_table", "evaluation_json", "wide_console"]
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from rich.table import Table
 from rich.text import Text
 
-from rcnet_rt.labelled import Data
-from rcnet_rt.metrics import TRUE_POSITIVE
-from rcnet_rt.operating_points import (
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.metrics import TRUE_POSITIVE
+from rcnet_rt.evaluation.thresholds import (
     OperatingPoint,
     false_positive_threshold,
     operating_points,

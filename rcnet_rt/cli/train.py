@@ -16,26 +16,29 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rcnet_rt import experiment, features, losses, predicting, skeletons
 from rcnet_rt.cli.options import announce, dataset_options, debug_option, model_option
 from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.evaluation import Comparison, Evaluation
-from rcnet_rt.model_weights import Weights
-from rcnet_rt.predicting import Job
-from rcnet_rt.recipes import PRESETS, Recipe
+from rcnet_rt.evaluation.compare import Comparison, Evaluation
+from rcnet_rt.poses import skeletons
 from rcnet_rt.report.folder import PAGE, check_folder
 from rcnet_rt.report.held_out import write_held_out_report
 from rcnet_rt.report.png import encode, require_packages
 from rcnet_rt.report.tensorboard import EventFiles
 from rcnet_rt.report.training_curves import read_log, training_curves
-from rcnet_rt.runs import HoldOut, Run, load_data, train_run
+from rcnet_rt.rescoring import features
+from rcnet_rt.rescoring.weights import Weights
+from rcnet_rt.training import fit, losses
+from rcnet_rt.training.config import PRESETS, Recipe
+from rcnet_rt.workflows import predict
+from rcnet_rt.workflows.predict import Job
+from rcnet_rt.workflows.train import HoldOut, Run, load_data, train_run
 
 __all__ = ["train"]
 
-Report = Callable[[experiment.Progress], None]
+Report = Callable[[fit.Progress], None]
 
 
 @click.command()
@@ -135,7 +138,7 @@ def train(
     console = Console(stderr=True)
     results = list(predictions) or _predict(dataset, model, split, recipe, folder, device, console)
     data = load_data(dataset, results, copies)
-    experiment.embedding_size(data, recipe)  # refused before the folder is claimed
+    fit.embedding_size(data, recipe)  # refused before the folder is claimed
     parts = hold_out.splits(data, recipe.seed)
     run = Run(folder, name, recipe, results, parts, copies, dataset.skeleton.name)
     if report:
@@ -184,7 +187,7 @@ def _predict(
         if not path.exists():
             console.print(f"{model} predicts {part} …")
             job = Job(model, part, candidates=True, embeddings=embeddings, most=recipe.most)
-            predicting.predict_split(dataset, job, path, device=device)
+            predict.predict_split(dataset, job, path, device=device)
         paths.append(path)
     return paths
 
@@ -198,7 +201,7 @@ def _with_pictures(dataset: Dataset) -> list[str]:
     found, faults = [], []
     for part in dataset.splits():
         try:
-            predicting.find_pictures(dataset, part)
+            predict.find_pictures(dataset, part)
             found.append(part)
         except DatasetError as error:
             faults.append(error)
@@ -230,7 +233,7 @@ def _reporter(run: Run, console: Console) -> Iterator[Report]:
     ):
         task = bar.add_task("training", total=run.epochs)
 
-        def report(progress: experiment.Progress) -> None:
+        def report(progress: fit.Progress) -> None:
             values = {
                 key: None if isinstance(value, float) and math.isnan(value) else value
                 for key, value in asdict(progress).items()

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt import skeletons
 from rcnet_rt.datasets.files import read_json
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.oks import oks
-from rcnet_rt.skeletons import Skeleton
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.oks import oks
+from rcnet_rt.poses.skeletons import Skeleton
 
 __all__ = ["Dataset", "GroundTruth", "Image", "Persons", "load_ground_truth"]
 

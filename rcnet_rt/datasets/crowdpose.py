@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rcnet_rt.datasets.coco import Dataset, GroundTruth
-from rcnet_rt.skeletons import CROWDPOSE14
+from rcnet_rt.poses.skeletons import CROWDPOSE14
 
 __all__ = ["EASY", "HARD", "by_crowding", "crowdpose"]
 

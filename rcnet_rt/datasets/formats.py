@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rcnet_rt.score_convention import (
+from rcnet_rt.rescoring.score_convention import (
     ABOVE_0,
     CONSTANT_JOINTS,
     NO_JOINTS,
@@ -29,7 +29,7 @@ class ResultsFormat:
         score: what `score` is.
         third: what the third value of a joint is.
         box: what `bbox` is, "" where there is none.
-        convention: of the scores, as `rcnet_rt.score_convention` has it.
+        convention: of the scores, as `rescoring.score_convention` has it.
         more: names of other fields.
         joints: how many.
         note: what else is peculiar.

@@ -23,10 +23,11 @@ from typing import Any, TextIO
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt import __version__, skeletons
 from rcnet_rt.datasets.pose_objects import parse_poses, pose_objects
 from rcnet_rt.errors import DatasetError, OutputError, SkeletonError
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.version import __version__
 
 __all__ = ["Header", "JsonLinesWriter", "RecordedFrame", "read", "read_lines", "read_objects"]
 

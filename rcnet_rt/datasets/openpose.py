@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.files import read_json, write_json
 from rcnet_rt.errors import DatasetError, OutputError
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17, Skeleton
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
 __all__ = ["OpenPoseFolder", "read_openpose"]
 

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from rcnet_rt import skeletons
 from rcnet_rt.datasets.openpose import read_openpose
 from rcnet_rt.datasets.recording import read_recording
 from rcnet_rt.datasets.results import (
@@ -23,8 +22,9 @@ from rcnet_rt.datasets.results import (
     write_results,
 )
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17, Skeleton
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
 __all__ = ["PoseFile", "ResultsFile", "is_recording", "read_pose_file", "skeleton_of"]
 
@@ -77,7 +77,7 @@ class PoseFile(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ResultsFile:
-    """COCO results of any tool in `rcnet_rt.datasets.formats`; only `score` changes."""
+    """COCO results of any tool in `datasets.formats`; only `score` changes."""
 
     entries: list[Entry]
     kind = "COCO results"
@@ -139,7 +139,7 @@ def skeleton_of(entries: Sequence[Entry]) -> Skeleton:
             return skeleton
     raise DatasetError(
         f"the results have {count:g} keypoints a pose, for which no skeleton is known; "
-        "rcnet_rt.skeletons.register adds one"
+        "rcnet_rt.register_skeleton adds one"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
 
 __all__ = ["parse_poses", "parse_signals", "pose_objects", "signals_of"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rcnet_rt import skeletons
 from rcnet_rt.datasets import jsonl
 from rcnet_rt.datasets.files import write_bytes
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import Skeleton
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import Skeleton
 
 __all__ = ["Recording", "read_recording"]
 

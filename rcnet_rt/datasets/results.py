@@ -1,6 +1,6 @@
 """COCO results files: a list of entries `{image_id, category_id, keypoints, score, ...}`.
 
-What the field's tools write into them, and where they differ, is in `rcnet_rt.datasets.formats`.
+What the field's tools write into them, and where they differ, is in `datasets.formats`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy.typing as npt
 from rcnet_rt.datasets.files import read_json, write_json
 from rcnet_rt.datasets.pose_objects import parse_signals
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17, Skeleton
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
 __all__ = [
     "BODY_FIRST",

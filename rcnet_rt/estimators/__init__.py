@@ -12,9 +12,9 @@ from typing import Protocol, runtime_checkable
 
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.imported import imported, imported_family, is_import_path
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import Skeleton
-from rcnet_rt.video.frame import Frame, Image
+from rcnet_rt.poses.frame import Frame, Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import Skeleton
 
 __all__ = ["Estimator", "FrameEstimator", "caution", "family", "load"]
 
@@ -39,7 +39,7 @@ UNDERSTOOD = (
 class Estimator(Protocol):
     """Estimates the poses of one picture.
 
-    It may have a `score_convention` too, see `rcnet_rt.score_convention`: then weights made for
+    It may have a `score_convention` too, see `rescoring.score_convention`: then weights made for
     another one are refused.
     """
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.failures import explained
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import COCO17, Skeleton
-from rcnet_rt.video.frame import Image
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
 if TYPE_CHECKING:
     from rcnet_rt.estimators import Estimator

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from rcnet_rt import skeletons
 from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.failures import explained
-from rcnet_rt.poses import Poses
-from rcnet_rt.score_convention import UNIT, ScoreConvention
-from rcnet_rt.skeletons import COCO17, Skeleton
-from rcnet_rt.video.frame import Image
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17, Skeleton
+from rcnet_rt.rescoring.score_convention import UNIT, ScoreConvention
 
 __all__ = ["MmposeEstimator", "mmpose", "poses_from_predictions"]
 

@@ -6,13 +6,13 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from rcnet_rt import skeletons
 from rcnet_rt.datasets import jsonl
 from rcnet_rt.datasets.pose_files import is_recording, read_pose_file
 from rcnet_rt.errors import EstimatorError
-from rcnet_rt.poses import Poses
-from rcnet_rt.score_convention import ScoreConvention
-from rcnet_rt.video.frame import Frame, Image
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.frame import Frame, Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.rescoring.score_convention import ScoreConvention
 
 __all__ = ["FileReplay", "ReplayEstimator", "open_replay", "recorded_family"]
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from rcnet_rt import skeletons
 from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.yolo_candidates import RawPredictions
 from rcnet_rt.estimators.yolo_features import features_of, watch_features
-from rcnet_rt.poses import Poses
-from rcnet_rt.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
-from rcnet_rt.skeletons import Skeleton
-from rcnet_rt.video.frame import Image
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import Skeleton
+from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
 
 __all__ = ["UltralyticsEstimator", "fetch", "find", "poses_from_result"]
 
@@ -102,7 +102,7 @@ class UltralyticsEstimator:
                 return skeleton
         raise EstimatorError(
             f"{self.name} gives {count} keypoints, for which no skeleton is known; "
-            "use a model of people, or register one with rcnet_rt.skeletons.register"
+            "use a model of people, or register one with rcnet_rt.register_skeleton"
         )
 
 

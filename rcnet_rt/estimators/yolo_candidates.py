@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from rcnet_rt.arrays import Array, Constant, is_torch, namespace
-from rcnet_rt.consensus import FLOOR, Candidates, consensus
 from rcnet_rt.errors import BackendError
+from rcnet_rt.poses.arrays import Array, Constant, is_torch, namespace
+from rcnet_rt.rescoring.nms_consensus import FLOOR, Candidates, consensus
 
 __all__ = ["MOST", "RawPredictions"]
 
@@ -85,7 +85,7 @@ class RawPredictions:
         if find_spec("numba") is None:
             return consensus
         try:
-            from rcnet_rt.consensus_kernel import consensus_on_the_host
+            from rcnet_rt.backends.numba_consensus import consensus_on_the_host
 
             return consensus_on_the_host()
         except (BackendError, ImportError):  # Numba does not take every NumPy

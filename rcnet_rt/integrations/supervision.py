@@ -14,9 +14,9 @@ import numpy.typing as npt
 import supervision as sv
 
 from rcnet_rt.errors import PosesError
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import OnError, Refiner
-from rcnet_rt.score_scale import ScoreScale
+from rcnet_rt.rescoring.score_reference import ScoreScale
 
 __all__ = ["RAW", "from_poses", "refine", "to_poses"]
 

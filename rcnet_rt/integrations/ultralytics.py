@@ -18,13 +18,13 @@ import torch
 from ultralytics.engine.results import Boxes, Keypoints, Results
 from ultralytics.utils import ops
 
-from rcnet_rt import skeletons
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator, poses_from_result
 from rcnet_rt.estimators.yolo_candidates import RawPredictions
-from rcnet_rt.poses import Poses
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.score_convention import check_convention
+from rcnet_rt.rescoring.score_convention import check_convention
 
 __all__ = ["RefinedBoxes", "attach", "detach"]
 

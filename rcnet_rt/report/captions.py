@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from rcnet_rt.evaluation import Comparison
-from rcnet_rt.oks import THRESHOLDS
-from rcnet_rt.precision_recall import RECALLS
+from rcnet_rt.evaluation.compare import Comparison
+from rcnet_rt.evaluation.precision_recall import RECALLS
+from rcnet_rt.poses.oks import THRESHOLDS
 from rcnet_rt.report.numbers import ErrorKind, Floats, ImageChange, Numbers
 
 __all__ = [

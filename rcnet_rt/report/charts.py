@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rcnet_rt.metrics import Reliability
-from rcnet_rt.oks import THRESHOLDS
-from rcnet_rt.precision_recall import RECALLS
+from rcnet_rt.evaluation.metrics import Reliability
+from rcnet_rt.evaluation.precision_recall import RECALLS
+from rcnet_rt.poses.oks import THRESHOLDS
 from rcnet_rt.report.numbers import ErrorKind, Floats, Numbers
 from rcnet_rt.report.png import INK, axes
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.evaluation import compare
-from rcnet_rt.held_out import HeldOut
-from rcnet_rt.labelled import Data
-from rcnet_rt.model_weights import Weights
+from rcnet_rt.evaluation.compare import compare
+from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.report.page import Subject, write_report
+from rcnet_rt.rescoring.weights import Weights
+from rcnet_rt.training.cross_validation import HeldOut
 
 __all__ = ["write_held_out_report"]
 

@@ -9,18 +9,18 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.average_precision import AveragePrecision, Interval
-from rcnet_rt.error_kinds import WRONG_KINDS, error_kinds
-from rcnet_rt.evaluation import Evaluation
-from rcnet_rt.evaluation_rows import sorted_peers
-from rcnet_rt.labelled import Data
-from rcnet_rt.metrics import (
+from rcnet_rt.evaluation.average_precision import AveragePrecision, Interval
+from rcnet_rt.evaluation.compare import Evaluation
+from rcnet_rt.evaluation.error_types import WRONG_KINDS, error_kinds
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.metrics import (
     TRUE_POSITIVE,
     Reliability,
     Sparsification,
     reliability,
     sparsification,
 )
+from rcnet_rt.evaluation.report_rows import sorted_peers
 
 __all__ = ["KINDS_OKS", "ErrorKind", "ImageChange", "Numbers", "Pair", "collect"]
 
@@ -43,7 +43,7 @@ class ErrorKind:
     """What became of one kind of wrong pose.
 
     Attributes:
-        name: of `rcnet_rt.error_kinds`.
+        name: of `evaluation.error_types`.
         count: how many.
         outranked: mean share of the right poses that score lower; less is better.
         gained: how many outrank more right poses than before.

@@ -10,19 +10,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from rcnet_rt import __version__
-from rcnet_rt.average_precision import Interval
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.evaluation import Comparison, Evaluation
-from rcnet_rt.evaluation_rows import LEGEND, rows_of, sorted_peers
-from rcnet_rt.labelled import Data
-from rcnet_rt.model_weights import Weights
+from rcnet_rt.evaluation.average_precision import Interval
+from rcnet_rt.evaluation.compare import Comparison, Evaluation
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.report_rows import LEGEND, rows_of, sorted_peers
 from rcnet_rt.report import captions
 from rcnet_rt.report.charts import charts
 from rcnet_rt.report.folder import GENERATOR, PAGE, write_folder
+from rcnet_rt.report.images import MOST_POSES, Picture, pictures
 from rcnet_rt.report.numbers import KINDS_OKS, Floats, Numbers, collect
-from rcnet_rt.report.pictures import MOST_POSES, Picture, pictures
 from rcnet_rt.report.png import encode, require_packages
+from rcnet_rt.rescoring.weights import Weights
+from rcnet_rt.version import __version__
 
 __all__ = ["Subject", "write_report"]
 

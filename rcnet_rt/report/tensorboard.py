@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rcnet_rt.experiment import Progress
+from rcnet_rt.training.fit import Progress
 
 __all__ = ["EventFiles"]
 

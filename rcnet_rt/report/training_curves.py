@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.experiment import Progress
 from rcnet_rt.report.png import INK, panels
+from rcnet_rt.training.fit import Progress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from rcnet_rt.errors import SourceError
-from rcnet_rt.video.frame import Frame, Kind
-from rcnet_rt.video.quiet import quiet_opencv
+from rcnet_rt.poses.frame import Frame, Kind
+from rcnet_rt.video.opencv_log import quiet_opencv
 
 __all__ = ["CameraSource"]
 

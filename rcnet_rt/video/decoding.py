@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rcnet_rt.errors import SourceError
-from rcnet_rt.video.frame import Image
+from rcnet_rt.poses.frame import Image
 
 if TYPE_CHECKING:
     from av import VideoFrame

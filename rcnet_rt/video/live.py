@@ -9,7 +9,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from rcnet_rt.errors import SourceError
-from rcnet_rt.video.frame import Frame, Gap, Kind, Source
+from rcnet_rt.poses.frame import Frame, Gap, Kind, Source
 
 __all__ = ["LiveSource"]
 

@@ -8,9 +8,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.poses import Poses
-from rcnet_rt.skeletons import Skeleton
-from rcnet_rt.video.frame import Image
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import Skeleton
 
 __all__ = ["compare", "draw", "draw_raw", "prepare", "score_color"]
 

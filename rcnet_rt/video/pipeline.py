@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.estimators import Estimator, FrameEstimator
-from rcnet_rt.hysteresis import Hysteresis
-from rcnet_rt.over_time import ScoresOverTime
-from rcnet_rt.poses import Poses
-from rcnet_rt.tracking import Tracker
-from rcnet_rt.video.frame import Frame, Gap, Image, Source
+from rcnet_rt.poses.frame import Frame, Gap, Image, Source
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.temporal.hysteresis import Hysteresis
+from rcnet_rt.temporal.smoothing import ScoresOverTime
+from rcnet_rt.temporal.tracking import Tracker
 from rcnet_rt.video.stages import DEPTH, Newest, run
 from rcnet_rt.video.telemetry import Telemetry
 
@@ -106,7 +106,7 @@ def estimate(estimator: Estimator) -> Stage:
 
 
 def second_look(look: Callable[[Image, Poses], Poses]) -> Stage:
-    """Return the stage that looks again at the poses in doubt; see `rcnet_rt.second_look`."""
+    """Return the stage that looks again at the poses in doubt; see `estimators.recheck`."""
 
     def function(result: Result) -> Result:
         return replace(result, poses=look(result.frame.image_bgr, result.poses))

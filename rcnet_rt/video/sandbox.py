@@ -14,26 +14,25 @@ import signal
 import struct
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from rcnet_rt.errors import RcnetError, SourceError
-from rcnet_rt.video.address import Address, parse_address
-from rcnet_rt.video.frame import Frame, Image, Kind
+from rcnet_rt.errors import SourceError
+from rcnet_rt.poses.frame import Frame, Image, Kind
+from rcnet_rt.video.address import Address
 
-__all__ = ["SandboxedSource"]
+__all__ = ["MEMORY", "SECONDS", "SIZES", "SandboxedSource", "Untrusted"]
 
 MEMORY = 4 * 2**30  # bytes of address space
 SECONDS = 30  # for one frame; a silent network gives up earlier
 LONGEST_TEXT, LARGEST_PICTURE = 2**16, 2**30  # bytes
 SIZES = struct.Struct("<II")  # of what follows: text, pixels
 # The very modules that this process would import, and no others that lie in the working folder.
-PROGRAM = "import sys; sys.path[:] = {!r}; from rcnet_rt.video.sandbox import main; main()"
+PROGRAM = "import sys; sys.path[:] = {!r}; from rcnet_rt.video.sandbox_process import main; main()"
 # Every thread's own heap would reserve a part of the memory allowed.
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1"}
 
@@ -159,89 +158,12 @@ class SandboxedSource:
         )
 
 
-def main() -> None:
-    """Decode, in the other process: read what from stdin, write messages to stdout."""
-    out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # whatever else prints
-    described = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    try:
-        _limit()
-        _serve(described, out)
-    except RcnetError as error:
-        _send(out, {"error": str(error)})
-    except MemoryError:
-        _send(out, {"error": f"the source needs more than the {MEMORY >> 30} GiB of memory that "
-                             "decoding may take; convert it to a smaller size"})  # fmt: skip
-    out.close()
-    os._exit(0)  # a decoder's threads may hang
-
-
-def _serve(described: dict[str, Any], out: BinaryIO) -> None:
-    from rcnet_rt.video.source import open_here
-
-    with _time_limit():
-        source = open_here(_part(described))
-    rate, unit = source.frame_rate, source.time_base
-    opened = {"name": source.name, "kind": source.kind, "size": source.size}
-    counts = {"frame_rate": rate, "time_base": unit, "frame_count": source.frame_count}
-    _send(out, opened | counts)
-    frames = iter(source)
-    while True:
-        with _time_limit():
-            frame = next(frames, None)
-        if not isinstance(frame, Frame):
-            return _send(out, {"end": True})
-        text = {"time": frame.time, "name": frame.name, "arrived": frame.arrived}
-        _send(out, text | {"shape": frame.image_bgr.shape}, frame.image_bgr)
-
-
-def _send(out: BinaryIO, text: dict[str, Any], image: Image | None = None) -> None:
-    data = json.dumps(text, default=str).encode()
-    pixels = memoryview(b"" if image is None else np.ascontiguousarray(image).data.cast("B"))
-    for part in (memoryview(SIZES.pack(len(data), len(pixels)) + data), pixels):
-        while part:
-            part = part[out.write(part) :]  # a pipe takes what it has room for
-
-
-def _limit() -> None:
-    """Give up what decoding does not need; where the system knows no limits there are none."""
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        limits = {"RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": 0, "RLIMIT_CORE": 0}
-        for name, value in limits.items():
-            resource.setrlimit(getattr(resource, name), (value, value))
-
-
-@contextlib.contextmanager
-def _time_limit() -> Iterator[None]:
-    """Let the system end this process where the block takes too long, whatever it hangs in."""
-    alarm = getattr(signal, "alarm", lambda seconds: None)
-    alarm(SECONDS)
-    yield
-    alarm(0)
-
-
-def _die_with_parent() -> None:
-    sys.stdin.buffer.read()  # until the other end is closed
-    os._exit(1)
-
-
 def _described(part: Untrusted) -> dict[str, Any]:
     if isinstance(part, Address):
         return {"url": part.url}
     if isinstance(part, Path):
         return {"video": str(part)}
     return {"pictures": [str(path) for path in part]}
-
-
-def _part(described: dict[str, Any]) -> Untrusted:
-    if "url" in described:
-        return parse_address(described["url"])
-    if "video" in described:
-        return Path(described["video"])
-    return tuple(map(Path, described["pictures"]))
 
 
 def _first(part: Path | tuple[Path, ...]) -> str:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rcnet_rt.errors import OutputError
+from rcnet_rt.poses.frame import Image
 from rcnet_rt.video.audio import Sound
-from rcnet_rt.video.frame import Image
 
 if TYPE_CHECKING:
     from av.container import OutputContainer

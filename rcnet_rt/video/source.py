@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 
 from rcnet_rt.errors import SourceError
+from rcnet_rt.poses.frame import Frame, Source
 from rcnet_rt.video.address import Address, is_url, parse_address
 from rcnet_rt.video.camera import CameraSource
-from rcnet_rt.video.frame import Frame, Source
+from rcnet_rt.video.images import PICTURE_SUFFIXES, PictureSource
 from rcnet_rt.video.live import LiveSource
-from rcnet_rt.video.pictures import PICTURE_SUFFIXES, PictureSource
 from rcnet_rt.video.sandbox import SandboxedSource
 from rcnet_rt.video.stream import StreamSource
 from rcnet_rt.video.videofile import VIDEO_SUFFIXES, VideoFileSource

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from rcnet_rt.errors import OutputError
-from rcnet_rt.video.frame import Frame, Gap
+from rcnet_rt.poses.frame import Frame, Gap
 
 __all__ = ["Histogram", "Telemetry", "write_telemetry"]
 

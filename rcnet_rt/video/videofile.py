@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rcnet_rt.errors import SourceError
+from rcnet_rt.poses.frame import Frame, Kind
 from rcnet_rt.video.decoding import frame_rate, time_base, upright, video_stream
-from rcnet_rt.video.frame import Frame, Kind
 
 if TYPE_CHECKING:
     from av import VideoFrame

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from rcnet_rt.errors import OutputError
-from rcnet_rt.video.frame import Image
+from rcnet_rt.poses.frame import Image
 from rcnet_rt.video.pipeline import Result
 
 __all__ = ["Window", "WindowClosed", "check_display"]

@@ -1,0 +1,1 @@
+"""How good scores are: average precision, ranking, calibration, intervals."""

@@ -1,0 +1,141 @@
+"""An estimator's results with the ground truth of their images."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.datasets.augment import CopyPoses, poses_by_copy
+from rcnet_rt.datasets.coco import GroundTruth
+from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_of
+from rcnet_rt.errors import DatasetError
+from rcnet_rt.evaluation.average_precision import AveragePrecision
+from rcnet_rt.evaluation.compare import match_entries
+from rcnet_rt.poses.oks import Match
+from rcnet_rt.poses.poses import SIGNALS
+from rcnet_rt.rescoring import baselines
+from rcnet_rt.rescoring.batch import concatenate, pack_poses
+
+__all__ = ["Data"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """An estimator's results with the ground truth of their images.
+
+    Attributes:
+        ground_truth: the people.
+        entries: the results.
+        copy_entries: its results on altered copies, see `datasets.augment`.
+    """
+
+    ground_truth: GroundTruth
+    entries: Sequence[Entry]
+    copy_entries: Sequence[Entry] = ()
+
+    @cached_property
+    def copies(self) -> dict[int, list[CopyPoses]]:
+        """Poses on altered copies of the images, by image id; for training only."""
+        return poses_by_copy(self.copy_entries, self.ground_truth.skeleton)
+
+    @cached_property
+    def copies_and_lesser(self) -> dict[int, list[CopyPoses]]:
+        """Copies, every third without its signals, and each image itself with fewer of them.
+
+        So a network that has signals among its features learns to do without.
+        """
+        lesser: dict[int, list[CopyPoses]] = {}
+        for image, item in self.poses.items():
+            copies = list(self.copies.get(image, ()))
+            copies[2::3] = [replace(c, poses=_without(c.poses, SIGNALS)) for c in copies[2::3]]
+            fewer = [CopyPoses(None, _without(item, names)) for names in _fewer_signals(item)]
+            lesser[image] = [*copies, *fewer]
+        return lesser
+
+    @cached_property
+    def scores(self) -> Floats:
+        """(E,) raw scores."""
+        return scores_of(self.entries)
+
+    @cached_property
+    def poses(self) -> dict[int, ImagePoses]:
+        """Poses of the images that have ground truth, by image id."""
+        found = poses_by_image(
+            self.entries, self.ground_truth.skeleton, self.ground_truth.image_sizes
+        )
+        known = {i: poses for i, poses in found.items() if i in self.ground_truth.images}
+        if not known:
+            raise DatasetError(
+                "no image of the results is in the ground truth; were they made on other data?"
+            )
+        return known
+
+    @cached_property
+    def embedding_size(self) -> int:
+        """How many values an embedding has, of poses and copies alike; 0 where there are none."""
+        copies = [copy.poses for some in self.copies.values() for copy in some]
+        embeddings = [item.poses.embeddings for item in [*self.poses.values(), *copies]]
+        sizes = sorted({array.shape[1] for array in embeddings if array is not None})
+        if len(sizes) > 1:
+            raise DatasetError(
+                f"the results have embeddings of {' and of '.join(map(str, sizes))} values; "
+                "predict all of them with one model"
+            )
+        return sizes[0] if sizes else 0
+
+    @cached_property
+    def average_precision(self) -> AveragePrecision:
+        """The judge of any scores for these entries."""
+        return AveragePrecision(self.ground_truth, self.entries)
+
+    @cached_property
+    def match(self) -> Match:
+        """Which entries are right, and by how much."""
+        return match_entries(self.ground_truth, self.entries)
+
+    @property
+    def unit_scores(self) -> bool:
+        """Whether all raw scores are in [0, 1]."""
+        return bool(((self.scores >= 0) & (self.scores <= 1)).all())
+
+    def formula_values(self, name: str) -> Floats:
+        """Return (E,) values of a formula, increasing with its score; -1 without ground truth."""
+        return self._values_of([name])[name]
+
+    def _values_of(self, names: Sequence[str]) -> dict[str, Floats]:
+        """Return the values of several formulas; all poses are packed once and not kept."""
+        items = self.poses.values()
+        packed = concatenate([pack_poses(item.poses) for item in items])
+        rows = np.concatenate([item.entries for item in items])
+        values = {name: np.full(len(self.entries), -1.0) for name in names}
+        for name in names:
+            values[name][rows] = baselines.get(name).compute(packed)
+        return values
+
+    def best_formula(self, images: Collection[int]) -> str:
+        """Return the formula with the best AP on some images; of equals the first, the simplest."""
+        names = [
+            name
+            for name, formula in baselines.FORMULAS.items()
+            if formula.automatic and (self.unit_scores or not formula.bounded)
+        ]
+        values = self._values_of(names)
+        return max(names, key=lambda name: self.average_precision.ap(values[name], images))
+
+
+def _fewer_signals(item: ImagePoses) -> list[tuple[str, ...]]:
+    """Return what to leave out of an image's poses: a second look, then every signal."""
+    present = [name for name in SIGNALS if getattr(item.poses, name) is not None]
+    return [tuple(present[start:]) for start in range(len(present))]
+
+
+def _without(item: ImagePoses, signals: Iterable[str]) -> ImagePoses:
+    nothing: dict[str, Any] = dict.fromkeys(signals)
+    return replace(item, poses=replace(item.poses, **nothing))

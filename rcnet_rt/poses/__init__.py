@@ -1,0 +1,5 @@
+"""The values that everything works on: `Poses`, skeletons, boxes, OKS and frames."""
+
+from rcnet_rt.poses.poses import SIGNALS, Poses
+
+__all__ = ["SIGNALS", "Poses"]

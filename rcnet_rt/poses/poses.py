@@ -1,0 +1,166 @@
+"""`Poses`: the one value that flows through the house, the poses of one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.errors import PosesError
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
+
+__all__ = ["SIGNALS", "Poses"]
+
+# Fields that tell more of a pose than the pose itself: from cheap to dear.
+SIGNALS = ("consensus", "agreement")
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Poses:
+    """The N poses of one picture, K keypoints each. Frozen; indexing selects poses.
+
+    Attributes:
+        keypoints: (N, K, 2) float32, x and y in image pixels; NaN for a joint that was not found.
+        scores: (N,) float32, confidence of each pose.
+        keypoint_scores: (N, K) float32, confidence of each joint, or None.
+        boxes: (N, 4) float32, x1, y1, x2, y2 in image pixels, or None.
+        raw_scores: (N,) float32, what the estimator said; present after refinement.
+        track_ids: (N,) int64, -1 for a pose that belongs to no track; or None.
+        consensus: (N, C) what the estimator's other candidates say of each pose, the statistics of
+            `rescoring.nms_consensus.CONSENSUS`; NaN where not known.
+        agreement: (N,) how surely a second look finds the pose again, NaN where there was none.
+        embeddings: (N, E) what the estimator's network saw, any E.
+        image_size: (width, height) in pixels, or None.
+
+    Raises:
+        PosesError: a shape that does not fit, with what was expected and what was got.
+
+    >>> poses = Poses(np.zeros((3, 17, 2)), np.array([0.9, 0.5, 0.1]))
+    >>> len(poses), len(poses[poses.scores > 0.3])
+    (3, 2)
+    """
+
+    keypoints: Floats
+    scores: Floats
+    keypoint_scores: Floats | None = None
+    boxes: Floats | None = None
+    raw_scores: Floats | None = None
+    track_ids: npt.NDArray[np.int64] | None = None
+    consensus: Floats | None = None
+    agreement: Floats | None = None
+    embeddings: Floats | None = None
+    image_size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        keypoints = _array("keypoints", self.keypoints, np.float32)
+        if keypoints.ndim != 3 or keypoints.shape[2] != 2:
+            raise PosesError(
+                f"keypoints: expected shape (N, K, 2), got {keypoints.shape}"
+                + (
+                    "; give the third column as keypoint_scores"
+                    if keypoints.shape[2:] == (3,)
+                    else ""
+                )
+            )
+        object.__setattr__(self, "keypoints", keypoints)
+        count, joints = keypoints.shape[:2]
+        shapes: dict[str, tuple[int | str, ...]] = {
+            "scores": (count,),
+            "keypoint_scores": (count, joints),
+            "boxes": (count, 4),
+            "raw_scores": (count,),
+            "track_ids": (count,),
+            "consensus": (count, len(CONSENSUS)),
+            "agreement": (count,),
+            "embeddings": (count, "E"),
+        }
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value is None and name != "scores":
+                continue
+            array = _array(name, value, np.int64 if name == "track_ids" else np.float32)
+            if not _fits(array.shape, shape):
+                raise PosesError(
+                    f"{name}: expected shape {shape} for {count} poses of {joints} keypoints, "
+                    f"got {array.shape}"
+                )
+            object.__setattr__(self, name, array)
+        if self.image_size is not None:
+            object.__setattr__(self, "image_size", _image_size(self.image_size))
+
+    @classmethod
+    def empty(cls, joints: int, image_size: tuple[int, int] | None = None) -> Poses:
+        """Return no poses of `joints` keypoints.
+
+        >>> Poses.empty(17).keypoints.shape
+        (0, 17, 2)
+        """
+        none = np.zeros((0, joints, 2), np.float32)
+        return cls(none, none[:, 0, 0], image_size=image_size)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[Poses]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: Any) -> Poses:
+        """Return the poses that a number, a slice, indices or a boolean mask select."""
+        if isinstance(index, (int, np.integer)):
+            index = [range(len(self))[index]]
+        selected = {
+            field.name: getattr(self, field.name)[index]
+            for field in fields(self)
+            if field.name != "image_size" and getattr(self, field.name) is not None
+        }
+        return replace(self, **selected)
+
+    @property
+    def found(self) -> npt.NDArray[np.bool_]:
+        """(N, K) whether each joint was found."""
+        return ~np.isnan(self.keypoints[..., 0]) & ~np.isnan(self.keypoints[..., 1])
+
+    def with_scores(self, scores: npt.ArrayLike) -> Poses:
+        """Return these poses with new scores; the estimator's own stay as `raw_scores`."""
+        raw = self.scores if self.raw_scores is None else self.raw_scores
+        new = _array("scores", scores, np.float32)
+        if new.shape != raw.shape:
+            raise PosesError(f"scores: expected shape {raw.shape}, got {new.shape}")
+        changed = object.__new__(type(self))  # the rest was checked when these poses were made
+        changed.__dict__.update(self.__dict__, scores=new, raw_scores=raw)
+        return changed
+
+
+def _array(name: str, value: Any, dtype: type) -> npt.NDArray[Any]:
+    """Return a read-only array: a view if the type allows it: the caller's own stays."""
+    try:
+        array: npt.NDArray[Any] = np.asarray(value, dtype=dtype).view()
+    except (TypeError, ValueError) as error:
+        raise PosesError(f"{name}: expected an array of numbers, got {value!r}") from error
+    array.flags.writeable = False
+    return array
+
+
+def _fits(shape: tuple[int, ...], expected: tuple[int | str, ...]) -> bool:
+    """A letter stands for any length."""
+    return len(shape) == len(expected) and all(
+        isinstance(wanted, str) or got == wanted
+        for got, wanted in zip(shape, expected, strict=True)
+    )
+
+
+def _image_size(value: Any) -> tuple[int, int]:
+    try:
+        width, height = (int(side) for side in value)
+    except (TypeError, ValueError) as error:
+        raise PosesError(
+            f"image_size: expected (width, height) in pixels, got {value!r}"
+        ) from error
+    if width <= 0 or height <= 0:
+        raise PosesError(f"image_size: width and height must be above 0, got {value!r}")
+    return width, height

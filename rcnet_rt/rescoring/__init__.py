@@ -1,0 +1,1 @@
+"""From poses to scores, written once for NumPy, torch and exported graphs."""

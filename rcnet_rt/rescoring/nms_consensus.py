@@ -1,0 +1,100 @@
+"""Consensus: what the candidates that non-maximum suppression threw away say of the poses it kept.
+
+A one-stage estimator finds each person many times and keeps the best box. How far the others agree
+with it is the estimator's own doubt about where the joints are, which its score does not tell. It
+comes with the same inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from rcnet_rt.poses.arrays import Array, at_least, namespace
+from rcnet_rt.poses.boxes import box_areas, box_iou
+
+__all__ = ["CANDIDATE_OKS", "CONSENSUS", "FLOOR", "Candidates", "consensus"]
+
+FLOOR = 0.02  # candidates with a lower score are noise
+SAME_PERSON = 0.6  # box IoU with a kept pose above which a candidate is of the same person
+AREA_OF_BOX = 0.53  # a person's area as a share of the box's: CrowdPose's rule, COCO's median
+
+CONSENSUS: Mapping[str, str] = MappingProxyType(
+    {
+        "log candidates": "log of the number of candidates, the kept pose among them",
+        "log candidate score": "log of the sum of their scores",
+        "candidate score": "mean of their scores",
+        "candidate OKS": "mean OKS with the kept pose, weighted by score",
+        "candidate IoU": "mean box IoU with the kept pose, weighted by score",
+        "spread": "standard deviation of a joint over them in units of OKS, mean over the joints",
+        "widest spread": "the same of the joint with the largest",
+        "expected OKS": "OKS at that spread, exp(-variance / 2), mean over the joints",
+        "least expected OKS": "the same of the joint with the smallest",
+    }
+)
+CANDIDATE_OKS = list(CONSENSUS).index("candidate OKS")
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What an estimator found before it chose: M candidates of K joints, in image pixels.
+
+    Attributes:
+        keypoints: (M, K, 2).
+        scores: (M,); those below `FLOOR` do not count, so an array may be padded with 0.
+        boxes: (M, 4) x1, y1, x2, y2.
+    """
+
+    keypoints: Array
+    scores: Array
+    boxes: Array
+
+
+def consensus(keypoints: Array, boxes: Array, candidates: Candidates, sigmas: Array) -> Array:
+    """Return the (N, C) statistics of `CONSENSUS` for N kept poses; NumPy or torch.
+
+    Each candidate counts for the kept pose that it overlaps most, if by more than an IoU of 0.6.
+    A pose without candidates gets NaN: nothing is known. Shapes are static, so that a GPU needs no
+    word from the host.
+
+    Args:
+        keypoints: (N, K, 2) kept poses in image pixels.
+        boxes: (N, 4) their boxes.
+        candidates: what they were chosen from.
+        sigmas: (K,) the skeleton's.
+    """
+    xp = namespace(keypoints)
+    if len(keypoints) == 0 or len(candidates.scores) == 0:
+        return xp.concatenate([boxes[:, :1] * float("nan")] * len(CONSENSUS), 1)
+    overlap = box_iou(boxes, candidates.boxes)
+    owner = overlap.argmax(0)
+    largest = at_least(xp.amax(overlap, 0), SAME_PERSON)
+    counts = (overlap >= largest) & (candidates.scores >= FLOOR)
+    weights = counts * candidates.scores
+    number = counts.sum(axis=1)
+    several = at_least(number, 1)
+    total = at_least(weights.sum(axis=1), FLOOR / 2)
+    shares = weights / total[:, None]
+
+    # Offsets from the kept pose; one unit is a joint's d at which OKS falls to exp(-1/2).
+    size = xp.sqrt(AREA_OF_BOX * at_least(box_areas(boxes), 1))
+    unit = size[owner][:, None, None] * (2 * sigmas)[:, None]
+    offsets = (candidates.keypoints - keypoints[owner]) / unit
+    squares = (offsets * offsets).sum(axis=2)
+    oks = xp.exp(-squares / 2).mean(axis=1)
+    means = (shares @ offsets.reshape(len(offsets), -1)).reshape(keypoints.shape)
+    variance = at_least(shares @ squares - (means * means).sum(axis=2), 0)
+    spread, expected = xp.sqrt(variance), xp.exp(-variance / 2)
+    columns = [
+        xp.log(several),
+        xp.log(total),
+        total / several,
+        shares @ oks,
+        (shares * overlap).sum(axis=1),
+        spread.mean(axis=1),
+        xp.amax(spread, 1),
+        expected.mean(axis=1),
+        xp.amin(expected, 1),
+    ]
+    return xp.where((number > 0)[:, None], xp.stack(columns, 1), float("nan"))

@@ -1,0 +1,69 @@
+"""The whole step, from poses as they were given to refined scores: the reference of every backend.
+
+Written for any kind of array. NumPy and torch run it; traced arrays write it down as an ONNX graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.arrays import Array, namespace, sigmoid
+from rcnet_rt.rescoring import baselines
+from rcnet_rt.rescoring import features as feature_sets
+from rcnet_rt.rescoring.batch import PackedPoses, fill, set_apart
+from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.weights import Weights
+
+__all__ = ["BELOW_FLOOR", "Network", "refined_scores"]
+
+BELOW_FLOOR = 1e-3  # refined scores of poses below the floor lie under this, in their old order
+
+Network = Callable[[Array, Array, Array], Array]
+"""(P, D) features, (P,) base logits, (P,) picture numbers -> (P,) scores in (0, 1)."""
+
+
+def refined_scores(
+    given: GivenPoses, weights: Weights, network: Network | None
+) -> tuple[Array, Array]:
+    """Return refined scores (P,) in [0, 1], and which poses (P,) hold a fault.
+
+    Poses that are faulty or below the floor are seen by no other. A faulty pose gets its raw score
+    brought into [0, 1], NaN to 0.
+
+    Args:
+        given: the poses.
+        weights: what to refine them with.
+        network: the network of these weights; None if they are a formula.
+    """
+    packed = fill(given, weights.embedding_size)
+    xp = namespace(packed.scores)
+    below = packed.scores < weights.floor
+    poses = set_apart(packed, packed.faulty | below)
+    base = baselines.base_logit(weights.base, poses, weights.base_scale)
+    if network is None:
+        refined = _formula_score(poses, base, weights)
+    else:
+        refined = _network_score(poses, base, weights, network)
+    if weights.calibration is not None:
+        refined = weights.calibration(refined)
+    if weights.floor > 0:
+        low = xp.clip(packed.scores, 0, None) * (BELOW_FLOOR / weights.floor)
+        refined = xp.where(below, low, BELOW_FLOOR + (1 - BELOW_FLOOR) * refined)
+    raw = xp.clip(xp.where(xp.isnan(given.scores), 0.0, given.scores), 0, 1)
+    return xp.where(packed.faulty, raw, refined), packed.faulty
+
+
+def _formula_score(poses: PackedPoses, base: Array, weights: Weights) -> Array:
+    """The formula's own value where it is bounded, free of the logit's clipping."""
+    formula = baselines.get(weights.base)
+    if formula.bounded:
+        return namespace(base).clip(formula.compute(poses), 0, 1)
+    return sigmoid(base)
+
+
+def _network_score(poses: PackedPoses, base: Array, weights: Weights, network: Network) -> Array:
+    assert weights.skeleton is not None
+    skeleton = skeletons.get(weights.skeleton)
+    features = feature_sets.get(weights.features).compute(poses, skeleton, base)
+    return network(features, base, poses.picture)

@@ -1,0 +1,135 @@
+"""What an estimator's scores are: the range of its pose scores, and what its joint scores mean.
+
+The same number says different things: YOLO-Pose's score is a probability, a sum over body parts
+passes 1, a query's logit may be negative; some joint scores are peaks of a heat map, some are the
+same for every joint, some are not there at all. Weights trained on one convention make nonsense of
+another, so that both sides say theirs, in words, and are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.errors import WeightsError
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.rescoring.weights import Weights
+
+__all__ = [
+    "ABOVE_0",
+    "ANY_SIGN",
+    "CONSTANT_JOINTS",
+    "JOINTS",
+    "NO_JOINTS",
+    "POSES",
+    "UNBOUNDED_JOINTS",
+    "UNIT",
+    "UNIT_JOINTS",
+    "ScoreConvention",
+    "check_convention",
+]
+
+UNIT, ABOVE_0, ANY_SIGN = "in [0, 1]", "above 0, without bound", "of any sign"
+UNIT_JOINTS, UNBOUNDED_JOINTS = "joint scores in [0, 1]", "joint scores without bound"
+CONSTANT_JOINTS, NO_JOINTS = "constant joint scores", "no joint scores"
+
+POSES = (UNIT, ABOVE_0, ANY_SIGN)  # each holds those before it
+JOINTS = (UNIT_JOINTS, UNBOUNDED_JOINTS, CONSTANT_JOINTS, NO_JOINTS)
+
+OVERSHOOT = 1.1  # a heat map whose peaks should be 1 passes it by a little
+SAME = 1e-6  # joint scores that differ by less are constant
+
+
+@dataclass(frozen=True)
+class ScoreConvention:
+    """The range of pose scores and the meaning of joint scores; None where it is not known.
+
+    `observed` ones were seen in numbers, and may be narrower than the truth.
+
+    >>> str(ScoreConvention(UNIT, UNIT_JOINTS))
+    'in [0, 1]; joint scores in [0, 1]'
+    >>> ScoreConvention.parse("in [0, 1]")
+    ScoreConvention(poses='in [0, 1]', joints=None)
+    """
+
+    poses: str | None
+    joints: str | None = None
+    observed: bool = field(default=False, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return "; ".join(part for part in (self.poses, self.joints) if part) or "unknown"
+
+    @classmethod
+    def parse(cls, text: str) -> ScoreConvention:
+        """Return the convention that words describe, as far as they are understood."""
+        parts = text.split("; ")
+        return cls(
+            next((part for part in parts if part in POSES), None),
+            next((part for part in parts if part in JOINTS), None),
+        )
+
+    @classmethod
+    def of(cls, pictures: Sequence[Poses]) -> ScoreConvention:
+        """Return the narrowest convention that the numbers of some pictures fit.
+
+        >>> poses = Poses(np.ones((2, 17, 2)), np.array([0.2, 1.8]))
+        >>> str(ScoreConvention.of([poses]))
+        'above 0, without bound; no joint scores'
+        """
+        raw = [p.scores if p.raw_scores is None else p.raw_scores for p in pictures]
+        scores = _finite(raw)
+        if len(scores) == 0:
+            return cls(None, observed=True)
+        poses = UNIT if _unit(scores) else ABOVE_0 if scores.min() >= 0 else ANY_SIGN
+        return cls(poses, _joints(pictures), observed=True)
+
+
+def check_convention(weights: Weights, given: ScoreConvention, subject: str) -> None:
+    """Check that weights were made for scores such as these of a subject; a formula takes any.
+
+    Raises:
+        WeightsError: they were made for another convention.
+    """
+    made_for = ScoreConvention.parse(weights.score_convention)
+    if weights.is_formula or (
+        _fits(POSES, made_for.poses, given.poses, given.observed)
+        and _fits(JOINTS[:2], made_for.joints, given.joints, given.observed)
+    ):
+        return
+    raise WeightsError(
+        f"weights {weights.name!r} are made for scores {made_for}, and {subject} have scores "
+        f"{given}: refined ones would mean nothing; give --weights generic, formula:NAME, or "
+        "weights trained on this estimator"
+    )
+
+
+def _fits(order: Sequence[str], made_for: str | None, given: str | None, observed: bool) -> bool:
+    """Whether they are the same; of what was observed, a narrower range will do."""
+    if made_for is None or given is None or made_for == given:
+        return True
+    if not observed or made_for not in order or given not in order:
+        return False
+    return order.index(given) < order.index(made_for)
+
+
+def _joints(pictures: Sequence[Poses]) -> str:
+    known = [p.keypoint_scores[p.found] for p in pictures if p.keypoint_scores is not None]
+    values = _finite(known)
+    if len(values) == 0:
+        return NO_JOINTS
+    if len(values) > 1 and np.ptp(values) < SAME:
+        return CONSTANT_JOINTS
+    return UNIT_JOINTS if _unit(values) else UNBOUNDED_JOINTS
+
+
+def _finite(arrays: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
+    values: npt.NDArray[np.float64] = np.concatenate([np.zeros(0), *arrays])
+    finite: npt.NDArray[np.float64] = values[np.isfinite(values)]
+    return finite
+
+
+def _unit(values: npt.NDArray[np.float64]) -> bool:
+    return bool(values.min() >= 0 and values.max() <= OVERSHOOT)

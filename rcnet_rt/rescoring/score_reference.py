@@ -1,0 +1,192 @@
+"""How high a pose stands among all poses of its estimator, whatever its scores mean.
+
+Scores of different estimators cannot be compared: probabilities, sums over joints, logits. Their
+standing can: how many poses a picture holds, on average, that score at least this. Any increasing
+change of the scores leaves it as it is, and so does a tail of junk, however long.
+
+Nor do all scores know the same: some are a detector's, some hold the joints' confidences already,
+and whoever adds these once more makes them worse. Their echo tells, without any label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.errors import PosesError
+from rcnet_rt.poses.arrays import Array, namespace
+from rcnet_rt.poses.poses import Poses
+
+__all__ = ["CONFIDENT", "UNKNOWN_ECHO", "ScoreScale", "standing_alone"]
+
+Floats = npt.NDArray[np.float64]
+
+TOP = 2.0  # the echo is heard among the poses that stand above this: those that may be right
+FEWEST = 30  # fewer such poses than this tell nothing
+UNKNOWN_ECHO = 0.76  # careful: raw scores have 0.3 to 0.4, those with a formula in them 0.7 to 1
+
+# Joints above this are found surely (mmpose's keypoint_score_thr); a little more than 0.2, so that
+# 0.2 is not above it in any precision.
+CONFIDENT = 0.2 + 1e-6
+
+AT_ONE_HALF = 2.5  # poses a picture that score at least 0.5, where scores are in [0, 1]
+LEAST = 1e-4  # scores below 1 are told from 0 down to this
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreScale:
+    """The scores of one estimator that a new score is compared with.
+
+    `refine` remembers nothing from frame to frame; this is what a caller passes who has seen more
+    of the estimator than one frame. It never changes: build another to take in more frames.
+
+    Attributes:
+        scores: (M,) reference scores, increasing.
+        standings: (M,) poses per picture that score at least this, decreasing, above 0.
+        echo: how much the scores repeat the joints' confidence, in [0, 1]: the correlation of their
+            rank with the mean joint score (0 where not found) or with the mean of those above 0.2,
+            whichever is higher, among the poses that stand highest.
+
+    >>> pictures = [Poses(np.ones((2, 17, 2)), [900, 100]), Poses(np.ones((1, 17, 2)), [500])]
+    >>> scale = ScoreScale.of(pictures)
+    >>> scale.standing(np.array([900.0, 500.0, 100.0])).round(6).tolist()
+    [0.25, 0.75, 1.25]
+
+    Raises:
+        PosesError: reference scores that do not increase, or standings that do not decrease.
+    """
+
+    scores: Floats
+    standings: Floats
+    echo: float = UNKNOWN_ECHO
+
+    def __post_init__(self) -> None:
+        for name in ("scores", "standings"):
+            object.__setattr__(self, name, np.array(getattr(self, name), dtype=np.float64))
+        shapes = self.scores.shape, self.standings.shape
+        if self.scores.ndim != 1 or len(self.scores) == 0 or shapes[0] != shapes[1]:
+            raise PosesError(f"a score scale needs as many scores as standings, got {shapes}")
+        ordered = (np.diff(self.scores) > 0).all() and (np.diff(self.standings) < 0).all()
+        finite = np.isfinite(self.scores).all() and np.isfinite(self.standings).all()
+        if not (ordered and finite and self.standings[-1] > 0 and 0 <= self.echo <= 1):
+            raise PosesError(
+                "a score scale needs increasing scores, decreasing standings above 0 and an echo "
+                f"in [0, 1], got {self.scores}, {self.standings} and {self.echo}"
+            )
+
+    @classmethod
+    def of(cls, pictures: Sequence[Poses], knots: int | None = None) -> ScoreScale:
+        """Return the scale of an estimator by its poses in some pictures.
+
+        Args:
+            pictures: all that the estimator gave; pictures without poses count. Its own scores are
+                read, refined or not. Poses with a score that is not finite are left out.
+            knots: keep about this many reference scores, evenly by log standing; None keeps all.
+        """
+        scores, sure = _columns(pictures)
+        values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+        if len(values) == 0:  # nothing to compare with: any constant will do
+            return cls(np.zeros(1), np.ones(1))
+        at_least = np.cumsum(counts[::-1])[::-1]
+        standings = (at_least - 0.5) / len(pictures)
+        echo = _echo(standings[place], sure)
+        if knots is None or len(values) <= knots:
+            return cls(values, standings, echo)
+        levels = np.geomspace(standings[-1], standings[0], knots)
+        chosen = np.unique(np.searchsorted(-standings, -levels).clip(0, len(values) - 1))
+        return cls(values[chosen], standings[chosen], echo)
+
+    def standing(self, scores: Array) -> Array:
+        """Return (N,) poses per picture that score at least this; NumPy or torch, finite scores.
+
+        It falls strictly as the score rises: log standing is linear between reference scores and
+        goes on beyond them, ever more slowly.
+        """
+        xp = namespace(scores)
+        known, logs = _knots(self, None if xp is np else scores.device)
+        values = scores.astype(np.float64) if xp is np else scores.double().contiguous()
+        after = xp.searchsorted(known, values)
+        left = xp.clip(after - 1, 0, len(self.scores) - 1)
+        right = xp.clip(after, 0, len(self.scores) - 1)
+        width = known[right] - known[left]
+        share = xp.clip((values - known[left]) / xp.where(width > 0, width, 1.0), 0, 1)
+        inside = logs[left] * (1 - share) + logs[right] * share
+        slope, lowest, highest = self._slope, float(self.scores[0]), float(self.scores[-1])
+        below = xp.log1p(slope * xp.clip(lowest - values, 0, None))
+        above = xp.log1p(slope * xp.clip(values - highest, 0, None))
+        standing = xp.exp(inside + below - above)
+        return standing if xp is np else standing.to(scores.dtype)
+
+    @property
+    def _slope(self) -> float:
+        """How fast log standing falls, on the whole, with the score."""
+        if len(self.scores) == 1:
+            return 1 / max(abs(float(self.scores[0])), 1.0)
+        fall = float(np.log(self.standings[0] / self.standings[-1]))
+        return fall / float(self.scores[-1] - self.scores[0])
+
+
+def _columns(pictures: Sequence[Poses]) -> tuple[Floats, Floats]:
+    """Raw scores (P,) and confidence in the joints (P, 2) of all poses with finite numbers."""
+    scores, sure = [np.zeros(0)], [np.zeros((0, 2))]
+    for poses in pictures:
+        raw = poses.scores if poses.raw_scores is None else poses.raw_scores
+        found = ~np.isnan(poses.keypoints).any(axis=2)
+        known = found if poses.keypoint_scores is None else poses.keypoint_scores
+        scores.append(raw.astype(np.float64))
+        sure.append(_sure(np.where(found, known, 0.0).astype(np.float64)))
+    joined, confidence = np.concatenate(scores), np.concatenate(sure)
+    finite = np.isfinite(joined) & np.isfinite(confidence).all(axis=1)
+    return joined[finite], confidence[finite]
+
+
+def _sure(joints: Floats) -> Floats:
+    """(P, 2) what estimators make of joint scores (P, K): mean, and mean of those above 0.2."""
+    confident = joints > CONFIDENT
+    total = np.where(confident, joints, 0.0).sum(axis=1)
+    mean = joints.sum(axis=1) / max(joints.shape[1], 1)
+    return np.stack([mean, total / np.maximum(confident.sum(axis=1), 1)], axis=1)
+
+
+def _echo(standings: Floats, sure: Floats) -> float:
+    top = standings < TOP
+    if top.sum() < FEWEST or np.ptp(standings[top]) == 0:
+        return UNKNOWN_ECHO
+    heard = [
+        float(np.corrcoef(-standings[top], column)[0, 1])
+        for column in sure[top].T
+        if np.ptp(column) > 1e-6
+    ]
+    return float(np.clip(max(heard), 0, 1)) if heard else UNKNOWN_ECHO
+
+
+@lru_cache(maxsize=16)
+def _knots(scale: ScoreScale, device: Any) -> tuple[Array, Array]:
+    """Return reference scores and log standings where the scores are: copied to a GPU only once."""
+    knots = scale.scores, np.log(scale.standings)
+    if device is None:
+        return knots
+    import torch
+
+    score, log = (torch.as_tensor(array, device=device) for array in knots)
+    return score, log
+
+
+def standing_alone(scores: Array) -> Array:
+    """Return (N,) standings by the scores themselves, where nothing else is known of the estimator.
+
+    The rule is the same for every pose, so that frames refined one by one stay comparable, and
+    falls strictly over all finite scores: by the odds up to 0.9, then e² for each 1, and beyond 3
+    and below 0 ever more slowly, so that no score in whatever unit drowns all others.
+    """
+    xp = namespace(scores)
+    small = xp.log(xp.clip(scores, LEAST, 0.9)) - xp.log(1 - xp.clip(scores, LEAST, 0.9))
+    steady = 2 * (xp.clip(scores, 0.9, 3) - 0.9)
+    large = 0.5 * xp.log(xp.clip(scores, 3, None) / 3)
+    below = xp.log1p(xp.clip(LEAST - scores, 0, None))
+    return AT_ONE_HALF * xp.exp(below - small - steady - large)

@@ -1,0 +1,165 @@
+"""`Weights`: everything that a Refiner needs, its shapes, ranges and numbers checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.errors import WeightsError
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.poses import SIGNALS
+from rcnet_rt.rescoring import baselines
+from rcnet_rt.rescoring import features as feature_sets
+from rcnet_rt.rescoring.calibration import Calibration
+from rcnet_rt.rescoring.network_config import NetworkConfig, tensor_shapes
+
+__all__ = ["DEFAULT_FLOOR", "DEFAULT_THRESHOLD", "Weights", "formula"]
+
+DEFAULT_THRESHOLD = 0.25  # where nothing was fitted: the estimators' own customary value
+DEFAULT_FLOOR = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A trained network with what belongs to it, or a formula alone (`network` is None).
+
+    Attributes:
+        name: what the user calls it.
+        base: name of the base formula, see `rescoring.baselines`.
+        base_scale: the value that becomes 0.5 where the formula is unbounded.
+        skeleton: name of the skeleton; None fits all.
+        features: name of the feature set.
+        embedding_size: how many values of a pose's embedding are among the features.
+        network: shape of the network, or None.
+        tensors: the network's parameters and feature normalisation.
+        calibration: map of the output to expected OKS, or None.
+        floor: poses whose raw score is below it are not re-scored and stay below all others.
+        thresholds: refined-score thresholds by name: "auto", "p95".
+        raw_threshold: the raw-score threshold that serves the estimator itself best.
+        family: the estimator family that it was trained on.
+        score_convention: the meaning of that estimator's scores, in words.
+        training: data, seed, figures before and after on held-out images, project version.
+    """
+
+    name: str
+    base: str
+    base_scale: float = 1.0
+    skeleton: str | None = None
+    features: str = "paper"
+    embedding_size: int = 0
+    network: NetworkConfig | None = None
+    tensors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    floor: float = 0.0
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    raw_threshold: float = DEFAULT_THRESHOLD
+    family: str = "any"
+    score_convention: str = "any"
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        baselines.get(self.base)
+        if self.skeleton is not None:
+            skeletons.get(self.skeleton)
+        thresholds = tuple(self.thresholds.values())
+        numbers = (self.base_scale, self.floor, self.raw_threshold, *thresholds)
+        if not np.isfinite(numbers).all() or self.base_scale <= 0 or self.floor < 0:
+            raise WeightsError(
+                f"weights {self.name!r}: scale, floor and thresholds must be finite and not "
+                f"negative, got {numbers}"
+            )
+        if not all(0 <= threshold <= 1 for threshold in thresholds):
+            raise WeightsError(f"weights {self.name!r}: thresholds in [0, 1], got {thresholds}")
+        if self.network is not None:
+            self._check_network(self.network)
+        for name, tensor in self.tensors.items():
+            if not np.isfinite(tensor).all():
+                raise WeightsError(
+                    f"weights {self.name!r}: tensor {name!r} holds values that are not finite; "
+                    "the training run diverged or the file is damaged"
+                )
+
+    def _check_network(self, network: NetworkConfig) -> None:
+        if self.skeleton is None:
+            raise WeightsError(f"weights {self.name!r}: a network needs its skeleton named")
+        feature_set = feature_sets.get(self.features)
+        if feature_set.visual != (self.embedding_size > 0):
+            raise WeightsError(
+                f"weights {self.name!r}: feature set {self.features!r} expects embeddings of "
+                f"{'at least 1 value' if feature_set.visual else '0 values'}, got "
+                f"{self.embedding_size}"
+            )
+        count = feature_set.size(skeletons.get(self.skeleton), self.embedding_size)
+        if count != network.feature_count:
+            seen = f" and embeddings of {self.embedding_size} values" * feature_set.visual
+            raise WeightsError(
+                f"weights {self.name!r}: feature set {self.features!r} has {count} features on "
+                f"{self.skeleton}{seen}, the network expects {network.feature_count}"
+            )
+        expected = {name: f"float32 {shape}" for name, shape in tensor_shapes(network).items()}
+        got = {name: f"{tensor.dtype} {tensor.shape}" for name, tensor in self.tensors.items()}
+        for name in sorted(got.keys() | expected.keys()):
+            if got.get(name) != expected.get(name):
+                raise WeightsError(
+                    f"weights {self.name!r}: tensor {name!r} should be "
+                    f"{expected.get(name, 'absent')} and is {got.get(name, 'absent')}"
+                )
+
+    @property
+    def is_formula(self) -> bool:
+        """Whether there is no network: the base formula is the score."""
+        return self.network is None
+
+    @property
+    def uses_scale(self) -> bool:
+        """Whether a `ScoreScale` makes their scores better."""
+        return self.base == baselines.STANDING
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """Names of the signals beside the score that they use where they are known."""
+        return frozenset(SIGNALS if self.features == "signals" else ())
+
+    def network_config(self) -> NetworkConfig:
+        """Return the shape of the network.
+
+        Raises:
+            WeightsError: these weights are a formula alone.
+        """
+        if self.network is None:
+            raise WeightsError(f"weights {self.name!r} are a formula and hold no network")
+        return self.network
+
+    def threshold(self, choice: str | float) -> float:
+        """Return the refined-score threshold for "auto", "p95" or a number in [0, 1].
+
+        Raises:
+            WeightsError: these weights were stored without that threshold.
+        """
+        if isinstance(choice, str) and choice in self.thresholds:
+            return self.thresholds[choice]
+        if choice == "auto":
+            return DEFAULT_THRESHOLD
+        try:
+            value = float(choice)
+        except ValueError:
+            raise WeightsError(
+                f"weights {self.name!r} hold no threshold {choice!r}; they hold "
+                f"{', '.join(self.thresholds) or 'none'}: give a number in [0, 1]"
+            ) from None
+        if not 0 <= value <= 1:
+            raise WeightsError(f"a threshold must be in [0, 1], got {value}")
+        return value
+
+
+def formula(name: str) -> Weights:
+    """Return weights that are a formula alone.
+
+    Raises:
+        WeightsError: no formula has that name.
+    """
+    return Weights(name=f"formula:{name}", base=name)

@@ -1,0 +1,167 @@
+"""Weights by name, read from and written to one safetensors file. No pickle, ever.
+
+The metadata is one JSON text under the key `rcnet_rt`; every field is checked on loading.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.errors import OutputError, RcnetError, WeightsError
+from rcnet_rt.rescoring import baselines
+from rcnet_rt.rescoring.calibration import Calibration
+from rcnet_rt.rescoring.network_config import NetworkConfig
+from rcnet_rt.rescoring.weights import Weights, formula
+
+__all__ = ["available", "find", "load", "save"]
+
+FORMAT_VERSION = 1
+SUFFIX = ".safetensors"
+CALIBRATION = ("calibration.inputs", "calibration.outputs")
+LARGEST_FILE = 64 * 2**20  # bytes; a real one holds less than 1 MiB
+LONGEST_DESCRIPTION = 2**20  # characters; a real one has a few thousand
+NUMBER, TEXT, NOTHING = (int, float), (str,), (type(None),)
+# What the description may hold; the values themselves are checked where they are used.
+DESCRIPTION: dict[str, tuple[type, ...]] = {
+    "base": TEXT,
+    "base_scale": NUMBER,
+    "skeleton": TEXT + NOTHING,
+    "features": TEXT,
+    "embedding_size": (int,),
+    "network": (dict, *NOTHING),
+    "floor": NUMBER,
+    "thresholds": (dict,),
+    "raw_threshold": NUMBER,
+    "family": TEXT,
+    "score_convention": TEXT,
+    "training": (dict,),
+}
+
+
+def available() -> dict[str, Path]:
+    """Return the shipped weights by name: those in the package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    folders = [package.parent / "weights", package / "weights"]
+    return {
+        path.stem: path
+        for folder in folders
+        if folder.is_dir()
+        for path in sorted(folder.glob(f"*{SUFFIX}"))
+    }
+
+
+def find(name: str) -> Weights:
+    """Return weights by name, by path, or as `formula:NAME`.
+
+    Raises:
+        WeightsError: there are none, or they are damaged.
+    """
+    if name.startswith("formula:"):
+        return formula(name.removeprefix("formula:"))
+    shipped = available()
+    if name in shipped:
+        return load(shipped[name])
+    path = Path(name)
+    if path.suffix == SUFFIX or path.exists():
+        return load(path)
+    raise WeightsError(
+        f"unknown weights {name!r}; shipped are {', '.join(shipped) or 'none'}: give one of these, "
+        f"a path to a {SUFFIX} file, or formula:NAME with {', '.join(sorted(baselines.FORMULAS))}"
+    )
+
+
+def save(weights: Weights, path: Path) -> None:
+    """Write the weights, whole or not at all.
+
+    Raises:
+        OutputError: the folder is missing or cannot be written.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    record = {
+        item.name: getattr(weights, item.name)
+        for item in fields(Weights)
+        if item.name not in ("name", "tensors", "calibration", "network")
+    }
+    record["network"] = None if weights.network is None else asdict(weights.network)
+    tensors: dict[str, npt.NDArray[Any]] = {
+        name: np.ascontiguousarray(value) for name, value in weights.tensors.items()
+    }
+    if weights.calibration is not None:
+        tensors[CALIBRATION[0]] = weights.calibration.inputs
+        tensors[CALIBRATION[1]] = weights.calibration.outputs
+    text = json.dumps({"format": FORMAT_VERSION, **record}, sort_keys=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    try:
+        unfinished.write_bytes(to_bytes(tensors, metadata={"rcnet_rt": text}))
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise OutputError(f"cannot write weights to {path}: {error.strerror or error}") from error
+
+
+def load(path: Path) -> Weights:
+    """Read and check a weights file.
+
+    Raises:
+        WeightsError: it is missing, damaged, of another format, or no weights file of rcnet_rt.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise WeightsError(f"no weights file at {path}")
+    if path.stat().st_size > LARGEST_FILE:
+        raise WeightsError(
+            f"{path} is larger than {LARGEST_FILE >> 20} MiB: not weights of rcnet_rt"
+        )
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, ValueError, AttributeError) as error:
+        raise WeightsError(
+            f"{path} is not a readable safetensors file ({error}); train it or copy it again"
+        ) from error
+    if "rcnet_rt" not in metadata:
+        raise WeightsError(
+            f"{path} is a safetensors file, but not one that rcnet-rt wrote; `rcnet-rt train` does"
+        )
+    if len(metadata["rcnet_rt"]) > LONGEST_DESCRIPTION:
+        raise WeightsError(f"{path}: its description is damaged (too long to be one)")
+    try:
+        return _from_record(path, json.loads(metadata["rcnet_rt"]), tensors)
+    except RcnetError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise WeightsError(
+            f"{path}: its description is damaged ({error}); train it or copy it again"
+        ) from error
+
+
+def _from_record(path: Path, record: dict[str, Any], tensors: dict[str, Any]) -> Weights:
+    if not isinstance(record, dict):
+        raise TypeError(f"expected an object, got {type(record).__name__}")
+    version = record.pop("format", None)
+    if version != FORMAT_VERSION:
+        raise WeightsError(
+            f"format version {version}, this rcnet-rt reads {FORMAT_VERSION}; update rcnet-rt"
+        )
+    for key in record.keys() & DESCRIPTION.keys():
+        if type(record[key]) not in DESCRIPTION[key]:
+            kinds = " or ".join(kind.__name__ for kind in DESCRIPTION[key])
+            raise TypeError(f"{key} should be {kinds}, got {record[key]!r:.80}")
+    network = record.pop("network")
+    knots = [tensors.pop(name, None) for name in CALIBRATION]
+    return Weights(
+        name=path.stem,
+        network=None if network is None else NetworkConfig(**network),
+        tensors=tensors,
+        calibration=None if knots[0] is None else Calibration(*knots),
+        **record,
+    )

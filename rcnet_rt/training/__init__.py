@@ -1,0 +1,1 @@
+"""From labeled results to trained weights."""

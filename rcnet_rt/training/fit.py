@@ -1,0 +1,184 @@
+"""From predictions to a network: settle the recipe on the training images, match, train, watch.
+
+What is held out comes next, in `training.cross_validation`: every figure that a weights file
+carries is of images that its network did not see. With k folds each image is held out once, and the
+network that is kept is trained on all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.datasets.augment import CopyPoses
+from rcnet_rt.errors import DatasetError
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.metrics import TRUE_POSITIVE, ranking_accuracy
+from rcnet_rt.rescoring import baselines
+from rcnet_rt.rescoring import features as feature_sets
+from rcnet_rt.rescoring.batch import concatenate
+from rcnet_rt.rescoring.score_convention import ScoreConvention
+from rcnet_rt.rescoring.weights import DEFAULT_FLOOR, Weights
+from rcnet_rt.training.config import Recipe
+from rcnet_rt.training.dataset import PoseTable, RankingSet, ranking_set, table
+from rcnet_rt.training.loop import Epoch, score, train
+from rcnet_rt.training.splits import Split
+
+__all__ = ["Progress", "embedding_size", "fit"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training run is.
+
+    Attributes:
+        split: name of the split.
+        epoch: from 1.
+        loss: mean over the epoch's steps.
+        ap: on the split's held-out images; NaN where it has none.
+        ranking_accuracy: of their poses matched at OKS 0.5, likewise.
+    """
+
+    split: str
+    epoch: int
+    loss: float
+    ap: float
+    ranking_accuracy: float
+
+
+def fit(
+    data: Data,
+    recipe: Recipe,
+    split: Split,
+    *,
+    name: str,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Weights:
+    """Train on the split's training images; return weights that are not calibrated yet."""
+    recipe = _settled(data, recipe, split)
+    assert recipe.floor is not None
+    learned = _table(data, recipe, split.training, _copies(data, recipe))
+    scale = _scale(recipe.base, learned)
+    examples = _ranking_set(data, recipe, learned, scale)
+    watch = None if progress is None else _Watch(data, recipe, split, scale, progress)
+    network = train(recipe, examples, device=device, checkpoint=checkpoint, on_epoch=watch)
+    return Weights(
+        name=name,
+        base=recipe.base,
+        base_scale=scale,
+        skeleton=data.ground_truth.skeleton.name,
+        features=recipe.features,
+        embedding_size=embedding_size(data, recipe),
+        network=network.config,
+        tensors={key: t.cpu().numpy().copy() for key, t in network.state_dict().items()},
+        floor=recipe.floor,
+        family=name,
+        score_convention=str(ScoreConvention.of([item.poses for item in data.poses.values()])),
+    )
+
+
+def embedding_size(data: Data, recipe: Recipe) -> int:
+    """Return how many values of an embedding the recipe's features have.
+
+    Raises:
+        DatasetError: they have some, and the results have no embeddings, or of several sizes.
+    """
+    if not feature_sets.get(recipe.features).visual:
+        return 0
+    if data.embedding_size == 0:
+        raise DatasetError(
+            f"the results have no embeddings, which the features {recipe.features} need; predict "
+            "with --embeddings, or train with --features "
+            f"{recipe.features.removesuffix('+visual')}"
+        )
+    return data.embedding_size
+
+
+def _settled(data: Data, recipe: Recipe, split: Split) -> Recipe:
+    """Decide what the recipe leaves open, from the training images alone."""
+    base = data.best_formula(split.training) if recipe.base == "auto" else recipe.base
+    floor = recipe.floor
+    if floor is None:
+        floor = DEFAULT_FLOOR if data.unit_scores else 0.0
+    return replace(recipe, base=base, floor=floor)
+
+
+def _copies(data: Data, recipe: Recipe) -> Mapping[int, Sequence[CopyPoses]]:
+    return data.copies_and_lesser if recipe.features == "signals" else data.copies
+
+
+def _table(
+    data: Data,
+    recipe: Recipe,
+    images: Collection[int],
+    copies: Mapping[int, Sequence[CopyPoses]] | None = None,
+) -> PoseTable:
+    assert recipe.floor is not None
+    return table(
+        data.ground_truth,
+        {image: data.poses[image] for image in images},
+        copies,
+        floor=recipe.floor,
+        most=recipe.most,
+        unsure=recipe.unsure,
+    )
+
+
+def _ranking_set(data: Data, recipe: Recipe, poses: PoseTable, scale: float) -> RankingSet:
+    skeleton = data.ground_truth.skeleton
+    return ranking_set(
+        poses,
+        skeleton,
+        recipe.features,
+        recipe.base,
+        scale,
+        recipe.target,
+        embedding_size=embedding_size(data, recipe),
+    )
+
+
+def _scale(base: str, poses: PoseTable) -> float:
+    """Return the value of an unbounded formula that becomes 0.5: its median."""
+    formula = baselines.get(base)
+    if formula.bounded:
+        return 1.0
+    median = float(np.median(formula.compute(concatenate(poses.pictures))))
+    return median if median > 0 else 1.0
+
+
+class _Watch:
+    """Tells AP and ranking accuracy on the held-out images after every epoch."""
+
+    def __init__(
+        self,
+        data: Data,
+        recipe: Recipe,
+        split: Split,
+        scale: float,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self._data, self._split, self._progress = data, split, progress
+        if split.held_out:
+            poses = _table(data, recipe, split.held_out)
+            self._rows = np.concatenate(poses.entries)
+            self._examples = _ranking_set(data, recipe, poses, scale)
+
+    def __call__(self, epoch: Epoch) -> None:
+        ap = accuracy = float("nan")
+        if self._split.held_out:
+            refined = score(epoch.network, self._examples)
+            scores = self._data.scores - self._data.scores.max()  # below all that is re-scored
+            scores[self._rows] = refined
+            ap = self._data.average_precision.ap(scores, self._split.held_out)
+            oks = self._data.match.target[self._rows]
+            right = oks >= TRUE_POSITIVE
+            accuracy = ranking_accuracy(refined[right], oks[right])
+        self._progress(Progress(self._split.name, epoch.number, epoch.loss, ap, accuracy))

@@ -1,0 +1,1 @@
+"""What the command line does, as functions that anybody can call; one file a verb."""

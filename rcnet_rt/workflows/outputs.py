@@ -1,0 +1,199 @@
+"""What `run` writes and where: names by rule, checks before anything is opened, sinks."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from rcnet_rt.datasets.jsonl import JsonLinesWriter
+from rcnet_rt.errors import OutputError
+from rcnet_rt.poses.frame import Gap, Source
+from rcnet_rt.video.address import Address
+from rcnet_rt.video.audio import Sound
+from rcnet_rt.video.images import PICTURE_SUFFIXES
+from rcnet_rt.video.pipeline import Result, Sink
+from rcnet_rt.video.sink import CONTAINERS, PictureSink, VideoSink, check_output_file
+from rcnet_rt.video.source import Part, is_video
+
+__all__ = ["JsonLinesSink", "Plan", "open_drawn", "plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One source and where its drawn frames go: a file, a folder of pictures, or nowhere."""
+
+    part: Part
+    out: Path | None
+
+
+def plan(
+    spec: str, parts: list[Part], *, out: Path | None, video: bool, files: Iterable[Path | None]
+) -> list[Plan]:
+    """Decide the output of every source and check that it can be written.
+
+    Args:
+        spec: what the user gave as SOURCE.
+        parts: the sources in it.
+        out: --out, or None for the rule.
+        video: False for --no-video.
+        files: --json and --telemetry.
+
+    Raises:
+        OutputError: a folder is missing, or an output would overwrite a source.
+    """
+    plans = [Plan(part, None) for part in parts]
+    if video and len(parts) == 1 and _is_single(parts[0]):
+        plans = [Plan(parts[0], _file(parts[0], out))]
+        assert plans[0].out is not None
+        if out is None or plans[0].out == out:
+            endings = CONTAINERS if is_video(parts[0]) else PICTURE_SUFFIXES
+            check_output_file(plans[0].out, endings)
+    elif video:
+        folder = _folder(spec, out)
+        plans = [
+            Plan(part, folder / f"{part.stem}_rcnet.mp4" if isinstance(part, Path) else folder)
+            for part in parts
+        ]
+    _check(plans, [file for file in files if file is not None])
+    return plans
+
+
+@dataclass(frozen=True)
+class JsonLinesSink:
+    """Writes what is known about a source's frames; `file` names the source, where several are."""
+
+    writer: JsonLinesWriter
+    file: str | None
+
+    def write(self, result: Result) -> None:
+        """Write one line."""
+        frame = result.frame
+        file = frame.name or self.file
+        self.writer.write(frame.index, frame.time_seconds, result.poses, result.kept, file)
+
+    def gap(self, gap: Gap) -> None:
+        """Write one event."""
+        self.writer.event("gap", time=gap.time, after=gap.after, reason=gap.reason)
+
+
+@dataclass(frozen=True)
+class DrawnVideo:
+    """Writes drawn frames to a video."""
+
+    video: VideoSink
+
+    def write(self, result: Result) -> None:
+        """Append one frame."""
+        assert result.frame.time is not None
+        assert result.drawn is not None
+        self.video.write(result.drawn, result.frame.time)
+
+    def gap(self, gap: Gap) -> None:
+        """The last frame stays until the next: time goes on, and nothing is made up."""
+
+
+@dataclass(frozen=True)
+class DrawnPictures:
+    """Writes drawn pictures under their own names, or the only one under the name given."""
+
+    pictures: PictureSink
+    name: str | None
+
+    def write(self, result: Result) -> None:
+        """Write one picture."""
+        assert result.frame.name is not None
+        assert result.drawn is not None
+        self.pictures.write(result.drawn, self.name or result.frame.name)
+
+    def gap(self, gap: Gap) -> None:
+        """Pictures have no gaps."""
+
+
+def open_drawn(
+    out: Path, source: Source, stack: ExitStack, wide: int, sound: Sound | None = None
+) -> Sink:
+    """Return what takes the drawn frames of one source; it is closed with the stack.
+
+    Args:
+        out: where to, as planned.
+        source: opened.
+        stack: closes it.
+        wide: how many pictures stand side by side.
+        sound: is written along.
+    """
+    if source.kind == "pictures":
+        is_file = out.suffix.lower() in PICTURE_SUFFIXES
+        return DrawnPictures(
+            PictureSink(out.parent if is_file else out), out.name if is_file else None
+        )
+    width, height = source.size
+    rate, unit = source.frame_rate or Fraction(30), source.time_base or Fraction(1, 90_000)
+    _create(out.parent)
+    return DrawnVideo(
+        stack.enter_context(VideoSink(out, (width * wide, height), rate, unit, sound))
+    )
+
+
+def _create(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the folder {folder} cannot be created ({error.strerror}); choose another --out"
+        ) from error
+
+
+def _is_single(part: Part) -> bool:
+    return is_video(part) or (isinstance(part, tuple) and len(part) == 1)
+
+
+def _file(part: Part, out: Path | None) -> Path:
+    """Return the output of one video or one picture; --out may be a folder."""
+    if isinstance(part, int):
+        name = f"camera{part}_rcnet.mp4"
+    elif isinstance(part, Address):
+        name = f"{part.stem}_rcnet.mp4"
+    else:
+        source = part[0] if isinstance(part, tuple) else part
+        name = f"{source.stem}_rcnet{source.suffix if isinstance(part, tuple) else '.mp4'}"
+    if out is None:
+        return Path(name)
+    if out.is_dir() or not out.suffix:
+        return out / name
+    return out
+
+
+def _folder(spec: str, out: Path | None) -> Path:
+    if out is not None:
+        if out.suffix and not out.is_dir():
+            raise OutputError(f"{spec} holds several files, so --out {out} must be a folder")
+        return out
+    path = Path(spec)
+    while glob.has_magic(str(path)) and not path.exists():
+        path = path.parent
+    return Path(f"{path.resolve().name or 'pictures'}_rcnet")
+
+
+def _check(plans: list[Plan], files: list[Path]) -> None:
+    sources = {source.resolve() for plan in plans for source in _files(plan.part)}
+    seen: set[Path] = set()
+    for file in files:
+        check_output_file(file)
+    for out in [*(plan.out for plan in plans), *files]:
+        if out is None:
+            continue
+        if out.resolve() in sources | {source.parent for source in sources if out.is_dir()}:
+            raise OutputError(f"{out} holds the source itself; choose another name for the output")
+        if out.resolve() in seen:
+            raise OutputError(f"{out} would be written twice; choose different names")
+        seen.add(out.resolve())
+
+
+def _files(part: Part) -> tuple[Path, ...]:
+    if isinstance(part, (int, Address)):
+        return ()
+    return part if isinstance(part, tuple) else (part,)
