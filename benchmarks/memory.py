@@ -70,7 +70,7 @@ class Guess:
         self._random = np.random.default_rng(1)
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return poses that have nothing to do with the picture."""
+        """Return poses that have nothing to do with the image."""
         count = int(self._random.integers(0, MOST + 1))
         corners = self._random.uniform(0, 200, (count, 1, 2))
         keypoints = corners + self._random.uniform(0, 150, (count, 17, 2))

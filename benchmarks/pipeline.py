@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.common import Results, parser, report
 from rcnet_rt.errors import EstimatorError
-from rcnet_rt.workflows.summary import Tally
+from rcnet_rt.workflows.summary import RunSummary
 from rcnet_rt.workflows.video import RunOptions, execute
 
 __all__ = ["main", "measure"]
@@ -80,9 +80,9 @@ def _theirs(model: Path, folder: Path) -> Any:
     return run
 
 
-def _ours(video: Path, model: Path, folder: Path) -> tuple[float, Tally]:
+def _ours(video: Path, model: Path, folder: Path) -> tuple[float, RunSummary]:
     """Run the command's own function; seconds from the first frame to the closed file."""
-    tally = Tally()
+    tally = RunSummary()
     execute(RunOptions(str(video), model=str(model), out=folder / "ours.mp4"), tally)
     return tally.telemetry.since_start(), tally
 

@@ -27,7 +27,7 @@ from rcnet_rt.workflows.benchmark import latencies, present_backends, some_poses
 
 COUNTS = (1, 5, 20, 100)
 BLOCK = 200  # calls in a turn
-POSES = 100_000  # for the throughput, in pictures of 20
+POSES = 100_000  # for the throughput, in images of 20
 PLAIN = "network alone, onnxruntime"
 
 
@@ -91,17 +91,17 @@ def _plain_network(weights: Weights, count: int) -> Callable[[], object]:
     rng = np.random.default_rng(0)
     given = {
         "features": rng.normal(size=(count, weights.network_config().feature_count)),
-        "base": rng.normal(size=count),
-        "picture": np.zeros(count),
+        "baseline": rng.normal(size=count),
+        "image_index": np.zeros(count),
     }
     return lambda: session(given)
 
 
 def _throughput(refiner: Refiner) -> float:
-    pictures = [some_poses(20, seed) for seed in range(50)] * (POSES // 1000)
-    refiner.batch(pictures[:50])
+    images = [some_poses(20, seed) for seed in range(50)] * (POSES // 1000)
+    refiner.batch(images[:50])
     begin = time.perf_counter()
-    refiner.batch(pictures)
+    refiner.batch(images)
     return POSES / (time.perf_counter() - begin)
 
 

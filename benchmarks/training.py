@@ -35,7 +35,7 @@ def measure(
     """Time epochs of both presets; what is asked of the paper's at 128 poses a step comes first."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     records = [
-        epoch(replace(PRESETS[preset], poses_a_step=step), preset, poses, device, epochs)
+        epoch(replace(PRESETS[preset], poses_per_step=step), preset, poses, device, epochs)
         for preset in ("paper", "residual")
         for step in steps
     ]
@@ -61,7 +61,7 @@ def epoch(recipe: Recipe, preset: str, poses: int, device: str, epochs: int) -> 
         "fastest": float(seconds.min()),
         "microseconds_a_pose": float(np.median(seconds)) / poses * 1e6,
         "poses": poses,
-        "batch": recipe.poses_a_step,
+        "batch": recipe.poses_per_step,
         "parameters": parameters,
         "dropout": recipe.dropout,
         "device": device,
@@ -79,7 +79,7 @@ def invented(poses: int, feature_count: int) -> RankingSet:
     return RankingSet(
         features=matrix,
         mirrored=mirrored,
-        base=random.standard_normal(poses, dtype=np.float32),
+        baseline=random.standard_normal(poses, dtype=np.float32),
         targets=targets.astype(np.float32),
         weights=np.ones(poses, np.float32),
         image=np.repeat(np.arange(len(starts) - 1), np.diff(starts)),

@@ -1,7 +1,7 @@
-"""Refined poses for FiftyOne: look at the pictures whose order changed most. Needs no FiftyOne.
+"""Refined poses for FiftyOne: look at the images whose order changed most. Needs no FiftyOne.
 
-    rcnet-rt run pictures/ --no-video --json poses.jsonl
-    python examples/fiftyone_export.py poses.jsonl pictures/ samples.json
+    rcnet-rt run images/ --no-video --json poses.jsonl
+    python examples/fiftyone_export.py poses.jsonl images/ samples.json
 
 and, where FiftyOne is installed:
 
@@ -20,16 +20,16 @@ from typing import Any
 
 from rcnet_rt.datasets import jsonl
 from rcnet_rt.poses.skeletons import get
-from rcnet_rt.video.images import read_picture
+from rcnet_rt.video.images import read_image
 
 
-def export(recording: Path, pictures: Path, out: Path) -> None:
-    """Write one sample a picture: its path, and a keypoint label for each pose."""
+def export(recording: Path, images: Path, out: Path) -> None:
+    """Write one sample an image: its path, and a keypoint label for each pose."""
     header, _ = jsonl.read(recording)
     samples = []
     for line in jsonl.read_lines(recording):
-        path = pictures / line["file"]
-        height, width = read_picture(path).shape[:2]
+        path = images / line["file"]
+        height, width = read_image(path).shape[:2]
         labels = [label(pose, width, height) for pose in line["poses"]]
         samples.append({"filepath": str(path.resolve()), "poses": labels})
     skeleton = get(header.skeleton)

@@ -18,7 +18,7 @@ import numpy as np
 from mmpose.evaluation.metrics import CocoMetric
 from mmpose.registry import METRICS
 
-from rcnet_rt import Poses, Refiner, ScoreScale
+from rcnet_rt import Poses, Refiner, ScoreReference
 
 
 def refine_predictions(predictions: Sequence[dict[str, Any]], refiner: Refiner) -> None:
@@ -30,9 +30,9 @@ def refine_predictions(predictions: Sequence[dict[str, Any]], refiner: Refiner) 
     images: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for prediction in predictions:
         images[prediction["img_id"]].append(prediction)
-    pictures = [_poses(people) for people in images.values()]
-    scale = ScoreScale.of(pictures) if refiner.weights.uses_scale else None
-    refined = refiner.batch(pictures, scale=scale)
+    poses_of = [_poses(people) for people in images.values()]
+    reference = ScoreReference.of(poses_of) if refiner.weights.uses_reference else None
+    refined = refiner.batch(poses_of, reference=reference)
     for people, poses in zip(images.values(), refined, strict=True):
         ends = np.cumsum([len(person["keypoints"]) for person in people])[:-1]
         for person, scores in zip(people, np.split(poses.scores, ends), strict=True):

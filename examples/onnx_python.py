@@ -13,7 +13,7 @@ session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProv
 notes = session.get_modelmeta().custom_metadata_map
 joints = len(notes["keypoints"].split(","))
 
-# Two poses as an estimator gives them, all of one picture in one call. NaN: not found.
+# Two poses as an estimator gives them, all of one image in one call. NaN: not found.
 rng = np.random.default_rng(0)
 keypoints = rng.uniform(100, 300, (2, joints, 2)).astype(np.float32)
 keypoints[1, :4] = np.nan

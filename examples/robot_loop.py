@@ -26,7 +26,7 @@ Detections = tuple[np.ndarray, np.ndarray]  # keypoints (N, 17, 3) with confiden
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen in a picture, and when that was taken, on the loop's own clock."""
+    """What was seen in an image, and when that was taken, on the loop's own clock."""
 
     people: np.ndarray  # (N, 17, 3)
     time: float
@@ -51,7 +51,7 @@ class Eyes:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            taken = time.monotonic()  # when the picture was taken, not when we were done with it
+            taken = time.monotonic()  # when the image was taken, not when we were done with it
             self.newest = Seen(believed(*self._look()), taken)
 
 

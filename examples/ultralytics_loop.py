@@ -12,7 +12,7 @@ from rcnet_rt.estimators.ultralytics import poses_from_result
 
 
 def main() -> None:
-    """Print raw and refined scores of every picture."""
+    """Print raw and refined scores of every image."""
     model = YOLO(sys.argv[1] if len(sys.argv) > 1 else "yolov8n-pose.pt", task="pose")
     source = sys.argv[2] if len(sys.argv) > 2 else ASSETS / "bus.jpg"
     refiner = Refiner("yolo-pose")

@@ -23,14 +23,14 @@ from rcnet_rt.errors import (
 )
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
-from rcnet_rt.privacy import keep_quiet
+from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.version import __version__
 
 if TYPE_CHECKING:
     from rcnet_rt.models.rcnet import RCNet, ScoreNet
     from rcnet_rt.poses.skeletons import register as register_skeleton
     from rcnet_rt.refiner import Refiner, refine
-    from rcnet_rt.rescoring.score_reference import ScoreScale
+    from rcnet_rt.rescoring.score_reference import ScoreReference
     from rcnet_rt.rescoring.weights_io import find as load_weights
 
 __all__ = [
@@ -44,7 +44,7 @@ __all__ = [
     "RcnetError",
     "Refiner",
     "ScoreNet",
-    "ScoreScale",
+    "ScoreReference",
     "Skeleton",
     "SkeletonError",
     "SourceError",
@@ -55,13 +55,13 @@ __all__ = [
     "register_skeleton",
 ]
 
-keep_quiet()
+disable_telemetry()
 
 # Loaded on first use, so that the import is quick and torch is needed only for what uses it.
 _LAZY = {
     "RCNet": ("rcnet_rt.models.rcnet", "RCNet"),
     "ScoreNet": ("rcnet_rt.models.rcnet", "ScoreNet"),
-    "ScoreScale": ("rcnet_rt.rescoring.score_reference", "ScoreScale"),
+    "ScoreReference": ("rcnet_rt.rescoring.score_reference", "ScoreReference"),
     "Refiner": ("rcnet_rt.refiner", "Refiner"),
     "refine": ("rcnet_rt.refiner", "refine"),
     "register_skeleton": ("rcnet_rt.poses.skeletons", "register"),

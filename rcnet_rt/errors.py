@@ -6,7 +6,7 @@ RcnetError                  catch this to catch all of them
 ├── WeightsError            a weights file that is missing, damaged or made for something else
 ├── BackendError            a backend that is unknown, not installed or does not suit the input
 ├── EstimatorError          a pose estimator that cannot be loaded or does not answer
-├── SourceError             a video, picture or camera that cannot be read
+├── SourceError             a video, image or camera that cannot be read
 ├── OutputError             a file or folder that cannot be written
 └── DatasetError            annotations or results that cannot be used
 """
@@ -52,7 +52,7 @@ class EstimatorError(RcnetError):
 
 
 class SourceError(RcnetError):
-    """A video, picture or camera that cannot be read."""
+    """A video, image or camera that cannot be read."""
 
 
 class OutputError(RcnetError):

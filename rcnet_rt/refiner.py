@@ -16,16 +16,16 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import Array, is_torch, namespace
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring import weights_io
-from rcnet_rt.rescoring.inputs import OPTIONAL, GivenPoses, check, join, of
-from rcnet_rt.rescoring.score_reference import ScoreScale
-from rcnet_rt.rescoring.weights import Weights, formula
+from rcnet_rt.rescoring.inputs import OPTIONAL, PoseInputs, check, join, of
+from rcnet_rt.rescoring.score_reference import ScoreReference
+from rcnet_rt.rescoring.weights import Weights, baseline
 
 __all__ = ["OnError", "Refiner", "refine"]
 
 OnError = Literal["raise", "raw", "drop"]
 RULES = get_args(OnError)
 
-POSES_AT_ONCE = 256  # offline, pictures are packed up to this many poses: attention is quadratic
+POSES_AT_ONCE = 256  # offline, images are packed up to this many poses: attention is quadratic
 
 
 class Refiner:
@@ -62,14 +62,14 @@ class Refiner:
 
     @property
     def backend_name(self) -> str:
-        """Name of the backend that runs the network, "numpy" for a formula."""
+        """Name of the backend that runs the network, "numpy" for a baseline."""
         return self._default.name
 
     @property
     def backend_reason(self) -> str:
         """Why that backend runs, in a few words."""
-        if self.weights.is_formula:
-            return "a formula needs no network"
+        if self.weights.is_baseline:
+            return "a baseline needs no network"
         chosen, reason = self._choice, "as chosen"
         if self._choice == "auto":
             chosen, reason = backends.auto(self._device)
@@ -86,11 +86,11 @@ class Refiner:
         consensus: Array | None = None,
         agreement: Array | None = None,
         embeddings: Array | None = None,
-        scale: ScoreScale | None = None,
+        reference: ScoreReference | None = None,
         on_error: OnError = "raise",
         validate: bool | None = None,
     ) -> Array:
-        """Return refined scores (N,) in [0, 1] for the poses of one picture.
+        """Return refined scores (N,) in [0, 1] for the poses of one image.
 
         Args:
             keypoints: (N, K, 2) pixels, NaN for a joint that was not found; or (N, K, 3) with the
@@ -100,12 +100,12 @@ class Refiner:
             boxes: (N, 4) x1, y1, x2, y2 pixels, or None.
             image_size: (width, height), or None.
             consensus: (N, C) statistics of the NMS candidates, `rescoring.nms_consensus`.
-            agreement: (N,) how surely a second look finds each again, `estimators.recheck`; NaN
+            agreement: (N,) how surely a recheck finds each again, `estimators.recheck`; NaN
                 where there was none.
             embeddings: (N, E) what the estimator's network saw.
-            scale: the estimator's other scores, if you keep them; for weights of any estimator
-                ("generic"), which go without by the scores in this picture alone. Use one scale,
-                or none, for all pictures whose scores are compared.
+            reference: the estimator's other scores, if you keep them; for weights of any estimator
+                ("generic"), which go without by the scores in this image alone. Use one scale,
+                or none, for all images whose scores are compared.
             on_error: what a pose gets whose score, joints or box are NaN or beyond ±1e15: "raise"
                 raises, "raw" gives it its raw score brought into [0, 1] (NaN becomes 0), "drop"
                 gives it 0. Where people must be avoided, "raw" is the safe choice.
@@ -125,7 +125,7 @@ class Refiner:
         if on_error not in RULES:
             raise PosesError(f"on_error: expected raise, raw or drop, got {on_error!r}")
         given = check(
-            GivenPoses(
+            PoseInputs(
                 keypoints,
                 scores,
                 keypoint_scores,
@@ -134,7 +134,7 @@ class Refiner:
                 agreement,
                 embeddings,
                 image_size=image_size,
-                scale=scale,
+                reference=reference,
             )
         )
         self._check_sizes(given)
@@ -146,32 +146,32 @@ class Refiner:
         return _same_kind_as(scores, _ruled(*backend(given), on_error))
 
     def __call__(
-        self, poses: Poses, *, scale: ScoreScale | None = None, on_error: OnError = "raise"
+        self, poses: Poses, *, reference: ScoreReference | None = None, on_error: OnError = "raise"
     ) -> Poses:
         """Return the same poses with refined scores; the estimator's stay as `raw_scores`."""
-        return poses.with_scores(self._refined(of(poses, scale), on_error))
+        return poses.with_scores(self._refined(of(poses, reference), on_error))
 
     def batch(
         self,
-        pictures: Sequence[Poses],
+        images: Sequence[Poses],
         *,
-        scale: ScoreScale | None = None,
+        reference: ScoreReference | None = None,
         on_error: OnError = "raise",
     ) -> list[Poses]:
-        """Refine many pictures, packed together: the same numbers as one by one, sooner."""
+        """Refine many images, packed together: the same numbers as one by one, sooner."""
         refined = []
-        for chunk in _chunks(pictures):
-            scores = self._refined(join(chunk, scale), on_error)
+        for chunk in _chunks(images):
+            scores = self._refined(join(chunk, reference), on_error)
             parts = np.split(scores, np.cumsum([len(poses) for poses in chunk])[:-1])
             refined += [poses.with_scores(part) for poses, part in zip(chunk, parts, strict=True)]
         return refined
 
-    def _refined(self, given: GivenPoses, on_error: OnError) -> Array:
+    def _refined(self, given: PoseInputs, on_error: OnError) -> Array:
         self._check_sizes(given)
-        scores = _ruled(*self._default(given), on_error, given.picture)
+        scores = _ruled(*self._default(given), on_error, given.image_index)
         return _same_kind_as(given.scores, scores)
 
-    def _check_sizes(self, given: GivenPoses) -> None:
+    def _check_sizes(self, given: PoseInputs) -> None:
         joints, size = given.keypoints.shape[1], self.weights.embedding_size
         if self._joints not in (None, joints):
             raise PosesError(
@@ -214,14 +214,14 @@ def refine(
     consensus: Array | None = None,
     agreement: Array | None = None,
     embeddings: Array | None = None,
-    scale: ScoreScale | None = None,
+    reference: ScoreReference | None = None,
     weights: str = "auto",
     device: str = "auto",
     backend: str = "auto",
     on_error: OnError = "raise",
     validate: bool | None = None,
 ) -> Array:
-    """Return refined scores (N,) in [0, 1] for the poses of one picture; see `Refiner.refine`.
+    """Return refined scores (N,) in [0, 1] for the poses of one image; see `Refiner.refine`.
 
     The weights are loaded on the first call and kept. The answer depends on these poses alone.
 
@@ -238,7 +238,7 @@ def refine(
         consensus=consensus,
         agreement=agreement,
         embeddings=embeddings,
-        scale=scale,
+        reference=reference,
         on_error=on_error,
         validate=validate,
     )
@@ -252,7 +252,7 @@ def find_weights(name: str) -> Weights:
     for choice in ("generic", "yolo-pose"):
         if choice in shipped:
             return weights_io.load(shipped[choice])
-    return formula("score_times_confidence")
+    return baseline("score_times_confidence")
 
 
 @lru_cache(maxsize=8)
@@ -260,16 +260,20 @@ def _loaded(weights: str, device: str, backend: str) -> Refiner:
     return Refiner(weights, device=device, backend=backend)
 
 
-def _ruled(refined: Array, faulty: Array, on_error: OnError, picture: Array | None = None) -> Array:
+def _ruled(
+    refined: Array, faulty: Array, on_error: OnError, image_index: Array | None = None
+) -> Array:
     """Apply the rule for faulty poses, which come with their raw score."""
     if on_error == "drop":
         return namespace(refined).where(faulty, 0.0, refined)
     if on_error == "raise" and faulty.any():
         first = faulty.tolist().index(True)
         where = f"pose {first}"
-        if picture is not None:
-            number = int(picture[first])
-            where = f"pose {first - int((picture < number).sum())} of picture {number} in its pack"
+        if image_index is not None:
+            number = int(image_index[first])
+            where = (
+                f"pose {first - int((image_index < number).sum())} of image {number} in its pack"
+            )
         raise PosesError(
             f"{where}: its score, a joint, a joint score or its box is NaN or beyond 1e15 (NaN "
             "is allowed for both coordinates of a joint that was not found); mend it, or say "
@@ -290,10 +294,10 @@ def _same_kind_as(given: Any, refined: Array) -> Array:
     return refined.astype(dtype if dtype.kind == "f" else np.float32)
 
 
-def _chunks(pictures: Sequence[Poses]) -> Iterator[list[Poses]]:
-    """Split into runs of pictures that know the same of their poses, none with too many poses."""
+def _chunks(images: Sequence[Poses]) -> Iterator[list[Poses]]:
+    """Split into runs of images that know the same of their poses, none with too many poses."""
     chunk: list[Poses] = []
-    for poses in pictures:
+    for poses in images:
         full = sum(map(len, chunk)) + len(poses) > POSES_AT_ONCE
         if chunk and (full or _known(poses) != _known(chunk[0])):
             yield chunk

@@ -59,7 +59,7 @@ class Bad:
 
 
 def lay_out(folder: Path) -> None:
-    """Write the good input that bad input lies beside: a clip, a picture, poses, ground truth."""
+    """Write the good input that bad input lies beside: a clip, an image, poses, ground truth."""
     video(folder / "clip.mp4")
     cv2.imwrite(str(folder / "photo.png"), gradient((96, 64)))
     content = make_content()
@@ -76,7 +76,7 @@ def lay_out(folder: Path) -> None:
 
 
 def gradient(size: tuple[int, int], dtype: Any = np.uint8, seed: int = 0) -> Any:
-    """Return an (H, W, 3) picture that does not compress to nothing."""
+    """Return an (H, W, 3) image that does not compress to nothing."""
     highest = np.iinfo(dtype).max
     return np.random.default_rng(seed).integers(0, highest, (size[1], size[0], 3)).astype(dtype)
 
@@ -101,8 +101,8 @@ def video(
         if rotation is not None:
             stream.set_display_rotation(rotation)
         for index, time in enumerate(times):
-            picture = av.VideoFrame.from_ndarray(gradient(size, seed=index), format="bgr24")
-            frame = picture.reformat(format=pixels)
+            image_file = av.VideoFrame.from_ndarray(gradient(size, seed=index), format="bgr24")
+            frame = image_file.reformat(format=pixels)
             frame.pts, frame.time_base = time, unit
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -163,7 +163,7 @@ def avi_rate(scale: int, rate: int) -> Make:
 
 
 def joined(suffix: str) -> Make:
-    """Return what joins two videos end to end, the second with larger pictures."""
+    """Return what joins two videos end to end, the second with larger images."""
 
     def make(folder: Path) -> None:
         parts = [folder / f"a{suffix}", folder / f"b{suffix}"]
@@ -174,8 +174,8 @@ def joined(suffix: str) -> Make:
     return make
 
 
-def picture(name: str, image: Any) -> Make:
-    """Return what writes a picture."""
+def image_file(name: str, image: Any) -> Make:
+    """Return what writes an image."""
     return lambda folder: cv2.imencode(Path(name).suffix, image)[1].tofile(folder / name)
 
 
@@ -269,7 +269,7 @@ VIDEOS = [
     Bad("text named .mp4", write("bad.mp4", "hello"), ("bad.mp4", *RUN), 1, "is not a video"),
     Bad("random bytes named .mkv", write("bad.mkv", np.random.default_rng(0).bytes(9999)),
         ("bad.mkv", *RUN), 1, "is not a video"),
-    Bad("picture named .mp4", lambda f: cut("photo.png", "bad.mp4", 1)(f), ("bad.mp4", *RUN), 0,
+    Bad("image named .mp4", lambda f: cut("photo.png", "bad.mp4", 1)(f), ("bad.mp4", *RUN), 0,
         "1 frames"),
     Bad("MP4 named .avi", cut("clip.mp4", "bad.avi", 1), ("bad.avi", *RUN), 0, "5 frames"),
     Bad("no video stream", lambda f: sound(f / "bad.mp4"), ("bad.mp4", *RUN), 1,
@@ -293,8 +293,8 @@ VIDEOS = [
     Bad("more frames than recorded poses", clip("bad.mp4", times=range(9)),
         ("bad.mp4", "--model", "replay:poses.jsonl", "--weights", "none"), 1,
         "has 5 recorded frames and the source has more", "bad_rcnet.mp4"),
-    Bad("picture damaged among good ones", lambda f: (
-        directory("many")(f), picture("many/a.png", gradient((96, 64)))(f),
+    Bad("image damaged among good ones", lambda f: (
+        directory("many")(f), image_file("many/a.png", gradient((96, 64)))(f),
         write("many/b.png", b"no")(f)), ("many", *RUN, "--json", "out.jsonl"), 1,
         "is empty or damaged", "out.jsonl"),
 ]  # fmt: skip
@@ -331,7 +331,7 @@ PATHS = [
     Bad("letters beyond ASCII, spaces", cut("clip.mp4", "ä 人 🙂.mp4", 1), ("ä 人 🙂.mp4", *RUN), 0,
         "5 frames"),
     Bad("a path with ..", directory("a"), ("a/../clip.mp4", *RUN), 0, "5 frames"),
-    Bad("empty folder", directory("a"), ("a", *RUN), 1, "no pictures or videos"),
+    Bad("empty folder", directory("a"), ("a", *RUN), 1, "no images or videos"),
     Bad("pipe", lambda f: os.mkfifo(f / "pipe"), ("pipe", *RUN), 1, "neither a file nor a folder"),
     Bad("output equal to input", nothing, ("clip.mp4", *RUN, "--out", "clip.mp4"), 1,
         "holds the source itself"),
@@ -352,18 +352,18 @@ PATHS = [
         largest=200_000),
 ]  # fmt: skip
 
-PICTURES = [
-    Bad("picture of 0 bytes", write("bad.jpg", b""), ("bad.jpg", *RUN), 1, "is empty or damaged"),
+IMAGES = [
+    Bad("image of 0 bytes", write("bad.jpg", b""), ("bad.jpg", *RUN), 1, "is empty or damaged"),
     Bad("text named .png", write("bad.png", "hello"), ("bad.png", *RUN), 1, "is empty or damaged"),
-    Bad("picture cut off", cut("photo.png", "bad.png", 0.2), ("bad.png", *RUN), 1,
+    Bad("image cut off", cut("photo.png", "bad.png", 0.2), ("bad.png", *RUN), 1,
         "is empty or damaged"),
-    Bad("picture that claims 10¹⁰ pixels", write("bad.png", png_of(100_000, 100_000)),
+    Bad("image that claims 10¹⁰ pixels", write("bad.png", png_of(100_000, 100_000)),
         ("bad.png", *RUN), 1, "is empty or damaged"),
-    Bad("picture of 16 bits a channel", picture("bad.png", gradient((96, 64), np.uint16)),
+    Bad("image of 16 bits a channel", image_file("bad.png", gradient((96, 64), np.uint16)),
         ("bad.png", *RUN), 0, "1 frames"),
-    Bad("picture of 1 × 1 pixels", picture("bad.png", gradient((1, 1))), ("bad.png", *RUN), 0,
+    Bad("image of 1 × 1 pixels", image_file("bad.png", gradient((1, 1))), ("bad.png", *RUN), 0,
         "1 frames"),
-    Bad("picture of one channel", picture("bad.png", gradient((96, 64))[..., 0]),
+    Bad("image of one channel", image_file("bad.png", gradient((96, 64))[..., 0]),
         ("bad.png", *RUN), 0, "1 frames"),
 ]  # fmt: skip
 
@@ -446,7 +446,7 @@ RECORDINGS = [
         .splitlines()[3].replace('"score_raw": 0.5', '"score_raw": NaN')))(f),
         (*REPLAY, "replay:bad.jsonl"), 0, "5 frames"),
     Bad("recording of another size", lambda f: (clip("clip.mp4", size=(64, 48))(f)),
-        (*REPLAY, "replay:poses.jsonl"), 1, "was recorded on pictures of (96, 64)"),
+        (*REPLAY, "replay:poses.jsonl"), 1, "was recorded on images of (96, 64)"),
     Bad("recording is missing", nothing, (*REPLAY, "replay:missing.jsonl"), 1, "no such file"),
 ]  # fmt: skip
 
@@ -497,7 +497,7 @@ CORPUS = {
     "Videos": VIDEOS,
     "Addresses and playlists": LISTS,
     "Paths and outputs": PATHS,
-    "Pictures": PICTURES,
+    "SplitImages": IMAGES,
     "Results": RESULTS,
     "Recordings": RECORDINGS,
     "Annotations": ANNOTATIONS,

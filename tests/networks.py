@@ -40,7 +40,7 @@ def random_weights(architecture="attention", feature_set="paper", output="residu
     state["standardise.deviation"] = state["standardise.deviation"].abs() + 0.5
     fields = {
         "name": "random",
-        "base": "score_times_confidence",
+        "baseline": "score_times_confidence",
         "skeleton": skeleton,
         "features": feature_set,
         "embedding_size": embedding_size,

@@ -7,10 +7,10 @@ import torch
 from rcnet_rt.backends import NAMES, ON_CPU, missing, open_backend
 from rcnet_rt.models import rcnet
 from rcnet_rt.rescoring import baselines, features, weights_io
-from rcnet_rt.rescoring.inputs import GivenPoses, check
+from rcnet_rt.rescoring.inputs import PoseInputs, check
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from rcnet_rt.rescoring.rescore import refined_scores
-from rcnet_rt.rescoring.score_reference import ScoreScale
+from rcnet_rt.rescoring.score_reference import ScoreReference
 from tests.networks import EMBEDDING_SIZE, random_weights
 
 OPTIONAL = ("keypoint_scores", "boxes", "consensus", "agreement", "embeddings")
@@ -69,15 +69,15 @@ def given_poses(weights, count, optional=OPTIONAL, seed=0):
         flat[wrong] = rng.choice(
             [np.inf, -np.inf, *([np.nan] * (column is not keypoints))], wrong.sum()
         )
-    return check(GivenPoses(keypoints, scores, **{name: columns[name] for name in optional}))
+    return check(PoseInputs(keypoints, scores, **{name: columns[name] for name in optional}))
 
 
 def reference(weights, given):
     """The step in torch, in double precision except for the network."""
     network = rcnet.from_weights(weights)
 
-    def scores(features, base, picture):
-        return network(features.float(), base.float(), picture).double()
+    def scores(features, baseline, image_index):
+        return network(features.float(), baseline.float(), image_index).double()
 
     with torch.inference_mode():
         return [a.numpy() for a in refined_scores(given.map(torch.tensor), weights, scores)]
@@ -99,8 +99,8 @@ def test_a_backend_on_the_cpu_gives_the_numbers_of_the_reference(kind, name):
     for seed, count in enumerate(COUNTS):
         given = given_poses(weights, count, seed=seed)
         assert_equal(backend, weights, given, TOLERANCES[kind])
-        pictures = np.sort(np.random.default_rng(seed).integers(0, 9, count)).astype(float)
-        assert_equal(backend, weights, given._replace(picture=pictures), TOLERANCES[kind])
+        images = np.sort(np.random.default_rng(seed).integers(0, 9, count)).astype(float)
+        assert_equal(backend, weights, given._replace(image_index=images), TOLERANCES[kind])
 
 
 @on_cpu
@@ -126,17 +126,17 @@ def test_a_backend_on_the_cpu_puts_the_mean_in_the_place_of_absent_embeddings(ki
 
 
 @on_cpu
-@pytest.mark.parametrize("base", baselines.FORMULAS)
-def test_a_backend_on_the_cpu_knows_every_formula(kind, base):
-    weights = random_weights("linear", "full", base=base, base_scale=2.0)
+@pytest.mark.parametrize("baseline", baselines.BASELINES)
+def test_a_backend_on_the_cpu_knows_every_formula(kind, baseline):
+    weights = random_weights("linear", "full", baseline=baseline, baseline_scale=2.0)
     assert_equal(open_backend(weights, kind), weights, given_poses(weights, 20), TOLERANCES[kind])
 
 
 @on_cpu
 def test_a_backend_on_the_cpu_takes_a_scale(kind):
-    weights = random_weights("linear", "confidence", base=baselines.STANDING)
-    scale = ScoreScale(np.array([0.1, 0.5, 0.9]), np.array([9.0, 2.0, 0.5]), 0.4)
-    given = given_poses(weights, 20)._replace(scale=scale)
+    weights = random_weights("linear", "confidence", baseline=baselines.EXPECTED_RANK)
+    reference = ScoreReference(np.array([0.1, 0.5, 0.9]), np.array([9.0, 2.0, 0.5]), 0.4)
+    given = given_poses(weights, 20)._replace(reference=reference)
     assert_equal(open_backend(weights, kind), weights, given, TOLERANCES[kind])
 
 
@@ -174,5 +174,5 @@ def test_torch_takes_numpy_and_tensors():
 
 
 def test_fields_of_the_value_are_in_their_order():
-    given = GivenPoses(*range(8), image_size=(3, 4))
+    given = PoseInputs(*range(8), image_size=(3, 4))
     assert given.map(lambda number: number + 1)[:8] == tuple(range(1, 9))

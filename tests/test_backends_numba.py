@@ -63,4 +63,4 @@ def test_it_needs_no_onnxruntime(monkeypatch):
     monkeypatch.setitem(sys.modules, "rcnet_rt.backends.onnx", None)
     refiner = Refiner("generic")
     assert refiner.backend_name == "numba"
-    assert refiner._default._with_scale.name == "torch"
+    assert refiner._default._with_reference.name == "torch"

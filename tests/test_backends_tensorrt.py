@@ -23,10 +23,10 @@ def test_the_exported_network_gives_eagers_numbers_for_any_number_of_poses(archi
     exported, _ = tensorrt.exported_network(weights, half, "cpu")
     eager = rcnet.from_weights(weights)
     for count in (1, 2, 20, tensorrt.MOST):
-        features, picture = torch.randn(count, 89), torch.arange(count) // 5.0
+        features, image_index = torch.randn(count, 89), torch.arange(count) // 5.0
         with torch.inference_mode():
-            expected = eager(features, features[:, 0], picture)
-            got = exported.module()(features, features[:, 0], picture)
+            expected = eager(features, features[:, 0], image_index)
+            got = exported.module()(features, features[:, 0], image_index)
         torch.testing.assert_close(got, expected, rtol=0, atol=5e-3 if half else 1e-6)
 
 

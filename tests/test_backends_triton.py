@@ -58,12 +58,12 @@ def test_it_knows_every_architecture(architecture, feature_set, skeleton):
 
 
 @runs
-def test_many_pictures_and_many_poses_go_to_torch():
+def test_many_images_and_many_poses_go_to_torch():
     weights = random_weights()
     backend = open_backend(weights, "triton", DEVICE)
     assert_equal(backend, weights, given_poses(weights, 300), TOLERANCE)
-    pictures = np.repeat(np.arange(5.0), 4)
-    assert_equal(backend, weights, given_poses(weights, 20)._replace(picture=pictures), TOLERANCE)
+    images = np.repeat(np.arange(5.0), 4)
+    assert_equal(backend, weights, given_poses(weights, 20)._replace(image_index=images), TOLERANCE)
 
 
 @pytest.mark.skipif(DEVICE == "cuda" or INTERPRETED, reason="the kernel can run")

@@ -34,7 +34,7 @@ def test_every_loss_and_margin_has_a_row_with_its_own_recipe():
 
 def test_figures_are_those_of_the_library(small_data):
     data = protocol.load(small_data, LWOP)
-    values = data.formula_values("score_times_joints")
+    values = data.baseline_values("score_times_joints")
     images = views(data)["all"]
     rows = networks._rows(data, {"raw score": [data.scores], "MLP": [values]}, images, 20)
     expected = compare(data.ground_truth, data.entries, data.scores, values, resamples=20)

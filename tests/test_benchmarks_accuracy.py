@@ -56,7 +56,7 @@ def test_rows_are_judged_as_the_library_judges(small_data, data):
     )
     table = run_rows(Options(small_data, resamples=40), Subject(LWOP), fixed, lambda line: None)
     judge = data.average_precision
-    values = data.formula_values("score_times_joints")
+    values = data.baseline_values("score_times_joints")
     views = {"all": judge.images, "complete": sorted(judge.complete)}
     for view, images in views.items():
         found = {row["name"]: row for row in table[view]["rows"]}
@@ -114,9 +114,9 @@ def test_copies_of_held_out_images_are_not_learned_from(data, tmp_path, monkeypa
     seen = []
 
     def spy(training, test, seed, recipe):
-        images = {entry["image_id"] for entry in training.copy_entries}
+        images = {entry["image_id"] for entry in training.augmented_entries}
         assert images == set(training.poses)
-        assert not test.copy_entries
+        assert not test.augmented_entries
         seen.append(images)
         return test.scores
 

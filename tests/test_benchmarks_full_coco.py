@@ -26,13 +26,13 @@ def truth(tmp_path: Path) -> GroundTruth:
     return load_ground_truth(write_dataset(tmp_path / "coco", make_content(images=60)))
 
 
-def labelled(truth: GroundTruth) -> int:
+def labeled(truth: GroundTruth) -> int:
     return sum(int(persons.visible.any(axis=1).sum()) for persons in truth.persons.values())
 
 
 def test_without_errors_everybody_is_found_where_they_are(truth: GroundTruth) -> None:
     entries = simulate(truth, errors=NONE)
-    assert len(entries) == labelled(truth)
+    assert len(entries) == labeled(truth)
     np.testing.assert_allclose(match_entries(truth, entries).target, 1, atol=1e-4)
 
 
@@ -45,7 +45,7 @@ def test_without_errors_everybody_is_found_where_they_are(truth: GroundTruth) ->
     ],
 )
 def test_errors_change_how_many_there_are(truth: GroundTruth, errors: Errors, change: int) -> None:
-    assert np.sign(len(simulate(truth, errors=errors)) - labelled(truth)) == change
+    assert np.sign(len(simulate(truth, errors=errors)) - labeled(truth)) == change
 
 
 @pytest.mark.parametrize("kind", ["jitter", "swapped", "strayed"])
@@ -81,7 +81,7 @@ def test_phases_and_the_page(truth: GroundTruth, tmp_path: Path) -> None:
     simulator.main(tmp_path / "coco", "val2017", results)
     phases.main(tmp_path / "coco", results, out)
     measured = json.loads(out.read_text())
-    assert measured["sizes"]["people"] == labelled(truth)
+    assert measured["sizes"]["people"] == labeled(truth)
     peaks = [phase["peak_gb"] for phase in measured["phases"]]
     assert peaks == sorted(peaks)
     about = {"cpu": "a CPU", "cores": 2, "memory_gb": 24, "torch_threads": 1, "load": 0.1}

@@ -23,7 +23,7 @@ def test_a_second_look_goes_to_what_is_most_in_doubt(random_poses: Poses) -> Non
         agreement=[0.1, 0.2, 0.3, 0.4, 0.5],
     )
     refiner, given = Refiner("formula:score"), rows.GIVEN[rows.WITH]
-    looked = given["and a second look at 3 poses"](poses, refiner).agreement
+    looked = given["and a recheck at 3 poses"](poses, refiner).agreement
     assert looked is not None
     assert np.isnan(looked).tolist() == [True, False, False, False, True]
     assert given[rows.CONSENSUS](poses, refiner).agreement is None

@@ -76,7 +76,7 @@ def test_whatever_went_wrong_counts(results: dict, count: int) -> None:
     assert len(wrong(results)) == count
 
 
-def test_the_page_and_the_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_and_the_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "results.json"
     main(["endless", "--frames", "40", "--json", str(path)])
     results = json.loads(path.read_text("utf-8"))

@@ -28,7 +28,7 @@ FRAMES = 6
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_poses: Poses) -> Path:
-    """A folder with a clip, a picture, and poses recorded for both; we stand in it."""
+    """A folder with a clip, an image, and poses recorded for both; we stand in it."""
     monkeypatch.chdir(tmp_path)
     with VideoSink(tmp_path / "clip.mp4", (640, 480), Fraction(10), Fraction(1, 10)) as sink:
         for index in range(FRAMES):
@@ -107,12 +107,12 @@ def test_a_second_look_says_what_it_costs(
     monkeypatch.setattr(estimators, "family", lambda _: "yolo-pose")
     monkeypatch.setattr(estimators, "load", lambda *_, **__: Always())
     common = ("clip.mp4", "--no-video", "--model", "any", "--json", "a.jsonl")
-    assert run(*common, "--second-look", "--telemetry", "t.json") == 0
+    assert run(*common, "--recheck", "--telemetry", "t.json") == 0
     out = capsys.readouterr().out
-    assert f"second look: {DOUBTED}.0 close-ups a frame, " in out
+    assert f"recheck: {DOUBTED}.0 close-ups a frame, " in out
     assert "scores by more than 0.1" in out
     stages = json.loads((place / "t.json").read_text())["stages"]
-    assert stages["second look"]["count"] == stages["estimate"]["count"] > 1
+    assert stages["recheck"]["count"] == stages["estimate"]["count"] > 1
     for line in read_lines(place / "a.jsonl"):
         assert sum("agreement" in pose for pose in line["poses"]) == DOUBTED
 
@@ -120,12 +120,12 @@ def test_a_second_look_says_what_it_costs(
 def test_formulas_say_that_they_are_formulas(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    formula = "formula:score_times_confidence"
-    assert run(*REPLAY, "clip.mp4", "--weights", formula, "--no-video", "--json", "a.jsonl") == 0
+    baseline = "formula:score_times_confidence"
+    assert run(*REPLAY, "clip.mp4", "--weights", baseline, "--no-video", "--json", "a.jsonl") == 0
     assert "no trained weights" in capsys.readouterr().out
     assert names(place) == {"a.jsonl"}
     header = json.loads((place / "a.jsonl").read_text().splitlines()[0])
-    assert header["weights"] == formula
+    assert header["weights"] == baseline
     pose = next(read_lines(place / "a.jsonl"))["poses"][0]
     assert pose["score"] < pose["score_raw"]
 
@@ -150,7 +150,7 @@ def test_compare_is_twice_as_wide(place: Path) -> None:
     assert [(frame.width, frame.height) for frame in frames] == [(1280, 480)] * 2
 
 
-def test_a_picture(place: Path) -> None:
+def test_a_image(place: Path) -> None:
     assert run("photo.png", *REPLAY, "--json", "a.jsonl") == 0
     assert cv2.imread("photo_rcnet.png").shape == (480, 640, 3)
     line = next(read_lines(place / "a.jsonl"))
@@ -158,7 +158,7 @@ def test_a_picture(place: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["both", "both/*"])
-def test_a_folder_of_pictures_and_videos(place: Path, source: str) -> None:
+def test_a_folder_of_images_and_videos(place: Path, source: str) -> None:
     (place / "both").mkdir()
     (place / "photo.png").rename("both/photo.png")
     cv2.imwrite("both/photo2.png", np.zeros((480, 640, 3), np.uint8))
@@ -203,8 +203,8 @@ def test_out_may_be_a_folder(place: Path) -> None:
         (("clip.mp4", *REPLAY, "--out", "a.avi"), 1, "must end in one of"),
         (("clip.mp4", *REPLAY, "--out", "text.mp4/a"), 1, "cannot be created"),
         (("photo.png", *REPLAY, "--out", "a.mp4"), 1, "must end in one of"),
-        (("pictures", *REPLAY, "--out", "pictures"), 1, "the source itself"),
-        (("pictures", *REPLAY, "--out", "a.mp4"), 1, "must be a folder"),
+        (("images", *REPLAY, "--out", "images"), 1, "the source itself"),
+        (("images", *REPLAY, "--out", "a.mp4"), 1, "must be a folder"),
         (("clip.mp4", *REPLAY, "--weights", "nope"), 1, "unknown weights"),
         (("clip.mp4", *REPLAY, "--weights", "none", "--conf", "p95"), 1, "p95 needs trained"),
         (("clip.mp4", *REPLAY, "--conf", "7"), 2, "a number from 0 to 1"),
@@ -212,7 +212,7 @@ def test_out_may_be_a_folder(place: Path) -> None:
         (("clip.mp4", *REPLAY, "--conf", "high"), 2, "a number from 0 to 1"),
         (("clip.mp4", *REPLAY, "--max-frames", "0"), 2, "max-frames"),
         (("clip.mp4", *REPLAY, "--backend", "abacus"), 2, "abacus"),
-        (("clip.mp4", *REPLAY, "--second-look", "2"), 2, "which replay cannot"),
+        (("clip.mp4", *REPLAY, "--recheck", "2"), 2, "which replay cannot"),
         (("clip.mp4", *REPLAY, "--nothing"), 2, "--nothing"),
         (("run",), 2, "SOURCE"),
     ],
@@ -227,9 +227,9 @@ def test_bad_input(
     (place / "text.mp4").write_text("hello")
     (place / "empty.mp4").touch()
     (place / "cut.mp4").write_bytes((place / "clip.mp4").read_bytes()[:500])
-    (place / "pictures").mkdir()
+    (place / "images").mkdir()
     for name in "ab":
-        cv2.imwrite(f"pictures/{name}.png", np.zeros((4, 6, 3), np.uint8))
+        cv2.imwrite(f"images/{name}.png", np.zeros((4, 6, 3), np.uint8))
     there = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
     assert run(*arguments) == code
     out, err = capfd.readouterr()

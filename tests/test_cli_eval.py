@@ -13,7 +13,7 @@ from rcnet_rt.cli.tables import comparison_table, evaluation_json
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results, scores_of
 from rcnet_rt.evaluation.compare import Evaluation, compare, oracle_scores
-from rcnet_rt.rescoring.weights import formula
+from rcnet_rt.rescoring.weights import baseline
 from rcnet_rt.rescoring.weights_io import save
 from tests.crowdpose import crowdpose_folder
 from tests.synthetic_coco import (
@@ -183,7 +183,7 @@ def test_images_that_were_trained_on_are_told_and_set_apart(
     images = sorted({entry["image_id"] for entry in read_results(results)})
     for count in (3, len(images)):
         weights = tmp_path / f"seen{count}.safetensors"
-        save(replace(formula("score"), training={"images": images[:count]}), weights)
+        save(replace(baseline("score"), training={"images": images[:count]}), weights)
         figures = tmp_path / "figures.json"
         command = ("eval", "--coco", coco, results, "--weights", weights, "--json", figures)
         assert run(*command) == 0
@@ -202,7 +202,7 @@ def test_images_without_poses_are_no_images_that_were_not_trained_on(
     (tmp_path / "some.json").write_text(json.dumps(entries))
     images = sorted({entry["image_id"] for entry in entries})
     weights = tmp_path / "seen.safetensors"
-    save(replace(formula("score"), training={"images": images}), weights)
+    save(replace(baseline("score"), training={"images": images}), weights)
     some = ("eval", "--coco", coco, tmp_path / "some.json", "--weights", weights)
     assert run(*some, "--split", "val2017", "--all-images") == 0
     said = capsys.readouterr().out

@@ -36,7 +36,7 @@ sandbox.PROGRAM = sandbox.PROGRAM.replace("from", impatient, 1)
 from rcnet_rt.cli import main
 main()
 """
-# A model that needs 50 ms for a picture, and finds one and the same person.
+# A model that needs 50 ms for an image, and finds one and the same person.
 SLOW = """
 import time
 import numpy as np
@@ -58,7 +58,7 @@ import resource, signal
 resource.setrlimit(resource.RLIMIT_FSIZE, ({}, -1))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 """
-# Ctrl-C while the slow model is at its 30th picture.
+# Ctrl-C while the slow model is at its 30th image.
 PRESSED = """
 import itertools, os, signal, slow_model
 calls, really = itertools.count(1), slow_model.Slow.estimate
@@ -269,7 +269,7 @@ def display() -> Iterator[str]:
     server.wait(10)
 
 
-# Keys as if typed once six pictures were shown: r, r, space, space, and q.
+# Keys as if typed once six images were shown: r, r, space, space, and q.
 KEYS = """
 import cv2
 shown, typed = [], iter([114, -1, 114, -1, 32, -1, -1, 32, -1, 113])

@@ -20,7 +20,7 @@ from tests.synthetic_coco import make_content, write_dataset
 
 
 class OnePerson:
-    """Finds one person; is interrupted at a picture of its choice."""
+    """Finds one person; is interrupted at an image of its choice."""
 
     name, family, skeleton = "one person", "yolo-pose", COCO17
 
@@ -38,7 +38,7 @@ class OnePerson:
 @pytest.fixture
 def coco(tmp_path: Path) -> Path:
     root = write_dataset(tmp_path / "coco", make_content())
-    folder = root / "val2017"  # the other place where pictures may be
+    folder = root / "val2017"  # the other place where images may be
     folder.mkdir()
     for number in (1, 2, 3):
         cv2.imwrite(str(folder / f"{number:012}.jpg"), np.zeros((48, 64, 3), np.uint8))
@@ -62,7 +62,7 @@ def test_an_interruption_says_how_to_go_on(
     monkeypatch.setattr(estimators, "load", lambda *_, **__: OnePerson(stop_after=2))
     assert run(*command) == 130
     said = capsys.readouterr().err
-    assert "3 images of val2017; 9 have no picture here" in said
+    assert "3 images of val2017; 9 have no image here" in said
     assert f"2 images are done and kept in {out}.partial; the same command goes on" in said
     monkeypatch.setattr(estimators, "load", lambda *_, **__: OnePerson())
     assert run(*command) == 0
@@ -112,11 +112,11 @@ def test_signals_are_kept_where_they_are_asked_for(
         return read_results(tmp_path / name)[0]
 
     plain = entry("a.json")
-    both = entry("b.json", "--candidates", "--second-look", 2)
+    both = entry("b.json", "--candidates", "--recheck", 2)
     assert both.pop("consensus") == [0.5] * len(CONSENSUS)
     assert 0 <= both.pop("agreement") <= 1
     assert both == plain
-    assert "second look: 1 close-ups in " in capsys.readouterr().err
+    assert "recheck: 1 close-ups in " in capsys.readouterr().err
     monkeypatch.setattr(estimators, "load", lambda *_, **__: OnePerson())
     assert "consensus" not in entry("c.json", "--candidates")
     assert "shows no candidates" in capsys.readouterr().err

@@ -37,15 +37,15 @@ def test_the_threshold_and_what_it_costs(
     tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures = tmp_path / "figures.json"
-    demands = ("--min-precision", 0.5, "--min-recall", 0.4, "--max-fp-per-image", 0.5)
-    assert run(*command, *demands, "--json", figures) == 0
+    requirements = ("--min-precision", 0.5, "--min-recall", 0.4, "--max-fp-per-image", 0.5)
+    assert run(*command, *requirements, "--json", figures) == 0
     said = capsys.readouterr().out
     assert "thresholds over all images, at OKS 0.5" in said
     assert "Chosen on these very images" in said
     found = json.loads(figures.read_text())["thresholds"]
     assert [(item["demand"], item["scores"]) for item in found] == [
-        (demand, scores)
-        for demand in ("precision", "recall", "false positives per image")
+        (requirement, scores)
+        for requirement in ("precision", "recall", "false positives per image")
         for scores in ("raw", "refined")
     ]
     content = make_content()

@@ -130,7 +130,7 @@ def failing(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
     return err
 
 
-def test_pictures_have_no_time(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_have_no_time(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cv2.imwrite("photo.png", np.zeros((480, 640, 3), np.uint8))
     for source in ("photo.png", "."):
         assert "through time" in failing(source, capsys=capsys)

@@ -64,7 +64,7 @@ def test_it_ends_with_a_table_weights_a_card_and_a_log(run, tmp_path, capsys):
 
 def test_a_report_on_the_held_out_images(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("rcnet_rt.report.page.encode", lambda figure: b"chart")
-    monkeypatch.setattr("rcnet_rt.report.page.MOST_PICTURES", 0)
+    monkeypatch.setattr("rcnet_rt.report.page.MAX_IMAGES", 0)
     assert run("--val-fraction", "0.3", "--report") == 0
     page = tmp_path / "run" / "report" / "index.html"
     assert f"report -> {page}" in capsys.readouterr().out
@@ -119,7 +119,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(run, capsys):
         (["--val-split", "test2017"], 1, "split 'test2017' has 0 of the"),
         (["--folds", "5000"], 1, "folds need 2 to"),
         (["--predictions", "gone.json"], 1, "gone.json"),
-        (["--base", "magic"], 1, "unknown formula 'magic'"),
+        (["--baseline", "magic"], 1, "unknown baseline 'magic'"),
         (["--margin", "7"], 2, "margin"),
         (["--margin", "0.3", "--loss", "l1"], 2, "--margin belongs to --loss rank"),
         (["--positive", "0.7"], 2, "--positive belongs to --loss ap and dr"),

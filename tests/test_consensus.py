@@ -136,7 +136,7 @@ def test_padding_and_order_do_not_matter(found: tuple[Floats, Floats, Candidates
 
 
 @pytest.mark.parametrize("size", [0.25, 3.0])
-def test_the_size_of_the_picture_does_not_matter(
+def test_the_size_of_the_image_does_not_matter(
     found: tuple[Floats, Floats, Candidates], size: float
 ) -> None:
     people, boxes, candidates = found

@@ -100,14 +100,14 @@ def test_fields_that_may_be_absent(tmp_path: Path, content: dict) -> None:
 
 
 @pytest.mark.parametrize("folder", ["images/val2017", "val2017"])
-def test_picture(root: Path, folder: str) -> None:
+def test_image(root: Path, folder: str) -> None:
     image = load_ground_truth(root).images[2]
     with pytest.raises(DatasetError, match="image 2 is neither"):
-        Dataset(root).picture(image)
+        Dataset(root).image_path(image)
     file = root / folder / image.file_name
     file.parent.mkdir(parents=True)
     file.touch()
-    assert Dataset(root).picture(image) == file
+    assert Dataset(root).image_path(image) == file
 
 
 def test_no_annotations(tmp_path: Path) -> None:
@@ -160,5 +160,5 @@ def test_real_ground_truth(shared_data: Path) -> None:
     assert sum(map(len, people)) == 7491
     assert sum(int((~persons.ignore).sum()) for persons in people) == 6352
     assert sum(int(persons.iscrowd.sum()) for persons in people) == 60
-    with_picture = truth.images[872]
-    assert Dataset(shared_data / "coco").picture(with_picture).name == with_picture.file_name
+    with_image = truth.images[872]
+    assert Dataset(shared_data / "coco").image_path(with_image).name == with_image.file_name

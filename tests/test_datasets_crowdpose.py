@@ -82,7 +82,7 @@ def test_files_as_people_have_them(tmp_path: Path, content: dict[str, Any], name
     assert truth.complete == truth.images.keys()
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "3.jpg").touch()
-    assert dataset.picture(truth.images[3]) == tmp_path / "images" / "3.jpg"
+    assert dataset.image_path(truth.images[3]) == tmp_path / "images" / "3.jpg"
 
 
 def test_what_crowdpose_leaves_unsaid(tmp_path: Path, content: dict[str, Any]) -> None:

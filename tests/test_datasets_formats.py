@@ -70,7 +70,7 @@ def entry(name: str, image: int, rng: np.random.Generator) -> dict[str, Any]:
 def sample(name: str) -> list[dict[str, Any]]:
     rng = np.random.default_rng(len(name))
     entries = [entry(name, image, rng) for image in IMAGES for _ in range(PEOPLE)]
-    if name == "ultralytics":  # pictures whose names are no numbers keep their names
+    if name == "ultralytics":  # images whose names are no numbers keep their names
         entries += [{**entry(name, 1, rng), "image_id": "zidane", "file_name": "zidane.jpg"}]
     if name == "AlphaPose":
         entries = [{**made, "image_id": f"{made['image_id']}.jpg"} for made in entries]
@@ -114,9 +114,9 @@ def test_only_the_scores_change(name: str, written: Any, tmp_path: Path) -> None
 def test_the_table_says_what_the_numbers_show(name: str, written: Any) -> None:
     file = read_pose_file(written(sample(name)))
     form = RESULTS_FORMATS[name]
-    assert ScoreConvention.of(file.pictures) == form.convention
+    assert ScoreConvention.of(file.images) == form.convention
     assert len(file.skeleton.keypoints) == form.joints
-    for poses in file.pictures:
+    for poses in file.images:
         assert (poses.boxes is not None) == bool(form.box)
         assert (poses.keypoint_scores is None) == (form.convention.joints == NO_JOINTS)
 
@@ -125,7 +125,7 @@ def test_the_table_says_what_the_numbers_show(name: str, written: Any) -> None:
 def test_zeros_are_joints_that_were_not_found(name: str, written: Any) -> None:
     entries = sample(name)
     missing = sum(made["keypoints"][2::3].count(0) for made in entries)
-    found = [poses.found for poses in read_pose_file(written(entries)).pictures]
+    found = [poses.found for poses in read_pose_file(written(entries)).images]
     assert missing == sum(int((~mask).sum()) for mask in found) > 0
 
 

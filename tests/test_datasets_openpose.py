@@ -73,7 +73,7 @@ def refine(source: Path, out: Path, *more: object) -> int | str | None:
 def test_joints_are_found_by_their_names(tmp_path: Path, names: list[str]) -> None:
     numbered = [[index, 2 * index, 0.5] for index in range(1, len(names) + 1)]
     made = {"pose_keypoints_2d": np.ravel(numbered).tolist()}
-    (poses,) = read_openpose(write(tmp_path / "folder", [[made]])).pictures
+    (poses,) = read_openpose(write(tmp_path / "folder", [[made]])).images
     for place, name in enumerate(COCO17.keypoints):
         side, _, part = name.partition("_")
         theirs = f"{side[0].upper()}{part.capitalize()}" if part else name.capitalize()
@@ -83,15 +83,15 @@ def test_joints_are_found_by_their_names(tmp_path: Path, names: list[str]) -> No
 def test_frames_in_order_and_joints_not_found(folder: Path) -> None:
     read = read_openpose(folder)
     assert read.names == [f"clip_{number:012}" for number in range(3)]
-    assert [len(poses) for poses in read.pictures] == [2, 0, 1]
-    first = read.pictures[0]
+    assert [len(poses) for poses in read.images] == [2, 0, 1]
+    first = read.images[0]
     assert first.found.sum(axis=1).tolist() == [17, 16]
     assert first.track_ids is None
     assert first.boxes is None
 
 
 def test_the_mean_confidence_stands_in_for_a_score(folder: Path, frames: list) -> None:
-    poses = read_openpose(folder).pictures[0]
+    poses = read_openpose(folder).images[0]
     expected = [np.mean(made["pose_keypoints_2d"][2::3]) for made in frames[0]]
     np.testing.assert_allclose(poses.scores, expected, rtol=1e-6)
 
@@ -106,8 +106,8 @@ def test_refining_adds_scores_and_changes_nothing(folder: Path, tmp_path: Path) 
         assert after == before
         assert all(0 <= score <= 1 for score in scores)
     again = read_openpose(out)
-    assert [len(poses) for poses in again.pictures] == [2, 0, 1]
-    np.testing.assert_array_equal(again.pictures[0].scores, np.float32(_scores(out, 0)))
+    assert [len(poses) for poses in again.images] == [2, 0, 1]
+    np.testing.assert_array_equal(again.images[0].scores, np.float32(_scores(out, 0)))
 
 
 def _scores(folder: Path, frame: int) -> list[float]:
@@ -118,7 +118,7 @@ def _scores(folder: Path, frame: int) -> list[float]:
 def test_scores_are_those_of_the_poses(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "refined"
     assert refine(folder, out, "--weights", "formula:mean_confidence") == 0
-    expected = Refiner("formula:mean_confidence").batch(read_openpose(folder).pictures)
+    expected = Refiner("formula:mean_confidence").batch(read_openpose(folder).images)
     np.testing.assert_array_equal(np.float32(_scores(out, 0)), expected[0].scores)
 
 
@@ -136,7 +136,7 @@ def test_people_of_whom_only_a_hand_was_found(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     frames = [[{"pose_keypoints_2d": [], "hand_left_keypoints_2d": [1, 2, 0.5]}, person(25, rng)]]
     folder = write(tmp_path / "folder", frames)
-    (poses,) = read_openpose(folder).pictures
+    (poses,) = read_openpose(folder).images
     assert poses.found.sum(axis=1).tolist() == [0, 17]
     assert poses.scores[0] == 0
     assert refine(folder, tmp_path / "out") == 0
@@ -145,7 +145,7 @@ def test_people_of_whom_only_a_hand_was_found(tmp_path: Path) -> None:
 def test_track_ids(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     tracked = [{**person(18, rng), "person_id": [number]} for number in (4, 2)]
-    (poses,) = read_openpose(write(tmp_path / "folder", [tracked])).pictures
+    (poses,) = read_openpose(write(tmp_path / "folder", [tracked])).images
     assert poses.track_ids.tolist() == [4, 2]
 
 

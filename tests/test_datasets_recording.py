@@ -59,7 +59,7 @@ def test_only_scores_change(recording: Path, tmp_path: Path, random_poses: Poses
 
 def test_names_are_frames_or_files(recording: Path, tmp_path: Path, random_poses: Poses) -> None:
     assert read_recording(recording).names == [0, 1, 2]
-    path = tmp_path / "pictures.jsonl"
+    path = tmp_path / "images.jsonl"
     header = Header("folder", "m", "none", "coco17", 0.25, "yolo-pose", (640, 480))
     with JsonLinesWriter(path, header) as writer:
         writer.write(0, None, random_poses, random_poses.scores > 0, "a.jpg")

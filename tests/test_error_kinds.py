@@ -8,7 +8,7 @@ import pytest
 
 from rcnet_rt.datasets.coco import Persons, load_ground_truth
 from rcnet_rt.datasets.results import poses_by_image, read_results
-from rcnet_rt.evaluation.error_types import KINDS, error_kinds
+from rcnet_rt.evaluation.error_types import KINDS, error_types
 from rcnet_rt.poses.skeletons import COCO17
 
 AREA = 10_000.0
@@ -42,7 +42,7 @@ def distances(similarity: float) -> np.ndarray:
 
 
 def kinds(poses: list[np.ndarray], persons: Persons, at_oks: float = 0.75) -> list[str]:
-    return error_kinds(np.array(poses).reshape(-1, 17, 2), persons, COCO17, at_oks).tolist()
+    return error_types(np.array(poses).reshape(-1, 17, 2), persons, COCO17, at_oks).tolist()
 
 
 def test_right_and_background() -> None:
@@ -126,7 +126,7 @@ def test_real_poses_are_mostly_what_one_expects(shared_data: Path) -> None:
     truth = load_ground_truth(shared_data / "coco", "val2017")
     found = np.concatenate(
         [
-            error_kinds(item.poses.keypoints, truth.persons[image], COCO17)
+            error_types(item.poses.keypoints, truth.persons[image], COCO17)
             for image, item in poses_by_image(entries, COCO17).items()
             if image in truth.images
         ]

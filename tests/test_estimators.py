@@ -46,9 +46,9 @@ def test_replay_gives_the_recorded_frames_in_order(recording: Path, random_poses
         estimator.estimate(IMAGE)
 
 
-def test_replay_on_other_pictures(recording: Path) -> None:
+def test_replay_on_other_images(recording: Path) -> None:
     estimator = estimators.load(f"replay:{recording}", floor=0.05)
-    with pytest.raises(EstimatorError, match=r"recorded on pictures of \(640, 480\)"):
+    with pytest.raises(EstimatorError, match=r"recorded on images of \(640, 480\)"):
         estimator.estimate(IMAGE[:-1])
 
 
@@ -77,7 +77,7 @@ def results_file(path: Path, ids: list[int | str], joints: int = 17) -> Path:
         (["a", "b"], "b.jpg"),
     ],
 )
-def test_replay_of_results_finds_pictures_by_name(
+def test_replay_of_results_finds_images_by_name(
     tmp_path: Path, ids: list[int | str], name: str
 ) -> None:
     estimator = estimators.load(f"replay:{results_file(tmp_path / 'r.json', ids)}", floor=0.05)
@@ -213,15 +213,15 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_the_pipeline_asks_a_recording_by_the_pictures_name(
+def test_the_pipeline_asks_a_recording_by_the_images_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("000000000139.png", "000000000785.png"):
         cv2.imwrite(str(tmp_path / name), IMAGE)
     recorded = results_file(tmp_path / "results.json", [785])
     out = tmp_path / "out.jsonl"
-    pictures, model = str(tmp_path / "*.png"), f"replay:{recorded}"
+    images, model = str(tmp_path / "*.png"), f"replay:{recorded}"
     with pytest.raises(SystemExit) as stopped:
-        main(["run", pictures, "--model", model, "--no-video", "--json", str(out)])
+        main(["run", images, "--model", model, "--no-video", "--json", str(out)])
     assert stopped.value.code == 0, capsys.readouterr().err
     assert [len(line["poses"]) for line in jsonl.read_lines(out)] == [0, 1]

@@ -66,7 +66,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sys.modules.pop("my_vision", None)
 
 
-def test_a_function_of_a_picture() -> None:
+def test_a_function_of_a_image() -> None:
     estimator = estimators.load("my_vision:one_person", floor=0.05)
     assert (estimator.name, estimator.family) == ("my_vision:one_person", "generic")
     assert estimator.skeleton is COCO17

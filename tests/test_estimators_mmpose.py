@@ -35,7 +35,7 @@ def people() -> list[dict[str, Any]]:
 
 
 class Inferencer:
-    """Answers as `MMPoseInferencer` does: a generator of one result a picture."""
+    """Answers as `MMPoseInferencer` does: a generator of one result an image."""
 
     def __init__(self, people: list[dict[str, Any]]) -> None:
         self._people = people

@@ -1,6 +1,6 @@
 """RTMPose and RTMO: against rtmlib's own output, with small networks of random parameters.
 
-The networks answer by the colours of the picture, so that the order of the channels, the frame of
+The networks answer by the colours of the image, so that the order of the channels, the frame of
 the coordinates and the scores show.
 """
 
@@ -25,8 +25,8 @@ BOXES = np.array([[30, 20, 90, 120], [100, 40, 150, 150], [5, 5, 40, 60]], np.fl
 
 
 @pytest.fixture(scope="module")
-def picture() -> np.ndarray:
-    """A picture of one colour that no two channels share, wider than high."""
+def tensor() -> np.ndarray:
+    """An image of one colour that no two channels share, wider than high."""
     low, high = np.array([200, 90, 20]), np.array([230, 120, 50])
     return np.random.default_rng(0).integers(low, high, (240, 360, 3)).astype(np.uint8)
 
@@ -97,38 +97,38 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 SCORES = [0.9, 0.5, 0.29]
 
 
-def test_rtmpose_is_rtmlibs(models: dict[str, str], picture: np.ndarray) -> None:
+def test_rtmpose_is_rtmlibs(models: dict[str, str], tensor: np.ndarray) -> None:
     spec = f"rtmpose:{models['detector']},{models['pose']}"
     estimator = estimators.load(spec, floor=FLOOR, device="cpu")
-    poses = estimator.estimate(picture)
+    poses = estimator.estimate(tensor)
     detector = rtmlib.YOLOX(models["detector"], model_input_size=(416, 416))
     body = rtmlib.RTMPose(models["pose"], model_input_size=(192, 256))
-    boxes = detector(picture)
-    keypoints, scores = body(picture, bboxes=boxes)
+    boxes = detector(tensor)
+    keypoints, scores = body(tensor, bboxes=boxes)
     assert len(poses) == len(boxes) == 3, "the third passes the floor by its blue"
     found = poses.found
     np.testing.assert_array_equal(poses.keypoints[found], keypoints.astype(np.float32)[found])
     np.testing.assert_array_equal(poses.keypoint_scores, scores.astype(np.float32))
     np.testing.assert_array_equal(poses.boxes, boxes)
-    ratio = 416 / 360  # the detector's picture is filled to its width
+    ratio = 416 / 360  # the detector's image is filled to its width
     np.testing.assert_allclose(poses.boxes, BOXES / ratio, rtol=1e-5)
     assert poses.image_size == (360, 240)
 
 
-def test_rtmpose_pose_scores_are_the_detectors(models: dict[str, str], picture: np.ndarray) -> None:
+def test_rtmpose_pose_scores_are_the_detectors(models: dict[str, str], tensor: np.ndarray) -> None:
     spec = f"rtmpose:{models['detector']},{models['pose']}"
-    poses = estimators.load(spec, floor=0.05, device="cpu").estimate(picture)
+    poses = estimators.load(spec, floor=0.05, device="cpu").estimate(tensor)
     gains = poses.scores - np.float32(SCORES)
     # Blue fills 240 of 360 rows, grey 114 the rest: more than that is another channel's.
-    blue = picture[..., 0].mean() * 240 / 360 + 114 / 3
+    blue = tensor[..., 0].mean() * 240 / 360 + 114 / 3
     np.testing.assert_allclose(gains, 1e-4 * blue, rtol=0.01)
 
 
 def test_rtmpose_joints_without_a_peak_are_missing(
-    models: dict[str, str], picture: np.ndarray
+    models: dict[str, str], tensor: np.ndarray
 ) -> None:
     spec = f"rtmpose:{models['detector']},{models['pose']}"
-    poses = estimators.load(spec, floor=FLOOR, device="cpu").estimate(picture)
+    poses = estimators.load(spec, floor=FLOOR, device="cpu").estimate(tensor)
     assert not poses.found[:, 3].any()
     assert poses.found.sum(axis=1).tolist() == [16] * 3
     assert (poses.keypoint_scores > 1).any(), "SimCC peaks pass 1"
@@ -137,21 +137,21 @@ def test_rtmpose_joints_without_a_peak_are_missing(
     assert shown == estimators.load(spec, floor=FLOOR, device="cpu").score_convention
 
 
-def test_nobody_is_nobody(models: dict[str, str], picture: np.ndarray) -> None:
+def test_nobody_is_nobody(models: dict[str, str], tensor: np.ndarray) -> None:
     spec = f"rtmpose:{models['blind']},{models['pose']}"
-    poses = estimators.load(spec, floor=FLOOR, device="cpu").estimate(picture)
+    poses = estimators.load(spec, floor=FLOOR, device="cpu").estimate(tensor)
     assert poses.keypoints.shape == (0, 17, 2)
-    whole, _ = rtmlib.RTMPose(models["pose"], model_input_size=(192, 256))(picture, bboxes=[])
-    assert len(whole) == 1, "rtmlib takes the whole picture for a person: why the adapter does not"
+    whole, _ = rtmlib.RTMPose(models["pose"], model_input_size=(192, 256))(tensor, bboxes=[])
+    assert len(whole) == 1, "rtmlib takes the whole image for a person: why the adapter does not"
     rtmo = estimators.load(f"rtmo:{models['rtmo']}", floor=0.95, device="cpu")
-    assert len(rtmo.estimate(picture)) == 0
+    assert len(rtmo.estimate(tensor)) == 0
 
 
-def test_rtmo_is_rtmlibs(models: dict[str, str], picture: np.ndarray) -> None:
+def test_rtmo_is_rtmlibs(models: dict[str, str], tensor: np.ndarray) -> None:
     estimator = estimators.load(f"rtmo:{models['rtmo']}", floor=0.05, device="cpu")
-    poses = estimator.estimate(picture)
+    poses = estimator.estimate(tensor)
     model = rtmlib.RTMO(models["rtmo"], model_input_size=(320, 320))
-    keypoints, scores = model(picture, score_thr=0.05)
+    keypoints, scores = model(tensor, score_thr=0.05)
     np.testing.assert_array_equal(poses.keypoints, keypoints.astype(np.float32))
     np.testing.assert_array_equal(poses.keypoint_scores, scores)
     np.testing.assert_allclose(poses.boxes, BOXES * 360 / 320, rtol=1e-6)

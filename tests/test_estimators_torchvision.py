@@ -47,14 +47,14 @@ def model() -> Any:
 
 
 @pytest.fixture(scope="module")
-def picture() -> np.ndarray:
+def image() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (96, 144, 3)).astype(np.uint8)
 
 
-def test_poses_are_torchvisions(model: Any, picture: np.ndarray) -> None:
+def test_poses_are_torchvisions(model: Any, image: np.ndarray) -> None:
     estimator = KeypointRcnn(model, floor=0.0, device="cpu")
-    poses = estimator.estimate(picture)
-    rgb = torch.from_numpy(picture[:, :, ::-1].copy()).permute(2, 0, 1) / 255
+    poses = estimator.estimate(image)
+    rgb = torch.from_numpy(image[:, :, ::-1].copy()).permute(2, 0, 1) / 255
     with torch.inference_mode():
         (expected,) = model([rgb])
     assert len(poses) == len(expected["scores"]) == 6
@@ -67,27 +67,27 @@ def test_poses_are_torchvisions(model: Any, picture: np.ndarray) -> None:
     assert (poses.boxes[:, 2] > 96).any(), "x runs along the width"
 
 
-def test_the_order_of_colours_matters(model: Any, picture: np.ndarray) -> None:
+def test_the_order_of_colours_matters(model: Any, image: np.ndarray) -> None:
     estimator = KeypointRcnn(model, floor=0.0, device="cpu")
-    swapped = estimator.estimate(picture[:, :, ::-1].copy())
-    assert not np.array_equal(swapped.scores, estimator.estimate(picture).scores)
+    swapped = estimator.estimate(image[:, :, ::-1].copy())
+    assert not np.array_equal(swapped.scores, estimator.estimate(image).scores)
 
 
 def test_scores_are_probabilities_and_joint_scores_are_logits(
-    model: Any, picture: np.ndarray
+    model: Any, image: np.ndarray
 ) -> None:
-    poses = KeypointRcnn(model, floor=0.0, device="cpu").estimate(picture)
+    poses = KeypointRcnn(model, floor=0.0, device="cpu").estimate(image)
     assert ((poses.scores >= 0) & (poses.scores <= 1)).all()
     assert ((poses.keypoint_scores < 0) | (poses.keypoint_scores > 1.1)).any()
     assert ScoreConvention.of([poses]) == KeypointRcnn.score_convention
 
 
-def test_the_floor(model: Any, picture: np.ndarray) -> None:
-    everybody = KeypointRcnn(model, floor=0.0, device="cpu").estimate(picture).scores
+def test_the_floor(model: Any, image: np.ndarray) -> None:
+    everybody = KeypointRcnn(model, floor=0.0, device="cpu").estimate(image).scores
     floor = float(np.median(everybody))
-    kept = KeypointRcnn(model, floor=floor, device="cpu").estimate(picture).scores
+    kept = KeypointRcnn(model, floor=floor, device="cpu").estimate(image).scores
     np.testing.assert_array_equal(kept, everybody[everybody >= floor])
-    assert len(KeypointRcnn(model, floor=1.1, device="cpu").estimate(picture)) == 0
+    assert len(KeypointRcnn(model, floor=1.1, device="cpu").estimate(image)) == 0
 
 
 def test_parameters_from_a_file(tmp_path: Path) -> None:

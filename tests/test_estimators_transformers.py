@@ -22,7 +22,7 @@ FLOOR = 0.005  # random networks are not sure of anything
 
 
 @pytest.fixture(scope="module")
-def picture() -> np.ndarray:
+def image_bgr() -> np.ndarray:
     low, high = np.array([180, 60, 0]), np.array([255, 160, 80])
     return np.random.default_rng(0).integers(low, high, (120, 180, 3)).astype(np.uint8)
 
@@ -84,11 +84,11 @@ def spec(folders: dict[str, Path]) -> str:
     return f"vitpose:{folders['pose']},{folders['detector']}"
 
 
-def expected(folders: dict[str, Path], picture: np.ndarray, floor: float) -> tuple[Any, Any]:
+def expected(folders: dict[str, Path], image_bgr: np.ndarray, floor: float) -> tuple[Any, Any]:
     """Return the people and their joints as transformers' documentation gets them."""
     from PIL import Image
 
-    image = Image.fromarray(picture[:, :, ::-1].copy())
+    image = Image.fromarray(image_bgr[:, :, ::-1].copy())
     processor = transformers.AutoImageProcessor.from_pretrained(folders["detector"])
     model = transformers.RTDetrForObjectDetection.from_pretrained(folders["detector"])
     with torch.no_grad():
@@ -106,9 +106,9 @@ def expected(folders: dict[str, Path], picture: np.ndarray, floor: float) -> tup
     return people, processor.post_process_pose_estimation(outputs, boxes=[boxes])[0]
 
 
-def test_poses_are_transformers(spec: str, folders: dict[str, Path], picture: np.ndarray) -> None:
-    poses = estimators.load(spec, floor=FLOOR, device="cpu").estimate(picture)
-    people, joints = expected(folders, picture, FLOOR)
+def test_poses_are_transformers(spec: str, folders: dict[str, Path], image_bgr: np.ndarray) -> None:
+    poses = estimators.load(spec, floor=FLOOR, device="cpu").estimate(image_bgr)
+    people, joints = expected(folders, image_bgr, FLOOR)
     assert len(poses) == len(joints) >= 2
     np.testing.assert_allclose(poses.scores, people["scores"], rtol=1e-5)
     np.testing.assert_allclose(poses.boxes, people["boxes"], rtol=1e-4, atol=1e-3)
@@ -121,21 +121,21 @@ def test_poses_are_transformers(spec: str, folders: dict[str, Path], picture: np
     assert poses.image_size == (180, 120)
 
 
-def test_joints_without_a_peak_are_missing(spec: str, picture: np.ndarray) -> None:
-    poses = estimators.load(spec, floor=FLOOR, device="cpu").estimate(picture)
+def test_joints_without_a_peak_are_missing(spec: str, image_bgr: np.ndarray) -> None:
+    poses = estimators.load(spec, floor=FLOOR, device="cpu").estimate(image_bgr)
     missing = poses.keypoint_scores <= 0
     assert missing.any()
     np.testing.assert_array_equal(poses.found, ~missing)
 
 
-def test_the_order_of_colours_matters(spec: str, picture: np.ndarray) -> None:
+def test_the_order_of_colours_matters(spec: str, image_bgr: np.ndarray) -> None:
     estimator = estimators.load(spec, floor=FLOOR, device="cpu")
-    swapped = estimator.estimate(picture[:, :, ::-1].copy())
-    assert not np.array_equal(swapped.scores, estimator.estimate(picture).scores)
+    swapped = estimator.estimate(image_bgr[:, :, ::-1].copy())
+    assert not np.array_equal(swapped.scores, estimator.estimate(image_bgr).scores)
 
 
-def test_nobody(spec: str, picture: np.ndarray) -> None:
-    poses = estimators.load(spec, floor=1.0, device="cpu").estimate(picture)
+def test_nobody(spec: str, image_bgr: np.ndarray) -> None:
+    poses = estimators.load(spec, floor=1.0, device="cpu").estimate(image_bgr)
     assert poses.keypoints.shape == (0, 17, 2)
 
 

@@ -18,7 +18,7 @@ from rcnet_rt.poses.poses import Poses
 pytestmark = pytest.mark.filterwarnings("ignore")  # ultralytics' own
 
 FLOOR = 1e-6  # random networks are not sure of anything
-PICTURE = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
+IMAGE = np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8)
 
 
 @pytest.fixture(scope="module", params=["yolov8n-pose", "yolo11n-pose", "yolo26n-pose"])
@@ -37,9 +37,9 @@ def check(path: Path) -> tuple[Any, Poses]:
     from ultralytics import YOLO
 
     estimator = estimators.load(str(path), floor=FLOOR, device="cpu")
-    poses = estimator.estimate(PICTURE)
+    poses = estimator.estimate(IMAGE)
     options = {"conf": FLOOR, "verbose": False, "device": "cpu"}
-    alone = YOLO(str(path), task="pose").predict(PICTURE, **options)[0]
+    alone = YOLO(str(path), task="pose").predict(IMAGE, **options)[0]
     assert len(poses) == len(alone) > 0
     np.testing.assert_array_equal(poses.keypoints, alone.keypoints.data[..., :2])
     np.testing.assert_array_equal(poses.keypoint_scores, alone.keypoints.data[..., 2])
@@ -59,12 +59,12 @@ def test_embeddings_are_what_the_head_saw_and_change_nothing_else(file: Path) ->
     estimator, before = check(file)
     assert before.embeddings is None
     estimator.show_embeddings()
-    after = estimator.estimate(PICTURE)
+    after = estimator.estimate(IMAGE)
     for name in ("keypoints", "keypoint_scores", "scores", "boxes", "consensus"):
         np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
     assert after.embeddings is not None
     assert after.embeddings.shape == (len(after), 64)
-    other = estimator.estimate(PICTURE[:, ::-1])
+    other = estimator.estimate(IMAGE[:, ::-1])
     assert not np.array_equal(other.embeddings, after.embeddings)
 
 
@@ -76,7 +76,7 @@ def test_an_end_to_end_network_shows_no_embeddings(
     with monkeypatch.context() as patched:
         patched.setattr(type(head), "end2end", True)
         estimator.show_embeddings()
-    assert estimator.estimate(PICTURE).embeddings is None
+    assert estimator.estimate(IMAGE).embeddings is None
 
 
 def test_an_onnx_file(file: Path) -> None:
@@ -85,7 +85,7 @@ def test_an_onnx_file(file: Path) -> None:
     exported = YOLO(str(file)).export(format="onnx", imgsz=64, simplify=False, verbose=False)
     estimator, _ = check(Path(exported))
     estimator.show_embeddings()
-    assert estimator.estimate(PICTURE).embeddings is None
+    assert estimator.estimate(IMAGE).embeddings is None
 
 
 class Trap:
@@ -102,7 +102,7 @@ def test_a_pickle_that_is_a_program_does_not_run(tmp_path: Path) -> None:
     """As a process of its own: the switch is read when ultralytics is imported."""
     trap, sprung = tmp_path / "yolo-pose-trap.pt", tmp_path / "sprung"
     torch.save({"model": Trap(sprung)}, trap)
-    cv2.imwrite(str(tmp_path / "a.png"), PICTURE)
+    cv2.imwrite(str(tmp_path / "a.png"), IMAGE)
     command = [sys.executable, "-m", "rcnet_rt", str(tmp_path / "a.png"), "--model", str(trap)]
     done = subprocess.run([*command, "--no-video"], capture_output=True, text=True)
     assert done.returncode == 1

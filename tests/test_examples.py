@@ -273,9 +273,9 @@ class TestRos2:
     @pytest.mark.filterwarnings("ignore")
     def test_answers(self, refinement: ModuleType, yolo: str, shared_data: Path) -> None:
         with open_source(str(shared_data / "videos" / "people.mp4")) as source:
-            picture = next(iter(source)).image_bgr
+            pixels = next(iter(source)).image_bgr
         node = refinement.PoseRefinement(yolo, threshold=0.4, max_age=0.2)
-        message = image_message("bgr8", picture)
+        message = image_message("bgr8", pixels)
         assert node.answer(message, TAKEN, TAKEN + 300_000_000) is None
         assert node.stale == 1
         answer = node.answer(message, TAKEN, TAKEN + 100_000_000)
@@ -299,11 +299,11 @@ class TestRos2:
         message_type, topic, callback, quality = ros.subscription
         assert (message_type.__name__, topic) == ("Image", "~/image")
         assert (quality.history, quality.depth, quality.reliability) == ("last", 1, "best effort")
-        picture = image_message("rgb8", np.zeros((48, 64, 3), np.uint8))
+        pixels = image_message("rgb8", np.zeros((48, 64, 3), np.uint8))
         ros.now = TAKEN + 10_000_000
-        callback(picture)
+        callback(pixels)
         ros.now = TAKEN + 900_000_000
-        callback(picture)
+        callback(pixels)
         (published,) = ros.published
         said = json.loads(published.data)
         assert said["stamp"] == {"sec": 12, "nanosec": 500_000_000}
@@ -313,7 +313,7 @@ class TestRos2:
         assert 0 <= pose["score"] <= 1
         assert len(pose["keypoints"]) == 17
         assert node is not None
-        assert "1 pictures were too old" in ros.warnings[0]
+        assert "1 images were too old" in ros.warnings[0]
 
 
 class FakeRos:

@@ -15,7 +15,7 @@ from rcnet_rt import OutputError, Refiner, WeightsError
 from rcnet_rt.cli import main
 from rcnet_rt.poses.poses import SIGNALS
 from rcnet_rt.rescoring import weights_io
-from rcnet_rt.rescoring.weights import formula
+from rcnet_rt.rescoring.weights import baseline
 from rcnet_rt.workflows.export import export_onnx
 from tests.conftest import ROOT
 from tests.networks import random_weights
@@ -100,8 +100,8 @@ def test_the_command_writes_it_and_the_example_reads_it(tmp_path):
 
 
 def test_faults_are_told(tmp_path):
-    with pytest.raises(WeightsError, match="formula"):
-        export_onnx(formula("score"), tmp_path / "file.onnx")
+    with pytest.raises(WeightsError, match="baseline"):
+        export_onnx(baseline("score"), tmp_path / "file.onnx")
     with pytest.raises(OutputError, match="cannot write"):
         export_onnx(random_weights(), Path("/nowhere/file.onnx"))
     assert not list(tmp_path.iterdir())

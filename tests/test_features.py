@@ -10,10 +10,10 @@ import torch
 from rcnet_rt import WeightsError
 from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14, CROWDPOSE14_TORSO
 from rcnet_rt.rescoring import baselines, features
-from rcnet_rt.rescoring.batch import concatenate, pack, set_apart
-from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.batch import concatenate, isolate, pack
+from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
-from rcnet_rt.rescoring.score_reference import ScoreScale
+from rcnet_rt.rescoring.score_reference import ScoreReference
 
 
 def dekr_loop(pose, scores, skeleton, unit_links=(9, 11)):
@@ -26,10 +26,10 @@ def dekr_loop(pose, scores, skeleton, unit_links=(9, 11)):
     return [v / unit for v in vectors] + [length / unit for length in lengths] + list(scores)
 
 
-def poses_of(skeleton, count=6, seed=0, scale=200.0):
+def poses_of(skeleton, count=6, seed=0, reference=200.0):
     rng = np.random.default_rng(seed)
     joints = len(skeleton.keypoints)
-    return rng.uniform(0, scale, (count, joints, 2)), rng.uniform(0, 1, (count, joints + 1))
+    return rng.uniform(0, reference, (count, joints, 2)), rng.uniform(0, 1, (count, joints + 1))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def poses_of(skeleton, count=6, seed=0, scale=200.0):
 )
 def test_dekr_equals_the_plain_loop_in_its_order(skeleton, unit):
     keypoints, scores = poses_of(skeleton)
-    packed = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
+    packed = pack(PoseInputs(keypoints, scores[:, -1], scores[:, :-1]))
     got = features.get("paper").compute(packed, skeleton, packed.scores)
     for row, pose, joint in zip(got, keypoints, scores, strict=True):
         assert row == pytest.approx([*dekr_loop(pose, joint[:-1], skeleton, unit), joint[-1]])
@@ -51,8 +51,8 @@ def test_dekr_equals_the_plain_loop_in_its_order(skeleton, unit):
 def test_sizes_and_names_belong_together(skeleton, sizes):
     for (name, feature_set), size in zip(features.FEATURE_SETS.items(), sizes, strict=True):
         keypoints, scores = poses_of(skeleton)
-        packed = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
-        matrix = feature_set.compute(packed, skeleton, baselines.base_logit("score", packed))
+        packed = pack(PoseInputs(keypoints, scores[:, -1], scores[:, :-1]))
+        matrix = feature_set.compute(packed, skeleton, baselines.baseline_logit("score", packed))
         assert matrix.shape == (6, size) == (6, feature_set.size(skeleton)), name
         assert len(set(feature_set.names(skeleton))) == size
 
@@ -68,7 +68,7 @@ def test_numpy_equals_torch(name, skeleton):
 
     def matrix(kind):
         packed = pack(
-            GivenPoses(
+            PoseInputs(
                 kind(keypoints),
                 kind(scores[:, -1]),
                 kind(scores[:, :-1]),
@@ -77,8 +77,8 @@ def test_numpy_equals_torch(name, skeleton):
                 embeddings=kind(consensus[:, :5]),
             )
         )
-        base = baselines.base_logit("score_times_consensus", packed)
-        return np.asarray(compute(packed, skeleton, base))
+        baseline = baselines.baseline_logit("score_times_consensus", packed)
+        return np.asarray(compute(packed, skeleton, baseline))
 
     numpy = matrix(np.asarray)
     assert np.isfinite(numpy).all()
@@ -90,7 +90,7 @@ def test_numpy_equals_torch(name, skeleton):
 def test_a_missing_joint_leaves_its_links_zero_and_no_trace_of_the_corner():
     keypoints, scores = poses_of(COCO17, 1)
     keypoints[0, 0] = np.nan  # the nose: links 0 and 1
-    packed = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
+    packed = pack(PoseInputs(keypoints, scores[:, -1], scores[:, :-1]))
     row = features.get("dekr").compute(packed, COCO17, packed.scores)[0]
     names = features.get("dekr").names(COCO17)
     about_nose = [value for name, value in zip(names, row, strict=True) if "nose" in name]
@@ -108,7 +108,7 @@ def test_the_unit_is_the_torso_side_that_was_found_or_a_share_of_the_box():
     def row(missing, **more):
         changed = keypoints.copy()
         changed[0, missing] = np.nan
-        packed = pack(GivenPoses(changed, scores[:, -1], scores[:, :-1], **more))
+        packed = pack(PoseInputs(changed, scores[:, -1], scores[:, :-1], **more))
         return features.get("dekr").compute(packed, COCO17, packed.scores)[0]
 
     assert row([6])[left] == pytest.approx(1.0)
@@ -119,12 +119,12 @@ def test_the_unit_is_the_torso_side_that_was_found_or_a_share_of_the_box():
 
 
 @pytest.mark.parametrize("name", ["dekr", "paper"])
-def test_scaling_or_moving_the_picture_changes_nothing(name):
+def test_scaling_or_moving_the_image_changes_nothing(name):
     keypoints, scores = poses_of(COCO17)
     compute = features.get(name).compute
 
     def matrix(points):
-        packed = pack(GivenPoses(points, scores[:, -1], scores[:, :-1]))
+        packed = pack(PoseInputs(points, scores[:, -1], scores[:, :-1]))
         return compute(packed, COCO17, packed.scores)
 
     for factor in (0.01, 3.0, 100.0):
@@ -133,10 +133,10 @@ def test_scaling_or_moving_the_picture_changes_nothing(name):
 
 def test_degenerate_poses_give_finite_features():
     points = np.stack([np.zeros((17, 2)), np.full((17, 2), 5.0), np.full((17, 2), np.nan)])
-    packed = pack(GivenPoses(points, np.array([0.5, 0.5, 0.5])))
-    base = baselines.base_logit("score", packed)
-    assert np.isfinite(features.get("full").compute(packed, COCO17, base)).all()
-    none = pack(GivenPoses(np.zeros((0, 17, 2)), np.zeros(0)))
+    packed = pack(PoseInputs(points, np.array([0.5, 0.5, 0.5])))
+    baseline = baselines.baseline_logit("score", packed)
+    assert np.isfinite(features.get("full").compute(packed, COCO17, baseline)).all()
+    none = pack(PoseInputs(np.zeros((0, 17, 2)), np.zeros(0)))
     assert features.get("full").compute(none, COCO17, none.scores).shape == (0, 89)
 
 
@@ -148,7 +148,7 @@ def test_signals_are_nan_where_they_are_not_known():
     names = features.get("signals").names(COCO17)
 
     def columns(**signals):
-        packed = pack(GivenPoses(keypoints, scores[:, -1], **signals))
+        packed = pack(PoseInputs(keypoints, scores[:, -1], **signals))
         matrix = features.get("signals").compute(packed, COCO17, packed.scores)
         return dict(zip(names, matrix.T.tolist(), strict=True))
 
@@ -156,7 +156,7 @@ def test_signals_are_nan_where_they_are_not_known():
     assert got["candidates shown"] == [0, 1, 0]
     assert got["looked at again"] == [0, 0, 1]
     assert np.isnan(got["candidate OKS"]).tolist() == [True, False, True]
-    assert got["log agreement"][2] == pytest.approx(math.log(features.LEAST_AGREEMENT))
+    assert got["log agreement"][2] == pytest.approx(math.log(features.MIN_AGREEMENT))
     nothing = columns()
     assert nothing["candidates shown"] == nothing["looked at again"] == [0, 0, 0]
     assert np.isnan(nothing["spread"]).all()
@@ -166,8 +166,8 @@ def test_visual_features_are_the_set_and_the_embeddings():
     keypoints, scores = poses_of(COCO17, 3)
     embeddings = np.random.default_rng(3).normal(0, 1, (3, 7))
     embeddings[1] = np.nan
-    seen = pack(GivenPoses(keypoints, scores[:, -1], embeddings=embeddings))
-    blind = pack(GivenPoses(keypoints, scores[:, -1]))
+    seen = pack(PoseInputs(keypoints, scores[:, -1], embeddings=embeddings))
+    blind = pack(PoseInputs(keypoints, scores[:, -1]))
     for name in ("paper", "full"):
         visual, plain = features.get(f"{name}+visual"), features.get(name)
         matrix = visual.compute(seen, COCO17, seen.scores)
@@ -180,17 +180,17 @@ def test_visual_features_are_the_set_and_the_embeddings():
     np.testing.assert_array_equal(both.embeddings[:3], embeddings)
 
 
-def test_set_features_see_only_their_own_picture():
+def test_set_features_see_only_their_own_image():
     keypoints, scores = poses_of(COCO17)
-    one = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
+    one = pack(PoseInputs(keypoints, scores[:, -1], scores[:, :-1]))
     compute = features.get("full").compute
 
     def matrix(packed):
-        return compute(packed, COCO17, baselines.base_logit("score", packed))
+        return compute(packed, COCO17, baselines.baseline_logit("score", packed))
 
     both = matrix(concatenate([one, one]))
     np.testing.assert_allclose(both, np.concatenate([matrix(one), matrix(one)]))
-    alone = matrix(set_apart(one, np.ones(6, bool)))
+    alone = matrix(isolate(one, np.ones(6, bool)))
     company = features.get("full").names(COCO17).index("company")
     assert (alone[:, company] == 0).all()
     assert matrix(one)[:, company] == pytest.approx(np.log(6))
@@ -199,8 +199,8 @@ def test_set_features_see_only_their_own_picture():
 def test_a_duplicate_shows_as_overlap():
     keypoints, scores = poses_of(COCO17, 2)
     keypoints[1] = keypoints[0]
-    packed = pack(GivenPoses(keypoints, np.array([0.9, 0.4]), scores[:, :-1]))
-    matrix = features.get("full").compute(packed, COCO17, baselines.base_logit("score", packed))
+    packed = pack(PoseInputs(keypoints, np.array([0.9, 0.4]), scores[:, :-1]))
+    matrix = features.get("full").compute(packed, COCO17, baselines.baseline_logit("score", packed))
     overlap = features.get("full").names(COCO17).index("overlap")
     assert matrix[:, overlap] == pytest.approx([0.0, 1.0])
 
@@ -213,19 +213,19 @@ def test_an_unknown_set_lists_the_known():
 def test_confidence_is_of_the_full_set_and_fades_with_the_echo():
     keypoints, scores = poses_of(COCO17)
     keypoints[2, 3:9] = np.nan
-    plain = pack(GivenPoses(keypoints, scores[:, -1], scores[:, :-1]))
-    whole = features.get("full").compute(plain, COCO17, baselines.base_logit("score", plain))
+    plain = pack(PoseInputs(keypoints, scores[:, -1], scores[:, :-1]))
+    whole = features.get("full").compute(plain, COCO17, baselines.baseline_logit("score", plain))
     names = features.get("full").names(COCO17)
     shared = whole[:, [names.index(name) for name in features.CONFIDENCE]]
 
-    def faded(echo):
-        scale = ScoreScale(np.zeros(1), np.ones(1), echo)
-        poses = replace(plain, scale=scale)
+    def faded(joint_correlation):
+        reference = ScoreReference(np.zeros(1), np.ones(1), joint_correlation)
+        poses = replace(plain, reference=reference)
         return features.get("confidence").compute(poses, COCO17, poses.scores)
 
     perfect = np.ones((6, 2))
     np.testing.assert_allclose(faded(0.3) - perfect, (shared - perfect) * 0.7**3)
     np.testing.assert_allclose(faded(0.15) - perfect, (shared - perfect) * 0.7**3 / 2)
     np.testing.assert_allclose(faded(0.6) - perfect, (shared - perfect) * 0.4**3)
-    for echo in (0.0, 1.0):
-        np.testing.assert_allclose(faded(echo), perfect)
+    for joint_correlation in (0.0, 1.0):
+        np.testing.assert_allclose(faded(joint_correlation), perfect)

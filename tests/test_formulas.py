@@ -5,7 +5,7 @@ from rcnet_rt import WeightsError
 from rcnet_rt.poses.arrays import sigmoid
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.batch import pack
-from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.inputs import PoseInputs
 
 KEYPOINTS = np.ones((2, 4, 2))
 CONFIDENCE = np.array([[0.9, 0.5, 0.1, 0.3], [0.1, 0.1, 0.1, 0.1]])
@@ -13,7 +13,7 @@ SCORES = np.array([0.8, 0.5])
 
 
 def values(name):
-    return baselines.get(name).compute(pack(GivenPoses(KEYPOINTS, SCORES, CONFIDENCE)))
+    return baselines.get(name).compute(pack(PoseInputs(KEYPOINTS, SCORES, CONFIDENCE)))
 
 
 def test_the_formulas_by_hand():
@@ -29,21 +29,21 @@ def test_the_formulas_by_hand():
 def test_without_joint_scores_found_joints_count_as_certain():
     keypoints = KEYPOINTS.copy()
     keypoints[1, :2] = np.nan
-    packed = pack(GivenPoses(keypoints, SCORES))
+    packed = pack(PoseInputs(keypoints, SCORES))
     assert baselines.get("score_times_confidence").compute(packed) == pytest.approx(SCORES)
     assert baselines.get("score_times_joints").compute(packed) == pytest.approx([2.4, 0.5])
 
 
 def test_an_unbounded_value_at_its_scale_is_one_half():
-    packed = pack(GivenPoses(KEYPOINTS, SCORES, CONFIDENCE))
-    base = baselines.base_logit("score_times_joints", packed, scale=2.4)
+    packed = pack(PoseInputs(KEYPOINTS, SCORES, CONFIDENCE))
+    base = baselines.baseline_logit("score_times_joints", packed, scale=2.4)
     assert sigmoid(base) == pytest.approx([0.5, 1.5 / (1.5 + 2.4)])
 
 
 def test_base_logits_never_overflow():
-    packed = pack(GivenPoses(np.ones((4, 4, 2)), np.array([0.0, 1.0, 7.0, -3.0])))
-    for name in baselines.FORMULAS:
-        assert np.isfinite(baselines.base_logit(name, packed)).all(), name
+    packed = pack(PoseInputs(np.ones((4, 4, 2)), np.array([0.0, 1.0, 7.0, -3.0])))
+    for name in baselines.BASELINES:
+        assert np.isfinite(baselines.baseline_logit(name, packed)).all(), name
 
 
 def test_an_unknown_formula_lists_the_known():
@@ -53,5 +53,5 @@ def test_an_unknown_formula_lists_the_known():
 
 def test_standing_keeps_the_raw_order_without_a_tie():
     scores = np.array([-50.0, -1.0, 0.0, 1e-4, 2e-4, 0.5, 1.0, 40.0, 2000.0])
-    packed = pack(GivenPoses(np.ones((len(scores), 4, 2)), scores))
-    assert (np.diff(baselines.base_logit("standing", packed)) > 0).all()
+    packed = pack(PoseInputs(np.ones((len(scores), 4, 2)), scores))
+    assert (np.diff(baselines.baseline_logit("standing", packed)) > 0).all()

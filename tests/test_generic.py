@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rcnet_rt import Poses, Refiner, ScoreScale, refine
+from rcnet_rt import Poses, Refiner, ScoreReference, refine
 from rcnet_rt.cli.refine import rescore
 from rcnet_rt.datasets.results import poses_by_image
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.batch import concatenate, pack
-from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.weights_io import available, load
 from rcnet_rt.training.dataset import RankingSet
 from tools import generic_weights
@@ -29,10 +29,10 @@ CONVENTIONS = {
 }
 
 
-def some(seed=0, pictures=30, change=CONVENTIONS["unit"], joints=None):
-    """Pictures of poses with some joints missing; scores a multiple of 0.01, all different."""
+def some(seed=0, images=30, change=CONVENTIONS["unit"], joints=None):
+    """Images of poses with some joints missing; scores a multiple of 0.01, all different."""
     rng = np.random.default_rng(seed)
-    counts = rng.integers(0, 6, pictures)
+    counts = rng.integers(0, 6, images)
     values = np.array_split(rng.permutation(np.linspace(0.01, 0.99, counts.sum())), counts.cumsum())
     result = []
     for count, scores in zip(counts, values, strict=False):
@@ -46,12 +46,12 @@ def some(seed=0, pictures=30, change=CONVENTIONS["unit"], joints=None):
     return result
 
 
-def refined(pictures, scale=None):
-    return np.concatenate([poses.scores for poses in GENERIC.batch(pictures, scale=scale)])
+def refined(images, reference=None):
+    return np.concatenate([poses.scores for poses in GENERIC.batch(images, reference=reference)])
 
 
-def raw(pictures):
-    return np.concatenate([poses.scores for poses in pictures])
+def raw(images):
+    return np.concatenate([poses.scores for poses in images])
 
 
 def assert_unit(scores):
@@ -63,39 +63,39 @@ def assert_unit(scores):
 @pytest.mark.parametrize("scaled", [True, False])
 @pytest.mark.parametrize("joints", [0.0, 0.73, 1.0])
 def test_where_all_joints_are_alike_the_order_is_the_raw_one(convention, scaled, joints):
-    pictures = some(change=CONVENTIONS[convention], joints=joints)
-    scores = refined(pictures, ScoreScale.of(pictures) if scaled else None)
+    images = some(change=CONVENTIONS[convention], joints=joints)
+    scores = refined(images, ScoreReference.of(images) if scaled else None)
     assert_unit(scores)
-    order = np.argsort(raw(pictures))
+    order = np.argsort(raw(images))
     assert (np.diff(scores[order]) > 0).all()
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_an_increasing_change_of_a_files_scores_changes_nothing(convention):
     plain, changed = some(), some(change=CONVENTIONS[convention])
-    expected = refined(plain, ScoreScale.of(plain))
-    np.testing.assert_allclose(refined(changed, ScoreScale.of(changed)), expected, atol=1e-6)
+    expected = refined(plain, ScoreReference.of(plain))
+    np.testing.assert_allclose(refined(changed, ScoreReference.of(changed)), expected, atol=1e-6)
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 99), st.lists(st.floats(0.01, 50), min_size=200, max_size=200))
 def test_any_increasing_steps_give_the_same_scores(seed, steps):
     """Scores by rank, then any rising numbers in the place of each rank."""
-    pictures = some(seed)
-    ends = np.cumsum([len(poses) for poses in pictures])[:-1]
-    rank = np.argsort(np.argsort(raw(pictures)))
+    images = some(seed)
+    ends = np.cumsum([len(poses) for poses in images])[:-1]
+    rank = np.argsort(np.argsort(raw(images)))
     values = np.split((np.cumsum(steps) - 700)[rank], ends)
-    changed = [replace(poses, scores=v) for poses, v in zip(pictures, values, strict=True)]
-    expected = refined(pictures, ScoreScale.of(pictures))
-    np.testing.assert_allclose(refined(changed, ScoreScale.of(changed)), expected, atol=1e-6)
+    changed = [replace(poses, scores=v) for poses, v in zip(images, values, strict=True)]
+    expected = refined(images, ScoreReference.of(images))
+    np.testing.assert_allclose(refined(changed, ScoreReference.of(changed)), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("scaled", [True, False])
 def test_equal_scores_are_told_apart_by_their_joints_alone(scaled):
-    pictures = [replace(poses, scores=np.full(len(poses), 0.4)) for poses in some()]
-    scores = refined(pictures, ScoreScale.of(pictures) if scaled else None)
+    images = [replace(poses, scores=np.full(len(poses), 0.4)) for poses in some()]
+    scores = refined(images, ScoreReference.of(images) if scaled else None)
     assert_unit(scores)
-    found = np.concatenate([(~np.isnan(p.keypoints[..., 0])).sum(1) for p in pictures])
+    found = np.concatenate([(~np.isnan(p.keypoints[..., 0])).sum(1) for p in images])
     assert scores[found >= 14].mean() > scores[found <= 9].mean()
 
 
@@ -107,19 +107,19 @@ def test_a_frame_by_itself_is_finite_whatever_the_scores(scores):
 
 
 def test_without_a_scale_a_frame_depends_on_itself_alone_and_one_pose_is_enough():
-    (poses,) = some(seed=3, pictures=1) or [None]
+    (poses,) = some(seed=3, images=1) or [None]
     together = GENERIC(poses).scores
     one_by_one = [GENERIC(poses[[index]]).scores[0] for index in range(len(poses))]
     np.testing.assert_allclose(together, one_by_one, atol=1e-6)
 
 
 def test_the_doors_take_a_scale_and_agree():
-    pictures = some()
-    scale = ScoreScale.of(pictures)
-    poses = max(pictures, key=len)
-    expected = GENERIC(poses, scale=scale).scores
+    images = some()
+    reference = ScoreReference.of(images)
+    poses = max(images, key=len)
+    expected = GENERIC(poses, reference=reference).scores
     assert not np.allclose(expected, GENERIC(poses).scores)
-    given = {"keypoint_scores": poses.keypoint_scores, "scale": scale}
+    given = {"keypoint_scores": poses.keypoint_scores, "reference": reference}
     arrays = poses.keypoints, poses.scores
     np.testing.assert_allclose(GENERIC.refine(*arrays, **given), expected, atol=1e-6)
     np.testing.assert_allclose(refine(*arrays, weights="generic", **given), expected, atol=1e-6)
@@ -129,31 +129,31 @@ def test_the_doors_take_a_scale_and_agree():
 
 
 def test_weights_of_one_estimator_ignore_the_scale():
-    pictures = some()
-    poses = max(pictures, key=len)
+    images = some()
+    poses = max(images, key=len)
     refiner = Refiner("yolo-pose")
-    with_scale = refiner(poses, scale=ScoreScale.of(pictures)).scores
+    with_scale = refiner(poses, reference=ScoreReference.of(images)).scores
     np.testing.assert_array_equal(with_scale, refiner(poses).scores)
 
 
 def test_faulty_poses_follow_their_rule_with_a_scale():
-    pictures = some()
-    scale = ScoreScale.of(pictures)
-    poses = max(pictures, key=len)
+    images = some()
+    reference = ScoreReference.of(images)
+    poses = max(images, key=len)
     scores = poses.scores.copy()
     scores[0] = np.nan
-    given = {"keypoint_scores": poses.keypoint_scores, "scale": scale, "on_error": "drop"}
+    given = {"keypoint_scores": poses.keypoint_scores, "reference": reference, "on_error": "drop"}
     got = GENERIC.refine(poses.keypoints, scores, **given)
     assert got[0] == 0
-    np.testing.assert_allclose(got[1:], GENERIC(poses, scale=scale).scores[1:], atol=1e-6)
+    np.testing.assert_allclose(got[1:], GENERIC(poses, reference=reference).scores[1:], atol=1e-6)
 
 
 def test_packs_carry_standing_and_echo():
-    scale = ScoreScale(np.array([0.0, 1.0]), np.array([4.0, 1.0]), 0.25)
-    one = pack(GivenPoses(np.ones((2, 17, 2)), np.array([0.0, 1.0]), scale=scale))
+    reference = ScoreReference(np.array([0.0, 1.0]), np.array([4.0, 1.0]), 0.25)
+    one = pack(PoseInputs(np.ones((2, 17, 2)), np.array([0.0, 1.0]), reference=reference))
     both = concatenate([one, one])
-    assert both.standing.tolist() == pytest.approx([4, 1, 4, 1])
-    assert both.echo == 0.25
+    assert both.expected_rank.tolist() == pytest.approx([4, 1, 4, 1])
+    assert both.joint_correlation == 0.25
 
 
 def test_the_record_says_what_leaving_out_showed():
@@ -200,6 +200,6 @@ def test_the_command_compares_scores_over_the_whole_file():
         triples = np.reshape(entry["keypoints"], (17, 3))
         triples[triples[:, 0] == 0] = 0
         entry["keypoints"] = triples.ravel().tolist()
-    pictures = [item.poses for item in poses_by_image(entries, COCO17).values()]
-    expected = refined(pictures, ScoreScale.of(pictures))
+    images = [item.poses for item in poses_by_image(entries, COCO17).values()]
+    expected = refined(images, ScoreReference.of(images))
     np.testing.assert_allclose(rescore(entries, GENERIC), expected, atol=1e-6)

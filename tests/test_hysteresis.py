@@ -7,7 +7,7 @@ import pytest
 
 from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.poses import Poses
-from rcnet_rt.temporal.hysteresis import Hysteresis, half_the_odds
+from rcnet_rt.temporal.hysteresis import Hysteresis, half_odds
 from rcnet_rt.temporal.tracking import LOST_AFTER
 
 
@@ -89,9 +89,9 @@ def test_faulty_scores_are_not_kept() -> None:
 
 def test_half_the_odds() -> None:
     for score in np.linspace(0.01, 0.99, 50):
-        half = half_the_odds(score)
+        half = half_odds(score)
         assert half / (1 - half) == pytest.approx(score / (1 - score) / 2)
-    assert Hysteresis(0.5).leave == half_the_odds(0.5)
+    assert Hysteresis(0.5).leave == half_odds(0.5)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from rcnet_rt.integrations.ultralytics import RefinedBoxes, attach, detach
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.video.source import open_source
-from rcnet_rt.workflows.predict import entries_of, find_pictures
+from rcnet_rt.workflows.predict import find_images, poses_to_entries
 from tests.networks import random_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # ultralytics' and OpenVINO's own
@@ -87,7 +87,7 @@ def test_the_callers_own_threshold_stays_that_of_the_raw_score(model: Any, video
         assert (result.boxes.raw_conf >= 0.5).all()
 
 
-def test_pictures_without_anybody(model: Any) -> None:
+def test_images_without_anybody(model: Any) -> None:
     attach(model)
     (result,) = predict(model, np.zeros((64, 64, 3), np.uint8))
     assert result.boxes.conf.shape == result.boxes.raw_conf.shape == (0,)
@@ -99,7 +99,7 @@ def test_attaching_twice_refines_once(model: Any, video: str) -> None:
     assert_refined(before, predict(model, video))
     predict(detach(model), video)
     assert not any(
-        type(getattr(callback, "__self__", None)).__name__ == "_Door"
+        type(getattr(callback, "__self__", None)).__name__ == "_Hooks"
         for callbacks in model.callbacks.values()
         for callback in callbacks
     )
@@ -113,11 +113,11 @@ def test_weights_that_look_at_the_candidates_see_them(
     weights = random_weights("mlp", "signals")
     monkeypatch.setattr(weights_io, "find", lambda _: weights)
     with open_source(str(shared_data / "videos" / "people.mp4")) as source:
-        pictures = [frame.image_bgr for frame in source][:2]
+        images = [frame.image_bgr for frame in source][:2]
     refiner = Refiner(weights)
-    for picture in pictures:
-        (result,) = predict(attach(model), picture)
-        poses = estimator.estimate(picture)
+    for pixels in images:
+        (result,) = predict(attach(model), pixels)
+        poses = estimator.estimate(pixels)
         assert poses.consensus is not None
         np.testing.assert_allclose(result.boxes.conf.numpy(), refiner(poses).scores, atol=1e-5)
         without = refiner(replace(poses, consensus=None)).scores
@@ -161,14 +161,14 @@ def test_boxes_keep_the_raw_scores_wherever_they_go(model: Any, video: str) -> N
     assert len(result.summary()) == len(raw)
 
 
-def refined_entries(model: Any, pictures: dict[int, Path]) -> tuple[list[dict], list[float]]:
-    """Return the poses of pictures with their raw scores as results, and their refined scores."""
+def refined_entries(model: Any, images: dict[int, Path]) -> tuple[list[dict], list[float]]:
+    """Return the poses of images with their raw scores as results, and their refined scores."""
     entries, refined = [], []
-    for image, path in pictures.items():
+    for image, path in images.items():
         (result,) = predict(model, str(path), conf=0.001)
         poses = poses_from_result(result)
         raw = poses.with_scores(result.boxes.raw_conf.numpy())
-        entries += entries_of(raw, image)
+        entries += poses_to_entries(raw, image)
         refined += poses.scores.astype(float).tolist()
     return entries, refined
 
@@ -184,23 +184,23 @@ def refine_file(entries: list[dict]) -> np.ndarray:
 def test_ap_is_that_of_refining_the_results_file(
     model: Any, shared_data: Path, limit: int | None
 ) -> None:
-    pictures = find_pictures(Dataset(shared_data / "coco"), SPLIT, limit)
-    entries, refined = refined_entries(attach(model, ALONE), pictures.paths)
+    images = find_images(Dataset(shared_data / "coco"), SPLIT, limit)
+    entries, refined = refined_entries(attach(model, ALONE), images.paths)
     by_file = refine_file(entries)
     np.testing.assert_allclose(refined, by_file, atol=1e-6)
-    judge = AveragePrecision(pictures.ground_truth, entries)
+    judge = AveragePrecision(images.ground_truth, entries)
     assert judge.ap(np.array(refined)) == pytest.approx(judge.ap(by_file), abs=1e-4)
     assert judge.ap(by_file) != judge.ap(scores_of(entries))
 
 
-def yolo_dataset(root: Path, pictures: dict[int, Path], shared: Path) -> Path:
-    """Write pictures and ground truth as ultralytics reads them."""
+def yolo_dataset(root: Path, images: dict[int, Path], shared: Path) -> Path:
+    """Write images and ground truth as ultralytics reads them."""
     name = f"person_keypoints_{SPLIT}.json.gz"
     truth = read_json(shared / "coco" / "annotations" / name)["annotations"]
     for part in ("images", "labels"):
         (root / part).mkdir(parents=True)
     sizes = load_ground_truth(shared / "coco", SPLIT).image_sizes
-    for image, path in pictures.items():
+    for image, path in images.items():
         (root / "images" / path.name).symlink_to(path.resolve())
         width, height = sizes[image]
         lines = [_label(person, width, height) for person in truth if person["image_id"] == image]
@@ -218,14 +218,14 @@ def _label(person: dict, width: int, height: int) -> str:
 
 
 @pytest.fixture
-def pictures(shared_data: Path) -> dict[int, Path]:
-    return find_pictures(Dataset(shared_data / "coco"), SPLIT, 8).paths
+def images(shared_data: Path) -> dict[int, Path]:
+    return find_images(Dataset(shared_data / "coco"), SPLIT, 8).paths
 
 
 @pytest.fixture
-def val(model: Any, pictures: dict[int, Path], shared_data: Path, tmp_path: Path) -> Any:
-    """Validates the model on the pictures; returns what it wrote, and its metrics."""
-    data = yolo_dataset(tmp_path / "data", pictures, shared_data)
+def val(model: Any, images: dict[int, Path], shared_data: Path, tmp_path: Path) -> Any:
+    """Validates the model on the images; returns what it wrote, and its metrics."""
+    data = yolo_dataset(tmp_path / "data", images, shared_data)
 
     def run(name: str, conf: float = 0.001) -> tuple[list[dict], Any]:
         options = {"project": str(tmp_path), "name": name, "plots": False, "save_json": True}
@@ -246,21 +246,21 @@ def test_val(model: Any, val: Any) -> None:
 
 
 def test_val_sees_the_candidates_that_predict_sees(
-    model: Any, val: Any, pictures: dict[int, Path], monkeypatch: pytest.MonkeyPatch
+    model: Any, val: Any, images: dict[int, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = random_weights("mlp", "signals")
     monkeypatch.setattr(weights_io, "find", lambda _: weights)
     attach(model)
     judged = poses_by_image(val("refined", conf=0.05)[0], COCO17)
     got, expected = [], []
-    for image, path in pictures.items():
+    for image, path in images.items():
         (result,) = predict(model, str(path))
         keypoints = judged[image].poses.keypoints
         distance = np.abs(poses_from_result(result).keypoints[:, None] - keypoints).max(axis=(2, 3))
-        assert (distance.min(axis=1) < 2).all()  # pixels: they scale pictures a little differently
+        assert (distance.min(axis=1) < 2).all()  # pixels: they scale images a little differently
         got += judged[image].poses.scores[distance.argmin(axis=1)].tolist()
         expected += result.boxes.conf.tolist()
-    np.testing.assert_allclose(got, expected, atol=0.01)  # a picture's edge; 1e-5 elsewhere
+    np.testing.assert_allclose(got, expected, atol=0.01)  # an image's edge; 1e-5 elsewhere
 
 
 def test_what_is_no_pose_model(model: Any) -> None:

@@ -19,9 +19,9 @@ from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 HEADER = Header("people.mp4", "yolov8n-pose", "none", "coco17", 0.25, "yolo-pose", (640, 480))
 
 
-def write(path: Path, *pictures: Poses, header: Header = HEADER) -> Path:
+def write(path: Path, *images: Poses, header: Header = HEADER) -> Path:
     with JsonLinesWriter(path, header) as writer:
-        for index, poses in enumerate(pictures):
+        for index, poses in enumerate(images):
             writer.write(index, index / 30, poses, poses.scores >= 0.25)
     return path
 
@@ -93,7 +93,7 @@ def test_what_is_absent_stays_absent(tmp_path: Path, random_poses: Poses) -> Non
     assert same(next(read(path)[1]).poses, poses)
 
 
-def test_pictures_say_their_file_and_size(tmp_path: Path, random_poses: Poses) -> None:
+def test_images_say_their_file_and_size(tmp_path: Path, random_poses: Poses) -> None:
     with JsonLinesWriter(tmp_path / "a.jsonl", HEADER) as writer:
         poses = replace(random_poses, image_size=(100, 50))
         writer.write(0, None, poses, poses.scores > 0, file="b.jpg")

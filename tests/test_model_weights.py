@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 
 from rcnet_rt import WeightsError
-from rcnet_rt.rescoring.weights import DEFAULT_THRESHOLD, formula
+from rcnet_rt.rescoring.weights import DEFAULT_THRESHOLD, baseline
 from tests.networks import random_weights
 
 
 def test_a_formula_holds_no_network():
-    weights = formula("score")
-    assert weights.is_formula
+    weights = baseline("score")
+    assert weights.is_baseline
     assert weights.threshold("auto") == DEFAULT_THRESHOLD
-    with pytest.raises(WeightsError, match="'formula:score' are a formula and hold no network"):
+    with pytest.raises(WeightsError, match="'formula:score' are a baseline and hold no network"):
         weights.network_config()
-    with pytest.raises(WeightsError, match="unknown formula"):
-        formula("magic")
+    with pytest.raises(WeightsError, match="unknown baseline"):
+        baseline("magic")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"floor": -0.1}, "not negative"),
-        ({"base_scale": 0.0}, "not negative"),
+        ({"baseline_scale": 0.0}, "not negative"),
         ({"raw_threshold": float("nan")}, "must be finite"),
         ({"thresholds": {"auto": 1.1}}, r"thresholds in \[0, 1\]"),
         ({"skeleton": None}, "a network needs its skeleton named"),

@@ -33,7 +33,14 @@ sys.addaudithook(watch)
 # What the kernel sees of it, native libraries' too.
 SENDING = re.compile(r"(?:connect|sendto|sendmsg|sendmmsg)\(.*sa_family=AF_INET")
 # These would keep the libraries quiet by themselves.
-HUSHING = (*privacy.SILENCED, "CI", "TF_BUILD", "JENKINS_URL", "GITHUB_ACTIONS", "DO_NOT_TRACK")
+HUSHING = (
+    *privacy.TELEMETRY_SWITCHES,
+    "CI",
+    "TF_BUILD",
+    "JENKINS_URL",
+    "GITHUB_ACTIONS",
+    "DO_NOT_TRACK",
+)
 
 
 @cache
@@ -118,17 +125,17 @@ def test_attempts_are_seen_where_reports_are_left_on(place: Path, openvino_model
 
 
 def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in privacy.SILENCED:
+    for name in privacy.TELEMETRY_SWITCHES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("YOLO_OFFLINE", "false")
-    privacy.keep_quiet()
+    privacy.disable_telemetry()
     assert os.environ["YOLO_OFFLINE"] == "false"
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
 
 
 def test_the_switch_leaves_everything_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in privacy.SILENCED:
+    for name in privacy.TELEMETRY_SWITCHES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("RCNET_RT_TELEMETRY", "1")
-    privacy.keep_quiet()
-    assert not privacy.SILENCED.keys() & os.environ.keys()
+    privacy.disable_telemetry()
+    assert not privacy.TELEMETRY_SWITCHES.keys() & os.environ.keys()

@@ -88,8 +88,8 @@ def test_a_joint_not_found_is_at_the_origin() -> None:
 def test_the_grown_box_of_a_person_without_labels() -> None:
     poses = np.zeros((2, 17, 2))
     poses[0], poses[1] = [19.9, 29.9], [500.0, 500.0]
-    unlabelled = np.zeros((1, 17, 2)), np.zeros((1, 17)), [100.0], [[10, 10, 20, 20]]
-    found = oks(poses, *unlabelled, SIGMAS)
+    unlabeled = np.zeros((1, 17, 2)), np.zeros((1, 17)), [100.0], [[10, 10, 20, 20]]
+    found = oks(poses, *unlabeled, SIGMAS)
     assert found[0, 0] == 1
     assert found[1, 0] < 1e-6
 

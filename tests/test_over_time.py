@@ -14,7 +14,7 @@ from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.arrays import logit, sigmoid
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import CROWDPOSE14
-from rcnet_rt.temporal.smoothing import ScoresOverTime
+from rcnet_rt.temporal.smoothing import ScoreSmoothing
 from rcnet_rt.temporal.tracking import LOST_AFTER
 
 PEOPLE = 5
@@ -50,7 +50,7 @@ steps = st.tuples(st.floats(0, 2), st.integers(0, 3), unit_scores)
 
 @given(st.lists(steps, max_size=8))
 def test_finite_and_in_0_1(video: list[tuple[float, int, list[float]]]) -> None:
-    score, time = ScoresOverTime(), 0.0
+    score, time = ScoreSmoothing(), 0.0
     for step, seed, scores in video:
         time += step
         poses = people(scores, seed=seed)
@@ -64,12 +64,12 @@ def test_finite_and_in_0_1(video: list[tuple[float, int, list[float]]]) -> None:
 @given(unit_scores)
 def test_a_single_frame_keeps_its_scores_to_the_bit(scores: list[float]) -> None:
     poses = people(scores)
-    np.testing.assert_array_equal(ScoresOverTime()(poses, 3.0).scores, poses.scores)
+    np.testing.assert_array_equal(ScoreSmoothing()(poses, 3.0).scores, poses.scores)
 
 
 @given(st.lists(st.floats(1e-4, 1 - 1e-4), min_size=PEOPLE, max_size=PEOPLE))
 def test_what_is_constant_stays(scores: list[float]) -> None:
-    score, poses = ScoresOverTime(), people(scores)
+    score, poses = ScoreSmoothing(), people(scores)
     for frame in range(40):
         new = score(poses, frame / 30)
     np.testing.assert_allclose(new.scores, poses.scores, atol=1e-6)
@@ -79,7 +79,7 @@ def test_what_is_constant_stays(scores: list[float]) -> None:
 def test_the_order_of_the_poses_does_not_matter(
     video: list[tuple[float, int, list[float]]], order: list[int]
 ) -> None:
-    straight, shuffled, time = ScoresOverTime(), ScoresOverTime(), 0.0
+    straight, shuffled, time = ScoreSmoothing(), ScoreSmoothing(), 0.0
     for step, seed, scores in video:
         time += step
         poses = people(scores, seed=seed)
@@ -90,7 +90,7 @@ def test_the_order_of_the_poses_does_not_matter(
 
 def test_the_mean_is_weighed_by_age_and_agreement() -> None:
     """Three frames of one person by hand; he only walks, so the agreement is 1."""
-    score = ScoresOverTime(memory=0.5)
+    score = ScoreSmoothing(memory=0.5)
     frames = [people([value]) for value in (0.8, 0.4, 0.6)]
     score(frames[0], 0.0)
     score(moved(frames[1], 1.3, (40, -7)), 0.1)
@@ -118,7 +118,7 @@ def _jitter() -> npt.NDArray[np.float64]:
 
 
 def _second(before: Poses, after: Poses) -> float:
-    score = ScoresOverTime()
+    score = ScoreSmoothing()
     score(before, 0.0)
     return float(score(after, 0.1).scores[0])
 
@@ -149,7 +149,7 @@ def test_evidence_fades_in_seconds_not_frames() -> None:
     """A constant 0.9, then 0.1: after as many seconds the same, at whatever frame rate."""
     ends = []
     for rate in (60, 120):
-        score, still = ScoresOverTime(), people([0.9])
+        score, still = ScoreSmoothing(), people([0.9])
         for frame in range(3 * rate):
             score(still, frame / rate)
         for frame in range(3 * rate, int(3.3 * rate)):
@@ -161,13 +161,13 @@ def test_evidence_fades_in_seconds_not_frames() -> None:
 
 
 def _after(gap: float) -> float:
-    score, still = ScoresOverTime(), people([0.9])
+    score, still = ScoreSmoothing(), people([0.9])
     score(still, 0.0)
     return float(score(replace(still, scores=[0.1]), gap).scores[0])
 
 
 def test_tracks_that_end_are_forgotten() -> None:
-    score = ScoresOverTime()
+    score = ScoreSmoothing()
     for frame in range(1000):
         score(people([0.5, 0.5], ids=[2 * frame, 2 * frame + 1]), frame / 30)
         assert len(score) <= 2 * (30 * LOST_AFTER + 1)
@@ -177,14 +177,14 @@ def test_tracks_that_end_are_forgotten() -> None:
 
 
 def test_a_clock_that_jumps_back_begins_anew() -> None:
-    score, still = ScoresOverTime(), people([0.9])
+    score, still = ScoreSmoothing(), people([0.9])
     score(still, 100.0)
     changed = replace(still, scores=[0.1])
     assert score(changed, 0.0).scores[0] == np.float32(0.1)
 
 
 def test_without_ids_scores_stay() -> None:
-    score = ScoresOverTime()
+    score = ScoreSmoothing()
     for poses in (people([0.3, 0.4], ids=[-1, -1]), replace(people([0.3]), track_ids=None)):
         for frame in range(3):
             new = score(poses, frame / 30)
@@ -194,7 +194,7 @@ def test_without_ids_scores_stay() -> None:
 
 
 def test_faulty_poses_keep_their_scores_and_leave_no_trace() -> None:
-    score, good = ScoresOverTime(), people([0.9])
+    score, good = ScoreSmoothing(), people([0.9])
     keypoints = good.keypoints.copy()
     keypoints[0, 3] = np.inf
     for poses in (replace(good, keypoints=keypoints), replace(good, scores=[np.nan])):
@@ -204,16 +204,16 @@ def test_faulty_poses_keep_their_scores_and_leave_no_trace() -> None:
 
 def test_the_raw_scores_stay() -> None:
     refined = people([0.9]).with_scores([0.5])
-    np.testing.assert_array_equal(ScoresOverTime()(refined, 0.0).raw_scores, np.float32([0.9]))
+    np.testing.assert_array_equal(ScoreSmoothing()(refined, 0.0).raw_scores, np.float32([0.9]))
 
 
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda: ScoresOverTime(memory=0), "above 0"),
-        (lambda: ScoresOverTime(CROWDPOSE14)(people([0.5]), 0.0), "14 keypoints, got 17"),
-        (lambda: ScoresOverTime()(people([0.5]), float("nan")), "time: expected seconds"),
-        (lambda: ScoresOverTime()(people([0.5, 0.5], ids=[3, 3]), 0.0), "have the id 3"),
+        (lambda: ScoreSmoothing(memory=0), "above 0"),
+        (lambda: ScoreSmoothing(CROWDPOSE14)(people([0.5]), 0.0), "14 keypoints, got 17"),
+        (lambda: ScoreSmoothing()(people([0.5]), float("nan")), "time: expected seconds"),
+        (lambda: ScoreSmoothing()(people([0.5, 0.5], ids=[3, 3]), 0.0), "have the id 3"),
     ],
 )
 def test_wrong_use(act, message) -> None:  # type: ignore[no-untyped-def]

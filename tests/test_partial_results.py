@@ -15,14 +15,14 @@ DONE = {3: [{"image_id": 3, "score": 0.1}], 5: []}
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """What a job left that did two pictures."""
+    """What a job left that did two images."""
     with Partial(tmp_path / "out.json.partial", JOB) as partial:
         for image, entries in DONE.items():
             partial.add(image, entries)
     return partial.path
 
 
-def test_nothing_is_there_before_the_first_picture(tmp_path: Path) -> None:
+def test_nothing_is_there_before_the_first_image(tmp_path: Path) -> None:
     with Partial(tmp_path / "out.json.partial", JOB) as partial:
         assert partial.done == {}
     assert list(tmp_path.iterdir()) == []

@@ -18,15 +18,15 @@ from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
-from rcnet_rt.workflows.predict import Job, entries_of, find_pictures, predict_split
+from rcnet_rt.workflows.predict import Job, find_images, poses_to_entries, predict_split
 from tests.synthetic_coco import make_content, write_dataset
 
 JOB = Job("any", "val2017")
-PRESENT = (2, 3, 5, 7, 8)  # images of the invented dataset whose picture is there
+PRESENT = (2, 3, 5, 7, 8)  # images of the invented dataset whose image is there
 
 
 class Counting:
-    """Finds as many people as the picture's first pixel says; stops on demand."""
+    """Finds as many people as the image's first pixel says; stops on demand."""
 
     name, family, skeleton = "counting", "yolo-pose", COCO17
 
@@ -53,8 +53,8 @@ def coco(tmp_path: Path) -> Path:
     folder = root / "images" / "val2017"
     folder.mkdir(parents=True)
     for number in PRESENT:
-        picture = np.full((48, 64, 3), number, np.uint8)
-        cv2.imwrite(str(folder / f"{number:012}.png"), picture)
+        pixels = np.full((48, 64, 3), number, np.uint8)
+        cv2.imwrite(str(folder / f"{number:012}.png"), pixels)
         (folder / f"{number:012}.png").rename(folder / f"{number:012}.jpg")  # without loss
     return root
 
@@ -72,7 +72,7 @@ def test_entries_read_back_to_the_bit(random_poses: Poses) -> None:
     keypoints = random_poses.keypoints.copy()
     keypoints[1, 3] = np.nan
     poses = Poses(keypoints, random_poses.scores, random_poses.keypoint_scores, random_poses.boxes)
-    entries = json.loads(json.dumps(entries_of(poses, 42)))
+    entries = json.loads(json.dumps(poses_to_entries(poses, 42)))
     assert entries[1]["keypoints"][9:12] == [0, 0, 0]
     assert {entry["image_id"] for entry in entries} == {42}
     back = poses_by_image(entries, COCO17)[42].poses
@@ -86,30 +86,30 @@ def test_entries_read_back_to_the_bit(random_poses: Poses) -> None:
 
 
 def test_without_joint_scores_the_third_value_is_a_flag(random_poses: Poses) -> None:
-    entries = entries_of(Poses(random_poses.keypoints, random_poses.scores), 42)
+    entries = poses_to_entries(Poses(random_poses.keypoints, random_poses.scores), 42)
     assert set(entries[0]["keypoints"][2::3]) == {2.0}
     assert "bbox" not in entries[0]
     assert poses_by_image(entries, COCO17)[42].poses.keypoint_scores is None
 
 
-def test_pictures_that_are_here(coco: Path) -> None:
-    pictures = find_pictures(Dataset(coco), "val2017")
-    assert tuple(pictures.paths) == PRESENT
-    assert pictures.missing == 12 - len(PRESENT)
-    assert tuple(find_pictures(Dataset(coco), "val2017", limit=2).paths) == PRESENT[:2]
+def test_images_that_are_here(coco: Path) -> None:
+    images = find_images(Dataset(coco), "val2017")
+    assert tuple(images.paths) == PRESENT
+    assert images.missing == 12 - len(PRESENT)
+    assert tuple(find_images(Dataset(coco), "val2017", limit=2).paths) == PRESENT[:2]
 
 
-def test_no_pictures_is_a_sentence(tmp_path: Path) -> None:
+def test_no_images_is_a_sentence(tmp_path: Path) -> None:
     root = write_dataset(tmp_path, make_content())
     with pytest.raises(DatasetError, match="none of the 12 images of val2017 is in"):
-        find_pictures(Dataset(root), "val2017")
+        find_images(Dataset(root), "val2017")
 
 
-def test_results_of_every_picture(coco: Path, tmp_path: Path, use) -> None:
+def test_results_of_every_image(coco: Path, tmp_path: Path, use) -> None:
     estimator = use(Counting())
     done: list[int] = []
     out = tmp_path / "out.json.gz"
-    predict_split(Dataset(coco), JOB, out, on_picture=done.append)
+    predict_split(Dataset(coco), JOB, out, on_image=done.append)
     assert estimator.seen == done == list(PRESENT)
     counts = {image: len(p.poses) for image, p in poses_by_image(read_results(out), COCO17).items()}
     assert counts == {2: 2, 5: 2, 7: 1, 8: 2}
@@ -169,7 +169,7 @@ def test_another_skeleton_is_a_sentence(coco: Path, tmp_path: Path, use) -> None
         predict_split(Dataset(coco), JOB, tmp_path / "out.json")
 
 
-def test_a_damaged_picture_keeps_what_is_done(coco: Path, tmp_path: Path, use) -> None:
+def test_a_damaged_image_keeps_what_is_done(coco: Path, tmp_path: Path, use) -> None:
     use(Counting())
     (coco / "images" / "val2017" / f"{5:012}.jpg").write_bytes(b"")
     with pytest.raises(SourceError, match="empty or damaged"):
@@ -222,7 +222,7 @@ def with_signals(poses: Poses) -> Poses:
 
 def test_signals_read_back_to_the_bit(random_poses: Poses) -> None:
     poses = with_signals(random_poses)
-    entries = json.loads(json.dumps(entries_of(poses, 7)))
+    entries = json.loads(json.dumps(poses_to_entries(poses, 7)))
     assert "consensus" not in entries[1]
     assert "agreement" not in entries[1]
     back = poses_by_image(entries, COCO17)[7].poses
@@ -231,7 +231,7 @@ def test_signals_read_back_to_the_bit(random_poses: Poses) -> None:
 
 
 def test_signals_of_other_lengths_are_a_sentence(random_poses: Poses) -> None:
-    entries = entries_of(with_signals(random_poses), 7)
+    entries = poses_to_entries(with_signals(random_poses), 7)
     entries[0]["consensus"] = [1.0, 2.0]
     with pytest.raises(DatasetError, match="image 7: consensus, agreement or embedding"):
         poses_by_image(entries, COCO17)

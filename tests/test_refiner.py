@@ -23,7 +23,7 @@ REFINERS = {
     )
     for architecture, features in KINDS
     for backend in BACKENDS
-} | {"formula": Refiner("formula:score_times_joints")}
+} | {"baseline": Refiner("formula:score_times_joints")}
 
 
 @pytest.fixture(params=REFINERS)
@@ -33,7 +33,7 @@ def refiner(request):
 
 @st.composite
 def frames(draw, most=8):
-    """Keypoints (some not found), scores and joint scores of a picture."""
+    """Keypoints (some not found), scores and joint scores of an image."""
     count = draw(st.integers(0, most))
     floats = st.floats(-1000, 5000, width=32)
     # Single precision squares away what is 1e-30 of a pixel; no estimator gives that.
@@ -84,11 +84,11 @@ def test_paper_features_do_not_notice_scale_and_place(frame, factor, shift):
 
 @settings(deadline=None, max_examples=40)
 @given(NAMES, st.lists(frames(4), max_size=5))
-def test_a_batch_gives_the_numbers_of_one_by_one(name, pictures):
-    poses = [Poses(k, s, keypoint_scores=c) for k, s, c in pictures]
+def test_a_batch_gives_the_numbers_of_one_by_one(name, images):
+    poses = [Poses(k, s, keypoint_scores=c) for k, s, c in images]
     refiner = REFINERS[name]
-    for together, picture in zip(refiner.batch(poses), poses, strict=True):
-        np.testing.assert_allclose(together.scores, refiner(picture).scores, atol=1e-6)
+    for together, image in zip(refiner.batch(poses), poses, strict=True):
+        np.testing.assert_allclose(together.scores, refiner(image).scores, atol=1e-6)
 
 
 @settings(deadline=None, max_examples=40)
@@ -211,8 +211,8 @@ def test_value_faults_raise_or_get_their_rule(refiner, kind, keypoints, scores, 
 
 
 def test_poses_below_the_floor_stay_below_all_others_in_their_order(refiner):
-    if refiner.weights.is_formula:
-        pytest.skip("a formula has no floor")
+    if refiner.weights.is_baseline:
+        pytest.skip("a baseline has no floor")
     keypoints, _ = some(9)
     scores = np.array([0.9, 0.01, 0.2, 0.049, 0.05, 0.003, 0.5, 0.0, 0.06])
     refined = refiner.refine(keypoints, scores)
@@ -282,15 +282,15 @@ def test_tensors_on_a_gpu_stay_there():
 
 
 def test_it_may_be_called_from_many_threads(refiner):
-    pictures = [some(5, seed) for seed in range(20)]
-    expected = [refiner.refine(*picture) for picture in pictures]
+    images = [some(5, seed) for seed in range(20)]
+    expected = [refiner.refine(*image) for image in images]
     wrong = []
 
     def work():
-        for picture, one in zip(pictures, expected, strict=True):
+        for image, one in zip(images, expected, strict=True):
             # torch splits sums by the threads that it has to itself, so not to the bit
-            if not np.allclose(refiner.refine(*picture), one, rtol=0, atol=1e-6):
-                wrong.append(picture)
+            if not np.allclose(refiner.refine(*image), one, rtol=0, atol=1e-6):
+                wrong.append(image)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -305,9 +305,9 @@ def test_real_poses_rank_the_same_on_all_backends(shared_data):
     from rcnet_rt.poses.skeletons import COCO17
 
     entries = read_results(shared_data / "predictions" / "yolov8n-pose_val2017.json.gz")
-    pictures = [item.poses for item in poses_by_image(entries, COCO17).values()][:40]
+    images = [item.poses for item in poses_by_image(entries, COCO17).values()][:40]
     onnx, eager = (
-        np.concatenate([p.scores for p in REFINERS[f"attention-full-{b}"].batch(pictures)])
+        np.concatenate([p.scores for p in REFINERS[f"attention-full-{b}"].batch(images)])
         for b in ("onnx", "torch")
     )
     np.testing.assert_allclose(onnx, eager, atol=2e-6)

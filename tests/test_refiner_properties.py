@@ -1,4 +1,4 @@
-"""What refining promises, looked for by Hypothesis in odd pictures: few in every run, many in slow.
+"""What refining promises, looked for by Hypothesis in odd images: few in every run, many in slow.
 
 `test_refiner.py` and `test_backends.py` have the examples; these are the rules behind them.
 """
@@ -24,7 +24,7 @@ from rcnet_rt.backends import NAMES, missing
 from rcnet_rt.datasets.results import poses_by_image, read_results
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 from rcnet_rt.rescoring import features, weights_io
-from rcnet_rt.rescoring.batch import pack_poses
+from rcnet_rt.rescoring.batch import poses_to_batch
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from rcnet_rt.training.dataset import mirror
 from tests.networks import random_weights
@@ -40,7 +40,7 @@ HERE = [name for name in NAMES[1:] if not missing(name, DEVICES[name])]
 ALONE = ("mlp signals beside", "linear full")
 ALL_WEIGHTS = {name: weights_io.find(name) for name in sorted(weights_io.available())} | {
     "attention signals": random_weights("attention", "signals"),
-    "mlp signals": random_weights("mlp", "signals", base="score_times_agreement"),
+    "mlp signals": random_weights("mlp", "signals", baseline="score_times_agreement"),
     "mlp signals beside": random_weights("mlp", "signals"),
     "linear full": random_weights("linear", "full"),
 }
@@ -53,8 +53,8 @@ def refiner(name: str, backend: str = "auto") -> Refiner:
 
 
 @st.composite
-def pictures(draw, most: int = 8, least: int = 0, optional: tuple[str, ...] = OPTIONAL):
-    """The arguments of `refine` for one picture, read-only: its traits drawn, the rest at random.
+def images(draw, most: int = 8, least: int = 0, optional: tuple[str, ...] = OPTIONAL):
+    """The arguments of `refine` for one image, read-only: its traits drawn, the rest at random.
 
     People of any size, or none, anywhere; equal poses and equal scores; joints, and what comes
     beside the scores, partly or wholly unknown.
@@ -100,17 +100,17 @@ NAMED = st.sampled_from(sorted(ALL_WEIGHTS))
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def changed(picture: dict, change) -> dict:
+def changed(image: dict, change) -> dict:
     """Change every array."""
-    return {n: change(v) if n != "image_size" else v for n, v in picture.items()}
+    return {n: change(v) if n != "image_size" else v for n, v in image.items()}
 
 
-def tensors(picture: dict) -> dict:
-    return changed(picture, torch.tensor)
+def tensors(image: dict) -> dict:
+    return changed(image, torch.tensor)
 
 
-def as_poses(picture: dict) -> Poses:
-    return Poses(**picture)
+def as_poses(image: dict) -> Poses:
+    return Poses(**image)
 
 
 def assert_scores(refined, count: int) -> None:
@@ -120,30 +120,30 @@ def assert_scores(refined, count: int) -> None:
     assert ((refined >= 0) & (refined <= 1)).all()
 
 
-@given(NAMED, st.sampled_from(HERE[:2]), pictures())
-def scores_are_in_the_unit_interval_and_inputs_untouched(name, backend, picture):
-    before = changed(picture, bytes)
-    refined = refiner(name, backend).refine(**picture)
-    assert_scores(refined, len(picture["scores"]))
-    again = refiner(name, backend).refine(**picture)
+@given(NAMED, st.sampled_from(HERE[:2]), images())
+def scores_are_in_the_unit_interval_and_inputs_untouched(name, backend, image):
+    before = changed(image, bytes)
+    refined = refiner(name, backend).refine(**image)
+    assert_scores(refined, len(image["scores"]))
+    again = refiner(name, backend).refine(**image)
     np.testing.assert_array_equal(again, refined)
-    as_tensors = tensors(picture)
+    as_tensors = tensors(image)
     refiner(name, backend).refine(**as_tensors)
-    assert changed(picture, bytes) == before
+    assert changed(image, bytes) == before
     assert changed(as_tensors, lambda tensor: bytes(tensor.numpy())) == before
 
 
-@given(NAMED, st.sampled_from(HERE[:2]), pictures(), SEEDS)
-def permuting_poses_permutes_scores(name, backend, picture, seed):
-    order = np.random.default_rng(seed).permutation(len(picture["scores"]))
-    refined = refiner(name, backend).refine(**picture)
-    permuted = refiner(name, backend).refine(**changed(picture, lambda array: array[order]))
+@given(NAMED, st.sampled_from(HERE[:2]), images(), SEEDS)
+def permuting_poses_permutes_scores(name, backend, image, seed):
+    order = np.random.default_rng(seed).permutation(len(image["scores"]))
+    refined = refiner(name, backend).refine(**image)
+    permuted = refiner(name, backend).refine(**changed(image, lambda array: array[order]))
     np.testing.assert_allclose(permuted, refined[order], rtol=0, atol=1e-5)
 
 
-@given(NAMED, st.lists(pictures(most=5), max_size=5))
+@given(NAMED, st.lists(images(most=5), max_size=5))
 def a_batch_gives_the_numbers_of_one_by_one(name, many):
-    poses = [as_poses(picture) for picture in many]
+    poses = [as_poses(image) for image in many]
     for rule in ("raise", "raw", "drop"):
         together = refiner(name).batch(poses, on_error=rule)
         assert len(together) == len(poses)
@@ -159,37 +159,37 @@ def in_single_precision(array):
     return array.astype(np.float32).astype(array.dtype)
 
 
-@given(NAMED, pictures())
-def every_kind_of_array_and_every_backend_agree(name, picture):
-    picture = changed(picture, in_single_precision)
-    expected = refiner(name, "torch").refine(**picture)
+@given(NAMED, images())
+def every_kind_of_array_and_every_backend_agree(name, image):
+    image = changed(image, in_single_precision)
+    expected = refiner(name, "torch").refine(**image)
     for backend in HERE:
-        for given_ in (picture, tensors(picture)):
+        for given_ in (image, tensors(image)):
             got = refiner(name, backend).refine(**given_)
             assert isinstance(got, type(given_["scores"]))
             np.testing.assert_allclose(got, expected, rtol=0, atol=TOLERANCES[backend])
 
 
-@given(NAMED, pictures(optional=("keypoint_scores", "boxes")), st.sampled_from(HERE[:2]))
-def what_is_wholly_unknown_is_what_is_absent(name, picture, backend):
-    count = len(picture["scores"])
+@given(NAMED, images(optional=("keypoint_scores", "boxes")), st.sampled_from(HERE[:2]))
+def what_is_wholly_unknown_is_what_is_absent(name, image, backend):
+    count = len(image["scores"])
     nothing = {
         "consensus": np.full((count, len(CONSENSUS)), np.nan),
         "agreement": np.full(count, np.nan),
     }
-    expected = refiner(name, backend).refine(**picture)
+    expected = refiner(name, backend).refine(**image)
     for known in ({n: nothing[n]} for n in nothing):
-        got = refiner(name, backend).refine(**picture, **known)
+        got = refiner(name, backend).refine(**image, **known)
         np.testing.assert_allclose(got, expected, rtol=0, atol=TOLERANCES["onnx"])
 
 
-@given(st.sampled_from(ALONE), pictures(least=1), st.sampled_from(SIGNALS))
-def a_signal_moves_only_the_poses_that_have_it(name, picture, signal):
-    without = {key: value for key, value in picture.items() if key != signal}
-    refined = refiner(name).refine(**picture)
+@given(st.sampled_from(ALONE), images(least=1), st.sampled_from(SIGNALS))
+def a_signal_moves_only_the_poses_that_have_it(name, image, signal):
+    without = {key: value for key, value in image.items() if key != signal}
+    refined = refiner(name).refine(**image)
     plain = refiner(name).refine(**without)
-    if signal in picture:
-        unknown = np.isnan(picture[signal].reshape(len(plain), -1)).any(1)
+    if signal in image:
+        unknown = np.isnan(image[signal].reshape(len(plain), -1)).any(1)
         np.testing.assert_allclose(
             refined[unknown], plain[unknown], rtol=0, atol=TOLERANCES["onnx"]
         )
@@ -206,25 +206,25 @@ FAULTS = {
 }
 
 
-@given(NAMED, pictures(least=1), st.data())
-def a_fault_raises_or_gets_its_rule_and_touches_nobody_else(name, picture, data):
-    count, step = len(picture["scores"]), refiner(name)
-    place = data.draw(st.sampled_from([field for field in FAULTS if field in picture]))
+@given(NAMED, images(least=1), st.data())
+def a_fault_raises_or_gets_its_rule_and_touches_nobody_else(name, image, data):
+    count, step = len(image["scores"]), refiner(name)
+    place = data.draw(st.sampled_from([field for field in FAULTS if field in image]))
     value = data.draw(st.sampled_from(FAULTS[place]))
     pose = data.draw(st.integers(0, count - 1))
-    keypoints = picture["keypoints"].copy()
+    keypoints = image["keypoints"].copy()
     keypoints[pose, 3] = 7.0  # found, so that its joint score counts
-    picture = {**picture, "keypoints": keypoints}
-    wrong = picture[place].copy()
+    image = {**image, "keypoints": keypoints}
+    wrong = image[place].copy()
     wrong.reshape(count, -1)[pose, 3 if place == "keypoint_scores" else -1] = value
-    picture[place] = wrong
+    image[place] = wrong
     others = np.arange(count) != pose
-    raw = np.clip(np.nan_to_num(picture["scores"][pose], nan=0.0), 0, 1)
-    expected = step.refine(**changed(picture, lambda array: array[others]), on_error="raw")
+    raw = np.clip(np.nan_to_num(image["scores"][pose], nan=0.0), 0, 1)
+    expected = step.refine(**changed(image, lambda array: array[others]), on_error="raw")
     with pytest.raises(PosesError, match=f"pose {pose}: "):
-        step.refine(**picture)
+        step.refine(**image)
     for rule, own in (("raw", raw), ("drop", 0.0)):
-        for given_ in (picture, tensors(picture)):
+        for given_ in (image, tensors(image)):
             got = np.asarray(step.refine(**given_, on_error=rule))
             assert_scores(got, count)
             assert got[pose] == pytest.approx(own)
@@ -272,14 +272,14 @@ SYMMETRIC = {
 }
 
 
-@given(st.sampled_from(sorted(SYMMETRIC)), pictures(optional=("keypoint_scores", "boxes")))
-def a_mirrored_picture_gets_the_scores_of_symmetric_weights(name, picture):
+@given(st.sampled_from(sorted(SYMMETRIC)), images(optional=("keypoint_scores", "boxes")))
+def a_mirrored_image_gets_the_scores_of_symmetric_weights(name, image):
     """Shipped weights have seen mirrors but are not symmetric; all around the network is."""
-    poses = as_poses(changed(picture, whole))
+    poses = as_poses(changed(image, whole))
     seen = mirror(poses, COCO17, 640)
     matrix = mirror_matrix("paper")
-    base = np.zeros(len(poses))
-    plain, turned = (features.paper(pack_poses(p), COCO17, base) for p in (poses, seen))
+    baseline = np.zeros(len(poses))
+    plain, turned = (features.paper(poses_to_batch(p), COCO17, baseline) for p in (poses, seen))
     np.testing.assert_allclose(turned, plain @ matrix.T, rtol=0, atol=1e-6)
     refined, mirrored = (SYMMETRIC[name](p).scores for p in (poses, seen))
     np.testing.assert_allclose(mirrored, refined, rtol=0, atol=1e-5)
@@ -290,10 +290,10 @@ def whole(array: np.ndarray) -> np.ndarray:
     return np.round(array * 64) / 64
 
 
-@given(NAMED, st.lists(pictures(least=1, most=6), min_size=3, max_size=8))
+@given(NAMED, st.lists(images(least=1, most=6), min_size=3, max_size=8))
 def many_threads_give_the_numbers_of_one(name, many):
     step = Refiner(ALL_WEIGHTS[name])  # fresh: its graphs are built while others wait
-    expected = [refiner(name).refine(**picture) for picture in many]
+    expected = [refiner(name).refine(**image) for image in many]
     wrong = []
 
     def work(offset: int) -> None:
@@ -320,7 +320,7 @@ PROPERTIES = {
         what_is_wholly_unknown_is_what_is_absent,
         a_signal_moves_only_the_poses_that_have_it,
         a_fault_raises_or_gets_its_rule_and_touches_nobody_else,
-        a_mirrored_picture_gets_the_scores_of_symmetric_weights,
+        a_mirrored_image_gets_the_scores_of_symmetric_weights,
         many_threads_give_the_numbers_of_one,
     )
 }
@@ -356,19 +356,19 @@ def test_that_triton_agrees_in_its_interpreter() -> None:
 def test_a_thousand_poses(name: str) -> None:
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 2000, (1000, 1, 2))
-    picture = {
+    image = {
         "keypoints": corners + rng.uniform(0, 200, (1000, 17, 2)),
         "scores": rng.random(1000).round(2),
         "keypoint_scores": rng.random((1000, 17)),
     }
-    refined = refiner(name).refine(**picture)
+    refined = refiner(name).refine(**image)
     assert_scores(refined, 1000)
     order = rng.permutation(1000)
-    permuted = refiner(name).refine(**changed(picture, lambda array: array[order]))
+    permuted = refiner(name).refine(**changed(image, lambda array: array[order]))
     np.testing.assert_allclose(permuted, refined[order], rtol=0, atol=1e-5)
-    eager = refiner(name, "torch").refine(**tensors(picture))
+    eager = refiner(name, "torch").refine(**tensors(image))
     np.testing.assert_allclose(eager, refined, rtol=0, atol=TOLERANCES["onnx"])
-    many = refiner(name).batch([as_poses(picture)] * 2)
+    many = refiner(name).batch([as_poses(image)] * 2)
     for poses in many:
         np.testing.assert_allclose(poses.scores, refined, rtol=0, atol=1e-4)  # float32 scores
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from rcnet_rt.evaluation.metrics import Reliability, Sparsification
 from rcnet_rt.report.charts import charts
-from rcnet_rt.report.numbers import ErrorKind, Numbers, Pair
+from rcnet_rt.report.numbers import ErrorType, Numbers, Pair
 
 
 def table(score: list[float], oks: list[float], count: list[int]) -> Reliability:
@@ -21,7 +21,7 @@ def numbers() -> Numbers:
     return Numbers(
         evaluation=None,  # type: ignore[arg-type] # the charts do not look at it
         gains={},
-        formula=None,
+        baseline=None,
         precision=Pair(0.5 * level * curve, level * curve),
         sparsification=Pair(
             Sparsification(np.array([0.4, 0.3]), np.array([0.4, 0.1])),
@@ -33,8 +33,8 @@ def numbers() -> Numbers:
         scores=Pair(np.array([0.2, 1.8]), np.array([0.9, 0.1])),
         oks=np.array([0.8, 0.2]),
         kinds=(
-            ErrorKind("swap", 2, Pair(0.1, 0.2), 1, 0),
-            ErrorKind("duplicate", 1200, Pair(0.4, 0.3), 0, 9),
+            ErrorType("swap", 2, Pair(0.1, 0.2), 1, 0),
+            ErrorType("duplicate", 1200, Pair(0.4, 0.3), 0, 9),
         ),
         images=(),
     )

@@ -10,7 +10,7 @@ from rcnet_rt.evaluation.compare import compare
 from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.report.folder import PAGE
 from rcnet_rt.report.held_out import write_held_out_report
-from rcnet_rt.rescoring.weights import formula
+from rcnet_rt.rescoring.weights import baseline
 from rcnet_rt.training.cross_validation import HeldOut
 from tests.synthetic_coco import make_content, make_results, write_dataset
 
@@ -29,12 +29,12 @@ def test_it_is_about_the_held_out_images_and_their_calibrated_scores(
         images=images,
         entries=entries,
         refined=perfect * 0,
-        formula=data.scores[entries],
-        formula_name="one / other",
+        baseline=data.scores[entries],
+        baseline_name="one / other",
         calibrated=perfect,
     )
     folder = tmp_path / "report"
-    write_held_out_report(folder, data, held_out, formula("score"), dataset, resamples=10)
+    write_held_out_report(folder, data, held_out, baseline("score"), dataset, resamples=10)
     page = (folder / PAGE).read_text(encoding="utf-8")
     assert "Every image here was held out" in page
     assert "one / other" in page

@@ -10,7 +10,7 @@ from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.evaluation.compare import Evaluation, compare, oracle_scores
 from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.report import captions
-from rcnet_rt.report.numbers import KINDS_OKS, ErrorKind, ImageChange, Numbers, Pair, collect
+from rcnet_rt.report.numbers import KINDS_OKS, ErrorType, ImageChange, Numbers, Pair, collect
 from tests.synthetic_coco import make_content, make_results, pycocotools_stats, write_dataset
 
 
@@ -23,13 +23,13 @@ def data(tmp_path: Path) -> Data:
 @pytest.fixture
 def evaluation(data: Data) -> Evaluation:
     perfect = oracle_scores(data.ground_truth, data.entries)
-    peers = {"score_times_confidence": data.formula_values("score_times_confidence")}
+    peers = {"score_times_confidence": data.baseline_values("score_times_confidence")}
     return compare(data.ground_truth, data.entries, data.scores, perfect, peers, resamples=20)
 
 
 @pytest.fixture
 def numbers(data: Data, evaluation: Evaluation) -> Numbers:
-    peers = {name: data.formula_values(name) for name in evaluation.all_images.peers}
+    peers = {name: data.baseline_values(name) for name in evaluation.all_images.peers}
     return collect(data, data.match.target, evaluation, peers, resamples=20)
 
 
@@ -44,8 +44,8 @@ def test_they_are_those_of_the_evaluation(numbers: Numbers, evaluation: Evaluati
     ):
         assert (curve.error - curve.best).mean() == pytest.approx(report.ause)
         assert table.count.sum() == len(numbers.oks)
-    assert numbers.formula is not None
-    name, gain = numbers.formula
+    assert numbers.baseline is not None
+    name, gain = numbers.baseline
     expected = everything.after.metrics.ap - everything.peers[name].metrics.ap
     assert gain.difference == pytest.approx(expected)
 
@@ -84,10 +84,10 @@ def test_captions_say_what_is_there(numbers: Numbers, evaluation: Evaluation) ->
     assert captions.headline(replace(everything, gain=worse)).startswith(
         "Re-scoring lowers AP by 2"
     )
-    said = captions.over_formula(numbers, "by me")
+    said = captions.gain_over_baseline(numbers, "by me")
     assert "score times confidence, reaches" in said
     assert "(chosen by me)" in said
-    assert captions.over_formula(replace(numbers, formula=None), "") == ""
+    assert captions.gain_over_baseline(replace(numbers, baseline=None), "") == ""
     assert "→ 100.0 % are in the order" in captions.ranking(everything)
     assert "from " in captions.misranked(everything)
     assert captions.misranked(replace(everything, after=everything.before)).startswith("The count")
@@ -116,16 +116,16 @@ def test_captions_of_precision_and_reliability_by_hand(numbers: Numbers) -> None
 
 
 def test_captions_of_kinds_and_images() -> None:
-    fallen = ErrorKind("duplicate", 10, Pair(0.3, 0.1), 0, 9)
-    risen = ErrorKind("swap", 2, Pair(0.1, 0.2), 2, 0)
-    still = ErrorKind("miss", 2, Pair(0.1, 0.1), 0, 0)
-    text = captions.error_kinds((fallen, risen, still))
+    fallen = ErrorType("duplicate", 10, Pair(0.3, 0.1), 0, 9)
+    risen = ErrorType("swap", 2, Pair(0.1, 0.2), 2, 0)
+    still = ErrorType("miss", 2, Pair(0.1, 0.1), 0, 0)
+    text = captions.error_types((fallen, risen, still))
     assert (
         "“duplicate” (10) outranks 10.0 % of the right poses instead of 30.0 %, the largest fall"
         in text
     )
     assert "“swap” (2) outranks 20.0 %" in text
-    assert "rise" not in captions.error_kinds((fallen, still))
-    assert captions.error_kinds((still,)) == "Here nothing moved."
+    assert "rise" not in captions.error_types((fallen, still))
+    assert captions.error_types((still,)) == "Here nothing moved."
     change = ImageChange(7, 1, Pair(0.5, 0.25))
     assert captions.image_change(change) == "AP of this image 50.0 → 25.0 (-25.0), 1 person"

@@ -18,7 +18,7 @@ from rcnet_rt.evaluation.compare import compare
 from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.report.folder import PAGE
 from rcnet_rt.report.page import Subject, write_report
-from rcnet_rt.rescoring.weights import Weights, formula
+from rcnet_rt.rescoring.weights import Weights, baseline
 from rcnet_rt.rescoring.weights_io import save
 from tests.synthetic_coco import make_content, make_results, write_dataset
 
@@ -49,14 +49,14 @@ def content() -> dict:
 
 @pytest.fixture
 def dataset(tmp_path: Path, content: dict) -> Dataset:
-    """With pictures of images 2 and 3; the order of image 3 alone changes."""
+    """With images of images 2 and 3; the order of image 3 alone changes."""
     root = write_dataset(tmp_path / "coco", content)
     folder = root / "images" / "val2017"
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     for image in content["images"][1:3]:
-        picture = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
-        cv2.imwrite(str(folder / image["file_name"]), picture)
+        image_path = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / image["file_name"]), image_path)
     return Dataset(root)
 
 
@@ -89,7 +89,7 @@ def test_the_page_needs_nothing_else_and_nothing_in_it_runs(
         target.parent.mkdir(parents=True, exist_ok=True)
         (folder / image["file_name"]).rename(target)
     data = replace(data, ground_truth=replace(data.ground_truth, images=images))
-    weights = replace(formula("score"), name=f'"{EVIL}')
+    weights = replace(baseline("score"), name=f'"{EVIL}')
     page = written(tmp_path / "report", data, dataset, weights)
     tags = Tags()
     tags.feed(page)
@@ -104,10 +104,8 @@ def test_the_page_needs_nothing_else_and_nothing_in_it_runs(
     assert all(attributes.get("alt") for tag, attributes in tags.found if tag == "img")
 
 
-def test_pictures_only_where_there_are_files(
-    tmp_path: Path, dataset: Dataset, content: dict
-) -> None:
-    page = written(tmp_path / "report", data_of(dataset, content), dataset, formula("score"))
+def test_images_only_where_there_are_files(tmp_path: Path, dataset: Dataset, content: dict) -> None:
+    page = written(tmp_path / "report", data_of(dataset, content), dataset, baseline("score"))
     assert "Images that gained" in page
     assert "Images that lost" not in page
     assert page.count('<li class="false">') > 1
@@ -116,14 +114,16 @@ def test_pictures_only_where_there_are_files(
     for path in (tmp_path / "report").glob("*.png"):
         assert cv2.imread(str(path)) is not None
 
-    page = written(tmp_path / "lost", data_of(dataset, content), dataset, formula("score"), sign=-1)
+    page = written(
+        tmp_path / "lost", data_of(dataset, content), dataset, baseline("score"), sign=-1
+    )
     assert "Images that lost" in page
     assert "Images that gained" not in page
 
-    picture = dataset.picture(dataset.ground_truth().images[3])
-    picture.write_bytes(b"damaged")
-    page = written(tmp_path / "without", data_of(dataset, content), dataset, formula("score"))
-    assert "has its picture file in the data set folder" in page
+    image_path = dataset.image_path(dataset.ground_truth().images[3])
+    image_path.write_bytes(b"damaged")
+    page = written(tmp_path / "without", data_of(dataset, content), dataset, baseline("score"))
+    assert "has its image file in the data set folder" in page
     assert not list((tmp_path / "without").glob("image-*"))
 
 
@@ -131,7 +131,7 @@ def test_the_same_evaluation_gives_the_same_bytes(
     tmp_path: Path, dataset: Dataset, content: dict
 ) -> None:
     pages = [
-        written(tmp_path / name, data_of(dataset, content), dataset, formula("score"))
+        written(tmp_path / name, data_of(dataset, content), dataset, baseline("score"))
         for name in ("one", "two")
     ]
     assert pages[0] == pages[1]
@@ -146,18 +146,18 @@ def test_it_says_what_the_weights_have_seen(
     data = data_of(dataset, content)
     scores = {"before": {"AP": 0.4711}, "after": {"AP": 0.4848}}
     figures = {"all": {"images": 214, "gain": [0.0137, 0.006, 0.0199], "scores": scores}}
-    weights = replace(formula("score"), training={"images": list(data.poses), "figures": figures})
+    weights = replace(baseline("score"), training={"images": list(data.poses), "figures": figures})
     page = written(tmp_path / "all", data, dataset, weights, seen=len(data.poses))
     assert "These figures flatter." in page
     assert "<td>all, 214</td><td>47.11</td><td>48.48</td><td>+1.37 [+0.60, +1.99]</td>" in page
     for odd in ({"all": {"gain": ["x", 0, 0]}}, {"all": 3}, [1]):
-        weights = replace(formula("score"), training={"figures": odd})
+        weights = replace(baseline("score"), training={"figures": odd})
         page = written(tmp_path / "odd", data, dataset, weights, seen=len(data.poses))
         assert "Held-out figures are in the model card." in page
     page = written(tmp_path / "some", data, dataset, weights, seen=3)
     assert "These figures flatter." not in page
     assert "trained on 3 of the" in page
-    page = written(tmp_path / "none", data, dataset, formula("score"))
+    page = written(tmp_path / "none", data, dataset, baseline("score"))
     assert 'class="notice"' not in page
 
 
@@ -198,7 +198,7 @@ def test_the_report_is_about_images_that_the_weights_have_not_seen(
 ) -> None:
     images = sorted({entry["image_id"] for entry in read_results(results)})
     weights = tmp_path / "seen.safetensors"
-    save(replace(formula("score"), training={"images": images[:3]}), weights)
+    save(replace(baseline("score"), training={"images": images[:3]}), weights)
     command = ("eval", "--coco", dataset.root, results, "--weights", weights)
     assert run(*command, "--report", tmp_path / "report") == 0
     page = (tmp_path / "report" / PAGE).read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ from rcnet_rt.rescoring.score_convention import (
     ScoreConvention,
     check_convention,
 )
-from rcnet_rt.rescoring.weights import formula
+from rcnet_rt.rescoring.weights import baseline
 from rcnet_rt.workflows.scoring import load_scoring
 from tests.networks import random_weights
 
@@ -49,7 +49,7 @@ def test_other_words_say_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "expected"),
+    ("image", "expected"),
     [
         (poses(), (UNIT, UNIT_JOINTS)),
         (poses((0.2, 1.84), None), (ABOVE_0, NO_JOINTS)),
@@ -60,8 +60,8 @@ def test_other_words_say_nothing(text: str) -> None:
         (poses((0.2, 0.3), raw_scores=(0.2, 7.0)), (ABOVE_0, UNIT_JOINTS)),
     ],
 )
-def test_what_numbers_show(picture: Poses, expected: tuple) -> None:
-    assert ScoreConvention.of([picture]) == ScoreConvention(*expected)
+def test_what_numbers_show(image: Poses, expected: tuple) -> None:
+    assert ScoreConvention.of([image]) == ScoreConvention(*expected)
 
 
 def test_missing_joints_do_not_count() -> None:
@@ -109,7 +109,7 @@ def test_refusals(made_for: str, given: tuple, refusals: tuple) -> None:
 
 def test_a_formula_takes_any_scores() -> None:
     given = ScoreConvention(ANY_SIGN, NO_JOINTS)
-    check_convention(formula("score"), given, "it")
+    check_convention(baseline("score"), given, "it")
 
 
 def test_shipped_weights_say_their_convention_in_words_that_are_understood() -> None:

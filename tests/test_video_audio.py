@@ -1,4 +1,4 @@
-"""Sound goes along: copied to the byte, or encoded again, and cut with the pictures."""
+"""Sound goes along: copied to the byte, or encoded again, and cut with the images."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_what_mp4_cannot_hold_is_encoded_again(tmp_path: Path, name: str, codec:
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mp4", "aac"), ("a.avi", "pcm_s16le")])
-def test_sound_ends_with_the_pictures(tmp_path: Path, name: str, codec: str) -> None:
+def test_sound_ends_with_the_images(tmp_path: Path, name: str, codec: str) -> None:
     copy(film(tmp_path / name, codec), tmp_path / "b.mp4", frames=RATE)
     times = [float(time) for time, _ in packets(tmp_path / "b.mp4")]
     assert 0.9 < times[-1] < 1.01

@@ -29,7 +29,7 @@ CLIP = clip(COUNT)
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "SILENCE_SECONDS", 0.4)
-    monkeypatch.setattr(live, "SHORTEST_WAIT", 0.02)
+    monkeypatch.setattr(live, "MIN_WAIT", 0.02)
     # In this process, where these hold; tests/test_video_sandbox.py is about the other one.
     monkeypatch.setattr(source, "SandboxedSource", source.open_here)
 
@@ -115,7 +115,7 @@ def test_attempts_become_rarer(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with serving([sending(CLIP)]) as (url, _), open_live(parse_address(url)) as source:
         source._stopped = Clock()
-        monkeypatch.setattr(live, "SHORTEST_WAIT", 0.5)
+        monkeypatch.setattr(live, "MIN_WAIT", 0.5)
         monkeypatch.setattr(stream, "_connect", refuse)
         items = list(source)
     assert waits == [0.5, 1, 2, 4, 8, 10, 10, 10, 10]
@@ -139,7 +139,7 @@ def test_stop_ends_the_waiting() -> None:
 
 def test_a_camera_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     class Loose:
-        """A camera whose cable slips out after three pictures."""
+        """A camera whose cable slips out after three images."""
 
         def __init__(self, index: int) -> None:
             self.left = 3

@@ -32,7 +32,7 @@ def test_kept_poses_have_the_colour_of_their_refined_score(refined: Poses) -> No
     ] * 2
 
 
-def test_the_picture_given_stays_as_it_was(refined: Poses) -> None:
+def test_the_image_given_stays_as_it_was(refined: Poses) -> None:
     draw(CANVAS, refined, np.ones(5, bool), COCO17)
     assert not CANVAS.any()
 

@@ -55,7 +55,7 @@ class Still:
 
 
 class Slow(Still):
-    """Is done with a picture when its source has given ten more items, or all."""
+    """Is done with an image when its source has given ten more items, or all."""
 
     def __init__(self, poses: Poses, source: Script) -> None:
         super().__init__(poses)
@@ -138,7 +138,7 @@ def test_max_frames_asks_for_no_more(random_poses: Poses) -> None:
 
 
 def test_realtime_drops_what_is_old(random_poses: Poses) -> None:
-    """A camera that is ten times as fast as the model, which always gets the newest picture."""
+    """A camera that is ten times as fast as the model, which always gets the newest image."""
     count, telemetry = 100, Telemetry()
     source = Script(*map(frame, range(count - 1)), GAP, frame(count - 1), pause=0.002)
     stages = [estimate(Slow(random_poses, source))]

@@ -44,7 +44,7 @@ def video(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> tuple[Path, ...]:
+def images(tmp_path: Path) -> tuple[Path, ...]:
     paths = (tmp_path / "a.png", tmp_path / "b.png")
     for path, size in zip(paths, ((4, 6, 3), (7, 5, 3)), strict=True):
         cv2.imwrite(str(path), np.full(size, 99, np.uint8))
@@ -59,7 +59,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("kind", ["video", "pictures"])
+@pytest.mark.parametrize("kind", ["video", "images"])
 def test_the_frames_are_the_same(kind: str, request: pytest.FixtureRequest) -> None:
     part = request.getfixturevalue(kind)
     with open_here(part) as here, open_sandboxed(part) as there:
@@ -101,7 +101,8 @@ def test_a_crash_in_mid_stream(video: Path) -> None:
         ("raise SystemExit(3)", r"crashed \(exit code 3\)"),
         ("import os; os.write(1, bytes([255]) * 9)", "crashed"),
         ("import os; os.write(1, bytes([2, 0, 0, 0, 0, 0, 0, 0]) + b'[]')", "crashed"),
-        (CHANGED.format("sandbox_process.SECONDS = 1; sandbox_process.open_here = lambda part: time.sleep(60)"),
+        (CHANGED.format("sandbox_process.SECONDS = 1; "
+                        "sandbox_process.open_here = lambda part: time.sleep(60)"),
          "took over 30 s"),
         (CHANGED.format("sandbox_process.open_here = lambda part: bytearray(2**33)"),
          "more than the 4 GiB of memory"),

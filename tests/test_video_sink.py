@@ -1,4 +1,4 @@
-"""Videos and pictures written whole or not at all."""
+"""Videos and images written whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rcnet_rt.errors import OutputError
-from rcnet_rt.video.sink import PictureSink, VideoSink
+from rcnet_rt.video.sink import ImageSink, VideoSink
 
 RATE, UNIT = Fraction(10), Fraction(1, 1000)
 
@@ -25,7 +25,7 @@ def read(path: Path) -> tuple[list[Fraction], list[np.ndarray], av.VideoCodecCon
         return times, [frame.to_ndarray(format="bgr24") for frame in frames], stream.codec_context
 
 
-def picture(value: int = 90, size: tuple[int, int] = (48, 32)) -> np.ndarray:
+def frame_of(value: int = 90, size: tuple[int, int] = (48, 32)) -> np.ndarray:
     return np.full((size[1], size[0], 3), value, np.uint8)
 
 
@@ -33,7 +33,7 @@ def test_h264_with_the_given_times(tmp_path: Path) -> None:
     times = [Fraction(t, 1000) for t in (40, 140, 173, 900)]
     with VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT) as sink:
         for time in times:
-            sink.write(picture(), time)
+            sink.write(frame_of(), time)
         assert not (tmp_path / "a.mp4").exists()
     got, _, codec = read(tmp_path / "a.mp4")
     assert got == times
@@ -43,7 +43,7 @@ def test_h264_with_the_given_times(tmp_path: Path) -> None:
 
 def test_index_comes_first(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT) as sink:
-        sink.write(picture(), Fraction(0))
+        sink.write(frame_of(), Fraction(0))
     content = (tmp_path / "a.mp4").read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
 
@@ -51,7 +51,7 @@ def test_index_comes_first(tmp_path: Path) -> None:
 def test_times_always_increase(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT) as sink:
         for time in (5, 5, 3, 100):
-            sink.write(picture(), Fraction(time, 1000))
+            sink.write(frame_of(), Fraction(time, 1000))
     assert read(tmp_path / "a.mp4")[0] == [Fraction(t, 1000) for t in (5, 6, 7, 100)]
 
 
@@ -66,16 +66,16 @@ def test_odd_sides_grow_by_one(tmp_path: Path) -> None:
     assert np.abs(got[31, 47].astype(int) - (40, 200, 90)).max() <= 6
 
 
-def test_the_smallest_picture(tmp_path: Path) -> None:
+def test_the_smallest_image(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "a.mp4", (1, 1), RATE, UNIT) as sink:
-        sink.write(picture(size=(1, 1)), Fraction(0))
+        sink.write(frame_of(size=(1, 1)), Fraction(0))
     assert read(tmp_path / "a.mp4")[1][0].shape == (2, 2, 3)
 
 
-def test_a_picture_of_another_size_is_scaled(tmp_path: Path) -> None:
+def test_a_image_of_another_size_is_scaled(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT) as sink:
-        sink.write(picture(), Fraction(0))
-        sink.write(picture(size=(100, 60)), Fraction(1, 10))
+        sink.write(frame_of(), Fraction(0))
+        sink.write(frame_of(size=(100, 60)), Fraction(1, 10))
     assert [image.shape for image in read(tmp_path / "a.mp4")[1]] == [(32, 48, 3)] * 2
 
 
@@ -91,7 +91,7 @@ def test_an_interrupt_leaves_a_file_that_plays(tmp_path: Path) -> None:
         VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT) as sink,
     ):
         for index in range(3):
-            sink.write(picture(), Fraction(index, 10))
+            sink.write(frame_of(), Fraction(index, 10))
         raise KeyboardInterrupt
     assert len(read(tmp_path / "a.mp4")[0]) == 3
     sink.close()
@@ -118,13 +118,13 @@ def test_full_disk(tmp_path: Path) -> None:
         pytest.raises(OutputError, match="cannot be written"),
         VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT) as sink,
     ):
-        sink.write(picture(), Fraction(0))
+        sink.write(frame_of(), Fraction(0))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pictures_keep_their_type(tmp_path: Path) -> None:
+def test_images_keep_their_type(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 255, (5, 7, 3), np.uint8)
-    sink = PictureSink(tmp_path / "out")
+    sink = ImageSink(tmp_path / "out")
     sink.write(image, "inner/a.png")
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / "out" / "inner" / "a.png")), image)
     assert [path.name for path in (tmp_path / "out" / "inner").iterdir()] == ["a.png"]
@@ -133,4 +133,4 @@ def test_pictures_keep_their_type(tmp_path: Path) -> None:
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(OutputError, match="cannot be written"):
-        PictureSink(tmp_path / "out").write(picture(), "a.png")
+        ImageSink(tmp_path / "out").write(frame_of(), "a.png")

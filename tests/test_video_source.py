@@ -1,4 +1,4 @@
-"""Video files, pictures and cameras as sources of frames."""
+"""Video files, images and cameras as sources of frames."""
 
 from __future__ import annotations
 
@@ -150,8 +150,8 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         ("concat://secret", "of the kind concat:// are not opened"),
         ("http://user:secret@127.0.0.1:9/a?token=secret", "http://127.0.0.1:9/a cannot be opened"),
         ("rtsp://user:se@/secret@127.0.0.1:9/a", "rtsp://127.0.0.1:9/a cannot be opened"),
-        ("*.nothing", "no pictures or videos"),
-        (".", "no pictures or videos"),
+        ("*.nothing", "no images or videos"),
+        (".", "no images or videos"),
     ],
 )
 def test_nothing_to_read(
@@ -169,20 +169,20 @@ def test_empty_file(tmp_path: Path) -> None:
         open_source(str(tmp_path / "empty.mp4"))
 
 
-def test_pictures_in_natural_order(tmp_path: Path) -> None:
+def test_images_in_natural_order(tmp_path: Path) -> None:
     for number in (10, 9, 1):
         cv2.imwrite(str(tmp_path / f"frame{number}.png"), np.full((4, 6, 3), number, np.uint8))
-    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "notes.txt").write_text("not an image")
     for spec in (str(tmp_path), str(tmp_path / "*.png")):
         with open_source(spec) as source:
-            assert (source.kind, source.size, source.frame_count) == ("pictures", (6, 4), 3)
+            assert (source.kind, source.size, source.frame_count) == ("images", (6, 4), 3)
             frames = list(source)
         assert [frame.name for frame in frames] == ["frame1.png", "frame9.png", "frame10.png"]
         assert [int(frame.image_bgr[0, 0, 0]) for frame in frames] == [1, 9, 10]
         assert frames[0].time is None
 
 
-def test_one_picture(tmp_path: Path) -> None:
+def test_one_image(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 255, (5, 7, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "ä b.png"), image)
     with open_source(str(tmp_path / "ä b.png")) as source:
@@ -191,8 +191,8 @@ def test_one_picture(tmp_path: Path) -> None:
     np.testing.assert_array_equal(frame.image_bgr, image)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 no picture"])
-def test_damaged_picture(tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 no image"])
+def test_damaged_image(tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.jpg").write_bytes(content)
     with pytest.raises(SourceError, match="damaged"):
         open_source(str(tmp_path / "bad.jpg"))
@@ -217,7 +217,7 @@ def test_no_such_camera(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 class FakeCamera:
-    """Gives three pictures, then nothing."""
+    """Gives three images, then nothing."""
 
     def __init__(self, index: int) -> None:
         self.left = 3
@@ -242,7 +242,7 @@ def test_camera(monkeypatch: pytest.MonkeyPatch) -> None:
     with open_source("0") as source:
         assert (source.kind, source.name, source.frame_count) == ("camera", "camera 0", None)
         assert source.frame_rate == 30
-        with pytest.raises(SourceError, match="gave no picture 3"):
+        with pytest.raises(SourceError, match="gave no image 3"):
             collect(source, frames)
     assert [frame.index for frame in frames] == [0, 1, 2]
     times = [frame.time for frame in frames]

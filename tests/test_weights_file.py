@@ -62,7 +62,7 @@ def rewrite(path, metadata=None, **tensors):
     [
         ({"metadata": {"format": 99}}, "format version 99"),
         ({"metadata": {"skeleton": "octopus"}}, "unknown skeleton 'octopus'"),
-        ({"metadata": {"base": "magic"}}, "unknown formula"),
+        ({"metadata": {"base": "magic"}}, "unknown baseline"),
         ({"metadata": {"features": "full"}}, "has 89 features on coco17, the network expects 75"),
         ({"metadata": {"features": "paper+visual"}}, "expects embeddings of at least 1 value, got"),
         ({"metadata": {"embedding_size": 4}}, "'paper' expects embeddings of 0 values, got 4"),
@@ -197,7 +197,7 @@ def test_somebody_elses_safetensors_is_told(tmp_path):
 
 def test_names_paths_and_formulas_are_found(path, tmp_path):
     assert load_weights(str(path)).name == "mine"
-    assert load_weights("formula:score").is_formula
+    assert load_weights("formula:score").is_baseline
     with pytest.raises(WeightsError, match="unknown weights 'nobody'"):
         load_weights("nobody")
     with pytest.raises(WeightsError, match="no weights file at"):

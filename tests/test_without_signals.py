@@ -5,8 +5,8 @@ import pytest
 
 from rcnet_rt.backends.torch import TorchBackend
 from rcnet_rt.rescoring import weights_io
-from rcnet_rt.rescoring.inputs import GivenPoses, check
-from rcnet_rt.rescoring.prune_inputs import without_signals
+from rcnet_rt.rescoring.inputs import PoseInputs, check
+from rcnet_rt.rescoring.prune_inputs import prune_signals
 from rcnet_rt.workflows.benchmark import some_poses
 from tests.networks import random_weights
 
@@ -18,8 +18,8 @@ SIGNALS = [
 @pytest.mark.parametrize("weights", [*SIGNALS, weights_io.find("yolo-pose")])
 def test_scores_are_equal_where_no_signal_is_known(weights):
     poses = some_poses(30)
-    given = check(GivenPoses(poses.keypoints, poses.scores, poses.keypoint_scores, poses.boxes))
-    cut = without_signals(weights)
+    given = check(PoseInputs(poses.keypoints, poses.scores, poses.keypoint_scores, poses.boxes))
+    cut = prune_signals(weights)
     assert cut.network.feature_count < weights.network.feature_count
     (whole, _), (same, _) = (TorchBackend(one, "cpu")(given) for one in (weights, cut))
     np.testing.assert_allclose(np.asarray(same), np.asarray(whole), atol=2e-6)
@@ -29,9 +29,9 @@ def test_scores_are_equal_where_no_signal_is_known(weights):
 @pytest.mark.parametrize("feature_set", ["paper", "full"])
 def test_weights_without_such_features_are_given_back(feature_set):
     weights = random_weights(feature_set=feature_set)
-    assert without_signals(weights) is weights
+    assert prune_signals(weights) is weights
 
 
 def test_a_formula_is_given_back():
     weights = weights_io.find("formula:score")
-    assert without_signals(weights) is weights
+    assert prune_signals(weights) is weights

@@ -23,10 +23,10 @@ from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.evaluation.thresholds import best_f1_threshold, precision_threshold
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration, weights_io
-from rcnet_rt.rescoring.baselines import STANDING
-from rcnet_rt.rescoring.batch import PackedPoses, pack_poses
+from rcnet_rt.rescoring.baselines import EXPECTED_RANK
+from rcnet_rt.rescoring.batch import PoseBatch, poses_to_batch
 from rcnet_rt.rescoring.features import CAUTION, RELATED
-from rcnet_rt.rescoring.score_reference import UNKNOWN_ECHO, ScoreScale
+from rcnet_rt.rescoring.score_reference import UNKNOWN_CORRELATION, ScoreReference
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.dataset import RankingSet, ranking_set, table
@@ -36,20 +36,24 @@ from rcnet_rt.version import __version__
 Floats = npt.NDArray[np.float64]
 
 RECIPE = Recipe(
-    architecture="linear", features="confidence", base=STANDING, weight_decay=0.5, floor=0.0
+    architecture="linear",
+    features="confidence",
+    baseline=EXPECTED_RANK,
+    weight_decay=0.5,
+    floor=0.0,
 )
 KNOTS = 40  # of the calibration
 
 
 def _formula(name: str) -> Callable[[Data], Floats]:
-    return lambda data: data.formula_values(name)
+    return lambda data: data.baseline_values(name)
 
 
 def _mean(data: Data) -> Floats:
     """Mean score of all joints, 0 where not found."""
     values = np.full(len(data.entries), -1.0)
     for item in data.poses.values():
-        values[item.entries] = pack_poses(item.poses).keypoint_scores.mean(axis=1)
+        values[item.entries] = poses_to_batch(item.poses).keypoint_scores.mean(axis=1)
     return values
 
 
@@ -72,7 +76,7 @@ class Verdict:
     estimator: str
     convention: str
     before: float
-    echo: float
+    joint_correlation: float
     gains: Mapping[str, Interval]  # by view: all, complete, and both one frame by itself
 
 
@@ -94,9 +98,9 @@ def _all(data: Data) -> list[ImagePoses]:
     return list(data.poses.values())
 
 
-def scale_of(data: Data) -> ScoreScale:
+def scale_of(data: Data) -> ScoreReference:
     """Return the scale of a results file."""
-    return ScoreScale.of([item.poses for item in _all(data)])
+    return ScoreReference.of([item.poses for item in _all(data)])
 
 
 def examples(data: Data, recipe: Recipe) -> RankingSet:
@@ -106,23 +110,23 @@ def examples(data: Data, recipe: Recipe) -> RankingSet:
         data.ground_truth, data.poses, floor=-np.inf, most=recipe.most, unsure=recipe.unsure
     )
 
-    def placed(packed: PackedPoses) -> PackedPoses:
-        return replace(packed, scale=scale)
+    def placed(packed: PoseBatch) -> PoseBatch:
+        return replace(packed, reference=scale)
 
     poses = replace(
         poses,
-        pictures=[placed(packed) for packed in poses.pictures],
+        batches=[placed(packed) for packed in poses.batches],
         mirrored=[placed(packed) for packed in poses.mirrored],
     )
     skeleton = data.ground_truth.skeleton
-    return ranking_set(poses, skeleton, recipe.features, recipe.base, 1.0, recipe.target)
+    return ranking_set(poses, skeleton, recipe.features, recipe.baseline, 1.0, recipe.target)
 
 
 def join(sets: Sequence[RankingSet]) -> RankingSet:
     """Join ranking sets; images are numbered through."""
     images = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
     rows = np.cumsum([0, *map(len, sets)])
-    names = ("features", "mirrored", "base", "targets", "weights")
+    names = ("features", "mirrored", "baseline", "targets", "weights")
     columns = {name: np.concatenate([getattr(part, name) for part in sets]) for name in names}
     starts = [part.starts[1:] + row for part, row in zip(sets, rows, strict=False)]
     return RankingSet(
@@ -138,7 +142,7 @@ def fit(families: Sequence[Mapping[str, Data]], recipe: Recipe = RECIPE) -> Weig
     network = train(recipe, join([examples(data, recipe) for data in parts]))
     return Weights(
         name="generic",
-        base=recipe.base,
+        baseline=recipe.baseline,
         skeleton=parts[0].ground_truth.skeleton.name,
         features=recipe.features,
         network=network.config,
@@ -161,7 +165,7 @@ def refined(data: Data, weights: Weights, alone: bool = False) -> Floats:
     items = _all(data)
     scale = None if alone else scale_of(data)
     scores = np.zeros(len(data.entries))
-    after = Refiner(weights, backend="torch").batch([item.poses for item in items], scale=scale)
+    after = Refiner(weights, backend="torch").batch([item.poses for item in items], reference=scale)
     for item, poses in zip(items, after, strict=True):
         scores[item.entries] = poses.scores
     return scores
@@ -179,7 +183,9 @@ def verdict(estimator: str, convention: str, data: Data, weights: Weights) -> Ve
         for scores in [refined(data, weights, alone)]
         for view, images in views.items()
     }
-    return Verdict(estimator, convention, judge.ap(data.scores), scale_of(data).echo, gains)
+    return Verdict(
+        estimator, convention, judge.ap(data.scores), scale_of(data).joint_correlation, gains
+    )
 
 
 def calibrated(weights: Weights, held_out: Sequence[tuple[Data, Weights]]) -> Weights:
@@ -230,7 +236,7 @@ def record(
             {
                 "estimator": verdict.estimator,
                 "convention": verdict.convention,
-                "echo": verdict.echo,
+                "echo": verdict.joint_correlation,
                 "before": verdict.before,
                 "gains": {
                     view: [gain.difference, gain.low, gain.high]
@@ -245,14 +251,14 @@ def record(
 INTRODUCTION = """# generic
 
 For an estimator that has no weights of its own. Raw scores enter by their *standing*, the number
-of poses a picture that score at least this, so that probabilities, sums and logits are alike; a
+of poses an image that score at least this, so that probabilities, sums and logits are alike; a
 linear correction by how many joints were found, and how many with a score above 0.2, is added to
 its logit. Where scores hold the joints' confidence already (their *echo*, heard in the file without
 labels), the correction fades out; where they have nothing to do with it, too.
 
 `rcnet-rt refine` and `eval` compare scores over the whole file. In a program, pass a
-`ScoreScale.of(poses of earlier frames)`; without one a frame stands alone, echo and scale are not
-known, and the scores stay close to the raw ones.
+`ScoreReference.of(poses of earlier frames)`; without one a frame stands alone, correlation and
+reference are not known, and the scores stay close to the raw ones.
 
 """
 
@@ -264,15 +270,15 @@ interval holds 0 is noise. Conventions other than raw are made from the raw resu
 be gained there, and nothing must be lost.
 
 Two estimators are few: the exponent with which the correction fades ({CAUTION}), the echo below
-which it fades too ({RELATED}) and the echo that is assumed for a frame by itself ({UNKNOWN_ECHO})
-were chosen on figures like these, so they flatter a little.
+which it fades too ({RELATED}) and the echo that is assumed for a frame by itself
+({UNKNOWN_CORRELATION}) were chosen on figures like these, so they flatter a little.
 
 Where all joint scores are equal and all joints found, the order is the raw one.
 
 Tried and lost: size, shape and links of the pose as features (an estimator left out loses 0.3 to
 1.1 AP); mean, least, spread and mean log of the joint scores (each estimator makes its own of them:
 with these in, even YOLO, trained on, gains nothing); a correction that does not fade (up to -1.5 AP
-where scores hold a formula already); raw scores alone in training, or the share of OKS thresholds
+where scores hold a baseline already); raw scores alone in training, or the share of OKS thresholds
 as target (no better).
 """
 
@@ -288,7 +294,7 @@ def card(weights: Weights) -> str:
             "| --- | --- |",
             f"| trained on | {', '.join(training['data'])} |",
             f"| held out | {training['held_out']} |",
-            f"| base, features | `{weights.base}`, `{weights.features}`; a linear residual |",
+            f"| base, features | `{weights.baseline}`, `{weights.features}`; a linear residual |",
             f"| thresholds of the refined score | {thresholds} |",
             f"| seed, version | {training['recipe']['seed']}, rcnet-rt {training['version']} |",
             "",
@@ -305,7 +311,7 @@ def _row(item: Mapping[str, Any]) -> str:
     cells = [
         item["estimator"],
         item["convention"],
-        f"{item['echo']:.2f}",
+        f"{item['joint_correlation']:.2f}",
         f"{100 * item['before']:.2f}",
         *(f"{gain:+.2f} [{low:+.2f}, {high:+.2f}]" for gain, low, high in gains),
     ]

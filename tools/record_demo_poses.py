@@ -14,7 +14,7 @@ from typing import Any
 
 from rcnet_rt.demo_data import POSES
 from rcnet_rt.workflows.demo_clip import write_clip
-from rcnet_rt.workflows.summary import Tally
+from rcnet_rt.workflows.summary import RunSummary
 from rcnet_rt.workflows.video import RunOptions, execute
 
 __all__ = ["record"]
@@ -30,7 +30,7 @@ def record(model: str) -> None:
         clip, raw = Path(folder) / "clip.mp4", Path(folder) / "poses.jsonl"
         write_clip(clip)
         options = RunOptions(str(clip), model=model, weights="none", no_video=True, json=raw)
-        execute(options, Tally())
+        execute(options, RunSummary())
         lines = [json.loads(line) for line in raw.read_text(encoding="utf-8").splitlines()]
     lines[0]["source"] = "clip.mp4"
     text = "".join(json.dumps(_rounded(line)) + "\n" for line in lines)

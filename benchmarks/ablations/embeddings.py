@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.accuracy.protocol import ESTIMATORS
 from rcnet_rt.datasets.results import Entry, indices_by_image, read_results, write_results
-from rcnet_rt.video.images import read_picture
+from rcnet_rt.video.images import read_image
 
 __all__ = ["MODELS", "write_with_embeddings"]
 
@@ -29,7 +29,7 @@ MODELS: Mapping[str, str] = MappingProxyType(
 )
 LAYERS = (15, 18, 21)  # whose outputs enter the head of a YOLOv8
 SIDE = 640
-SAME = 4.0  # pixels of the model's picture between a pose and where it is found again, on average
+SAME = 4.0  # pixels of the model's image between a pose and where it is found again, on average
 
 
 def write_with_embeddings(data: Path, estimator: str, folder: Path) -> float:
@@ -41,13 +41,13 @@ def write_with_embeddings(data: Path, estimator: str, folder: Path) -> float:
     network = _Network(data / "models" / MODELS[estimator])
     (folder / "predictions").mkdir(parents=True)
     (folder / "coco").symlink_to((data / "coco").resolve())
-    pictures = {int(path.stem): path for path in (data / "coco" / "images").glob("*/*.jpg")}
+    images = {int(path.stem): path for path in (data / "coco" / "images").glob("*/*.jpg")}
     found = []
     for name in ESTIMATORS[estimator].files:
         entries = read_results(data / "predictions" / f"{name}.json.gz")
         for image, rows in indices_by_image(entries).items():
             some = [entries[row] for row in rows]
-            seen = network.embeddings(pictures[image], some)
+            seen = network.embeddings(images[image], some)
             for entry, embedding in zip(some, seen, strict=True):
                 found.append(embedding is not None)
                 if embedding is not None:
@@ -74,11 +74,11 @@ class _Network:
         self._compiled = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1})
 
     def embeddings(self, path: Path, entries: Sequence[Entry]) -> Iterator[Floats | None]:
-        """Yield the embedding of each pose of a picture, None for one that is not found again."""
+        """Yield the embedding of each pose of an image, None for one that is not found again."""
         from ultralytics.models.yolo.detect import DetectionPredictor
 
-        picture, gain, corner = _letterboxed(read_picture(path))
-        raw, *maps = self._compiled(picture).values()
+        image_bgr, gain, corner = _letterboxed(read_image(path))
+        raw, *maps = self._compiled(image_bgr).values()
         places = [_place(entry, raw[0], gain, corner) for entry in entries]
         known = torch.tensor([place for place in places if place is not None], dtype=torch.long)
         tensors = [torch.tensor(values) for values in maps]
@@ -87,15 +87,15 @@ class _Network:
             yield None if place is None else next(seen).numpy()
 
 
-def _letterboxed(picture: Any) -> tuple[Floats, float, Floats]:
-    """Return the model's input, the scale of the picture in it and its upper left corner."""
+def _letterboxed(image_bgr: Any) -> tuple[Floats, float, Floats]:
+    """Return the model's input, the scale of the image in it and its upper left corner."""
     from ultralytics.data.augment import LetterBox
 
-    height, width = picture.shape[:2]
+    height, width = image_bgr.shape[:2]
     gain = SIDE / max(height, width)
     margin = (SIDE - round(width * gain), SIDE - round(height * gain))
     corner = np.array([round(side / 2 - 0.1) for side in margin], dtype=np.float32)
-    square = LetterBox((SIDE, SIDE), auto=False)(image=picture)[..., ::-1]
+    square = LetterBox((SIDE, SIDE), auto=False)(image=image_bgr)[..., ::-1]
     planes = np.ascontiguousarray(square.transpose(2, 0, 1)[None], dtype=np.float32)
     return planes / 255, gain, corner
 

@@ -257,15 +257,15 @@ def _change(figure: Mapping[str, float], factor: float, digits: int) -> str:
     return f"{difference:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]{noise}"
 
 
-def _learning(known: Results, picture: Path) -> list[str]:
+def _learning(known: Results, image: Path) -> list[str]:
     parts = _parts("learning", known)
     if not parts:
         return []
     first = next(iter(parts.values()))["estimators"]
     curves = {e: {name: part["estimators"][e] for name, part in parts.items()} for e in first}
-    learning.draw(curves, picture)
+    learning.draw(curves, image)
     lines = _head("learning", "Learning curve (figure 3)", parts)
-    lines += [f"![Loss and ranking accuracy by epoch]({picture.name})", ""]
+    lines += [f"![Loss and ranking accuracy by epoch]({image.name})", ""]
     head = ["", "raw", "epoch 1", "epoch 5", "last epoch", "fell with the loss"]
     for side in ("training", "test"):
         rows = [

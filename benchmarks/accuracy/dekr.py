@@ -30,7 +30,7 @@ def dekr(training: Data, test: Data, seed: int, recipe: Recipe, matched: bool = 
     poses, half of what there is here. Its target is the largest OKS with any person who counts,
     which gives duplicates the OKS of the original; `matched` uses the one-to-one match instead.
     """
-    settled = settle(training, replace(recipe, features="dekr", base="score", unsure=1.0), seed)
+    settled = settle(training, replace(recipe, features="dekr", baseline="score", unsure=1.0), seed)
     poses, examples = settled.examples(training, recipe.most)
     if not matched:
         examples = replace(examples, targets=_largest_oks(training, poses))
@@ -42,7 +42,7 @@ def dekr(training: Data, test: Data, seed: int, recipe: Recipe, matched: bool = 
 
 def _largest_oks(data: Data, poses: PoseTable) -> npt.NDArray[np.float32]:
     largest = []
-    for image, packed in zip(poses.image_ids.tolist(), poses.pictures, strict=True):
+    for image, packed in zip(poses.image_ids.tolist(), poses.batches, strict=True):
         oks = data.ground_truth.oks(image, packed.keypoints)
         counted = ~data.ground_truth.persons[image].ignore
         largest.append(oks[:, counted].max(axis=1, initial=0.0))
@@ -57,13 +57,15 @@ def _squared_error(examples: RankingSet, recipe: Recipe, seed: int) -> ScoreNet:
     weights = torch.tensor(examples.weights)
     network.standardise.mean.copy_(features.mean(0))
     network.standardise.deviation.copy_(features.std(0).clamp_min(1e-4))
-    base, picture = torch.tensor(examples.base), torch.tensor(examples.image)
+    baseline, image_index = torch.tensor(examples.baseline), torch.tensor(examples.image)
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
     for epoch in range(EPOCHS):
         order = np.random.default_rng((seed, epoch)).permutation(len(examples))
-        for start in range(0, len(order), recipe.poses_a_step):
-            rows = torch.from_numpy(order[start : start + recipe.poses_a_step])
-            error = (network(features[rows], base[rows], picture[rows]) - targets[rows]) ** 2
+        for start in range(0, len(order), recipe.poses_per_step):
+            rows = torch.from_numpy(order[start : start + recipe.poses_per_step])
+            error = (
+                network(features[rows], baseline[rows], image_index[rows]) - targets[rows]
+            ) ** 2
             loss = (error * weights[rows]).sum() / weights[rows].sum().clamp_min(1e-6)
             optimizer.zero_grad()
             loss.backward()

@@ -32,8 +32,8 @@ def universal_formula(data: Data) -> Floats:
     For Lightweight OpenPose, which has no joint scores, and for YOLO, which finds all joints, it
     ranks as their own formulas do.
     """
-    confidence = data.formula_values("score_times_confidence")
-    joints = data.formula_values("score_times_joints")
+    confidence = data.baseline_values("score_times_confidence")
+    joints = data.baseline_values("score_times_joints")
     return confidence * joints / np.where(data.scores > 0, data.scores, 1.0)
 
 
@@ -53,7 +53,7 @@ def relative(
     training: Sequence[Data], test: Data, seed: int, recipe: Recipe, universal: bool = False
 ) -> Floats:
     """Train by a recipe on scores replaced by their quantiles, those of the universal formula."""
-    settled = Settled(replace(recipe, base="score", seed=seed), DEFAULT_FLOOR, 1.0)
+    settled = Settled(replace(recipe, baseline="score", seed=seed), DEFAULT_FLOOR, 1.0)
     learn = partial(settled.examples, most=recipe.most)
     known = _joined([learn(_ranked(data, universal))[1] for data in training])
     ranked = _ranked(test, universal)
@@ -78,7 +78,7 @@ def _joined(sets: Sequence[RankingSet]) -> RankingSet:
     return RankingSet(
         features=column("features"),
         mirrored=column("mirrored"),
-        base=column("base"),
+        baseline=column("base"),
         targets=column("targets"),
         weights=column("weights"),
         image=np.concatenate([p.image + n for p, n in zip(sets, images, strict=False)]),

@@ -86,21 +86,21 @@ def _fold(name: str, scorer: Callable[..., Any], **options: Any) -> Row:
 
 def references(subject: Subject) -> list[Row]:
     """Return the raw score and the formula, which need no training."""
-    formula = ESTIMATORS[subject.estimator].formula
+    baseline = ESTIMATORS[subject.estimator].baseline
     return [
-        Row(RAW, "fixed", partial(scorers.formula, name="unbounded_score")),
-        Row(FORMULA, "fixed", partial(scorers.formula, name=formula)),
+        Row(RAW, "fixed", partial(scorers.baseline, name="unbounded_score")),
+        Row(FORMULA, "fixed", partial(scorers.baseline, name=baseline)),
     ]
 
 
 def _formula_rows() -> list[Row]:
     named = {
-        f"{formula.summary}" + (f" (mmpose: {MMPOSE[name]})" if name in MMPOSE else ""): name
-        for name, formula in baselines.FORMULAS.items()
-        if formula.automatic and name != "unbounded_score"  # the raw order
+        f"{baseline.summary}" + (f" (mmpose: {MMPOSE[name]})" if name in MMPOSE else ""): name
+        for name, baseline in baselines.BASELINES.items()
+        if baseline.automatic and name != "unbounded_score"  # the raw order
     }
     return [
-        *(Row(title, "fixed", partial(scorers.formula, name=n)) for title, n in named.items()),
+        *(Row(title, "fixed", partial(scorers.baseline, name=n)) for title, n in named.items()),
         Row("mean of all joint scores (mmpose: keypoint)", "fixed", scorers.mean_score),
         Row(
             "score × (joints found - 1) × size^0.3, feeds on missing ignore regions",
@@ -173,16 +173,17 @@ def groups(subject: Subject) -> list[Row]:
 
 def choices(subject: Subject) -> list[Row]:
     """Return the default recipe with one choice changed; what is its own choice is left out."""
-    own = ESTIMATORS[subject.estimator].formula
+    own = ESTIMATORS[subject.estimator].baseline
     default = _recipe(subject.quick)
     changed = {
         "MLP in place of attention": _mlp(subject.quick),
         "linear in place of attention": _linear(subject.quick),
         "plain output": _recipe(subject.quick, output="plain"),
         "paper's features": _recipe(subject.quick, features="paper"),
-        "base: the formula of the table": _recipe(subject.quick, base=own),
+        "base: the formula of the table": _recipe(subject.quick, baseline=own),
         "base: the raw score": _recipe(
-            subject.quick, base="score" if subject.estimator == "yolo-pose" else "unbounded_score"
+            subject.quick,
+            baseline="score" if subject.estimator == "yolo-pose" else "unbounded_score",
         ),
         "target: OKS": _recipe(subject.quick, target="oks"),
         "target: share of thresholds": _recipe(subject.quick, target="share"),
@@ -225,7 +226,7 @@ def left_out(subject: Subject) -> list[Row]:
         Row("universal formula", "fixed", generic.universal_formula),
         *(
             Row(
-                f"{kind} on the quantile of the {'universal formula' if universal else 'score'}",
+                f"{kind} on the quantile of the {'universal baseline' if universal else 'score'}",
                 "left out",
                 partial(generic.relative, recipe=recipe, universal=universal),
             )

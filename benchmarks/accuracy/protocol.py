@@ -47,11 +47,11 @@ class Estimator:
 
     Attributes:
         files: names of its results under predictions/, taken together.
-        formula: the hand-made formula that must be beaten.
+        baseline: the hand-made formula that must be beaten.
     """
 
     files: tuple[str, ...]
-    formula: str
+    baseline: str
 
 
 ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(

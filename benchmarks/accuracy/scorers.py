@@ -17,7 +17,7 @@ from rcnet_rt.poses.arrays import sigmoid
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
-from rcnet_rt.rescoring.batch import pack_poses
+from rcnet_rt.rescoring.batch import poses_to_batch
 from rcnet_rt.rescoring.weights import DEFAULT_FLOOR
 from rcnet_rt.training import fit
 from rcnet_rt.training.config import Recipe
@@ -28,7 +28,7 @@ from rcnet_rt.training.splits import Split
 __all__ = [
     "Settled",
     "boosting",
-    "formula",
+    "baseline",
     "formula_and_size",
     "ours",
     "limited",
@@ -56,22 +56,22 @@ BOOSTING = {
 BOOSTING_ROUNDS = 150
 
 
-def formula(data: Data, name: str) -> Floats:
+def baseline(data: Data, name: str) -> Floats:
     """Return the values of a formula."""
-    return data.formula_values(name)
+    return data.baseline_values(name)
 
 
 def mean_score(data: Data) -> Floats:
     """Return the mean score of all joints, 0 where one was not found; 1 where none are given."""
     values = np.zeros(len(data.entries))
     for item in data.poses.values():
-        values[item.entries] = pack_poses(item.poses).keypoint_scores.mean(axis=1)
+        values[item.entries] = poses_to_batch(item.poses).keypoint_scores.mean(axis=1)
     return values
 
 
 def formula_and_size(data: Data, name: str, power: float = 0.3) -> Floats:
     """Return a formula times a power of sqrt(box area), the box of the found joints if none."""
-    values = data.formula_values(name)
+    values = data.baseline_values(name)
     for item in data.poses.values():
         boxes = item.poses.boxes
         if boxes is None:
@@ -105,7 +105,7 @@ def with_copies(
     """Train on what the estimator found on altered copies of the training images, too."""
     entries = [entry for file in files for entry in _results(file)]
     allowed = [entry for entry in entries if entry["image_id"] in training.poses]
-    return ours(replace(training, copy_entries=allowed), test, seed, recipe)
+    return ours(replace(training, augmented_entries=allowed), test, seed, recipe)
 
 
 _results = lru_cache(maxsize=4)(read_results)
@@ -138,7 +138,7 @@ class Settled:
         )
         skeleton = data.ground_truth.skeleton
         return poses, ranking_set(
-            poses, skeleton, recipe.features, recipe.base, self.scale, recipe.target
+            poses, skeleton, recipe.features, recipe.baseline, self.scale, recipe.target
         )
 
     def place(self, data: Data, poses: PoseTable, refined: Floats) -> Floats:
@@ -150,16 +150,18 @@ class Settled:
 
 def settle(training: Data, recipe: Recipe, seed: int) -> Settled:
     """Decide base formula, floor and scale on the training data, by the library's rules."""
-    base = training.best_formula(training.poses) if recipe.base == "auto" else recipe.base
+    baseline = (
+        training.best_baseline(training.poses) if recipe.baseline == "auto" else recipe.baseline
+    )
     floor = recipe.floor
     if floor is None:
         floor = DEFAULT_FLOOR if training.unit_scores else 0.0
     scale = 1.0
-    if not baselines.get(base).bounded:
+    if not baselines.get(baseline).bounded:
         poses = table(training.ground_truth, training.poses, floor=floor, most=recipe.most)
-        values = training.formula_values(base)[np.concatenate(poses.entries)]
+        values = training.baseline_values(baseline)[np.concatenate(poses.entries)]
         scale = max(float(np.median(values)), 1e-4)
-    return Settled(replace(recipe, base=base, seed=seed), floor, scale)
+    return Settled(replace(recipe, baseline=baseline, seed=seed), floor, scale)
 
 
 def masked(
@@ -191,9 +193,9 @@ def boosting(training: Data, test: Data, seed: int, recipe: Recipe) -> Floats:
         np.concatenate([examples.features, examples.mirrored]),
         label=np.tile(examples.targets, 2),
         weight=np.tile(examples.weights, 2),
-        init_score=np.tile(examples.base, 2),
+        init_score=np.tile(examples.baseline, 2),
     )
     booster = lightgbm.train(BOOSTING | {"seed": seed}, dataset, BOOSTING_ROUNDS)
     poses, unseen = settled.examples(test)
     correction = np.asarray(booster.predict(unseen.features, raw_score=True))
-    return settled.place(test, poses, sigmoid(unseen.base + correction))
+    return settled.place(test, poses, sigmoid(unseen.baseline + correction))

@@ -15,7 +15,7 @@ from benchmarks.flicker.recording import Recording, record
 from rcnet_rt import estimators
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.temporal.hysteresis import Hysteresis
-from rcnet_rt.temporal.smoothing import ScoresOverTime
+from rcnet_rt.temporal.smoothing import ScoreSmoothing
 from rcnet_rt.temporal.tracking import ByteTrack
 
 __all__ = ["main", "measure"]
@@ -81,7 +81,7 @@ def _microseconds(recording: Recording, threshold: float) -> Results:
 
 
 def _run(recording: Recording, threshold: float) -> list[float]:
-    keep, score = Hysteresis(threshold), ScoresOverTime()
+    keep, score = Hysteresis(threshold), ScoreSmoothing()
     follow = ByteTrack(least=keep.leave)
     spent = []
     for poses, seconds in zip(recording.poses, recording.times, strict=True):

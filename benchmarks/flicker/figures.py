@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.common import Results
 from benchmarks.flicker.recording import Recording
-from benchmarks.flicker.ways import OTHERS, WAYS, Answer, answers, plain
+from benchmarks.flicker.ways import OTHERS, WAYS, RequirementResult, plain, requirement_results
 
 __all__ = ["compare", "is_causal", "other_constants", "raw_threshold"]
 
@@ -18,10 +18,10 @@ def compare(recording: Recording, threshold: float) -> list[Results]:
 
     The raw score has the threshold at which it keeps as many poses as the refined one.
     """
-    said: dict[str, Answer] = {
+    said: dict[str, RequirementResult] = {
         "raw": plain(recording, raw_threshold(recording, threshold), raw=True),
         "refined": plain(recording, threshold),
-        **{name: answers(way, recording, threshold) for name, way in WAYS.items()},
+        **{name: requirement_results(way, recording, threshold) for name, way in WAYS.items()},
     }
     lines = {name: recording.lines(answer.kept) for name, answer in said.items()}
     known = [{who for who, line in each.items() if line.any()} for each in lines.values()]
@@ -50,7 +50,7 @@ def other_constants(recording: Recording, threshold: float) -> list[Results]:
     """Return drops and people kept with other constants than those of the package."""
     rows = []
     for name, way in OTHERS.items():
-        kept = answers(way, recording, threshold).kept
+        kept = requirement_results(way, recording, threshold).kept
         rows.append(
             {
                 "video": recording.name,
@@ -71,9 +71,9 @@ def is_causal(recording: Recording, threshold: float) -> bool:
         np.array_equal(part.kept[-1], whole.kept[count - 1])
         and np.array_equal(part.poses[-1].scores, whole.poses[count - 1].scores)
         for way in WAYS.values()
-        for whole in [answers(way, recording, threshold)]
+        for whole in [requirement_results(way, recording, threshold)]
         for count in counts
-        for part in [answers(way, recording.first(count), threshold)]
+        for part in [requirement_results(way, recording.first(count), threshold)]
     )
 
 
@@ -110,7 +110,7 @@ def _delay(lines: Mapping[int, np.ndarray], people: set[int], frame: float) -> f
     return round(float(np.mean(waits)), 1) if waits else None
 
 
-def _step(recording: Recording, answer: Answer) -> float:
+def _step(recording: Recording, answer: RequirementResult) -> float:
     """Mean change of a person's score from one frame to the next."""
     steps: list[float] = []
     before: dict[int, float] = {}

@@ -1,10 +1,10 @@
 """`python -m benchmarks.flicker.shaken [--json FILE]`: what weighing earlier frames does to AP.
 
-The videos have no ground truth; COCO's pictures have. Here a picture is the last frame of a short
-video by an unsteady hand: the frames before are the picture moved, scaled, lit and grained a
-little. AP is of the poses in the picture itself, scored alone or with what came before.
+The videos have no ground truth; COCO's images have. Here an image is the last frame of a short
+video by an unsteady hand: the frames before are the image moved, scaled, lit and grained a
+little. AP is of the poses in the image itself, scored alone or with what came before.
 
-`yolo-pose` learnt from these very pictures; the formula learnt from nothing.
+`yolo-pose` learnt from these very images; the formula learnt from nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring.nms_consensus import AREA_OF_BOX
-from rcnet_rt.temporal.smoothing import ScoresOverTime
+from rcnet_rt.temporal.smoothing import ScoreSmoothing
 from rcnet_rt.temporal.tracking import ByteTrack
 
 __all__ = ["main", "measure"]
@@ -49,7 +49,7 @@ SCORES = ("formula:score_times_confidence", "yolo-pose")
 
 @dataclass(frozen=True)
 class Clip:
-    """Poses of one picture's frames, with ids, and their keypoints as the picture has them."""
+    """Poses of one image's frames, with ids, and their keypoints as the image has them."""
 
     image: int
     frames: list[Poses]
@@ -63,52 +63,54 @@ def measure(data: Path, model: str) -> Results:
     clips = [_clip(file, estimator) for file in files]
     entries = [entry for clip in clips for entry in _entries(clip)]
     truth = load_ground_truth(data / "coco", image_ids={clip.image for clip in clips})
-    labelled = Data(truth, entries)
+    labeled = Data(truth, entries)
     return {
         "frames before": FRAMES - 1,
-        "AP": [row for name in SCORES for row in _rows(labelled, clips, Refiner(name))],
+        "AP": [row for name in SCORES for row in _rows(labeled, clips, Refiner(name))],
     }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, show, and write."""
-    options = parser("AP of scores that weigh earlier frames, on shaken pictures.")
+    options = parser("AP of scores that weigh earlier frames, on shaken images.")
     options.add_argument("--data", type=Path, default=Path(os.environ.get("RCNET_RT_DATA", DATA)))
     options.add_argument("--model", help=f"an estimator; default DATA/{MODEL}")
     chosen = options.parse_args(arguments)
     model = chosen.model or str(chosen.data / MODEL)
-    report("shaken pictures", measure(chosen.data, model), chosen.json)
+    report("shaken images", measure(chosen.data, model), chosen.json)
 
 
 def _clip(file: Path, estimator: Estimator) -> Clip:
-    picture = cv2.imread(str(file))
+    image_bgr = cv2.imread(str(file))
     rng = np.random.default_rng(int(file.stem))
     follow = ByteTrack(least=0.0)
     clip = Clip(int(file.stem), [], [])
     for index in range(FRAMES):
-        frame, scale, shift = picture, 1.0, np.zeros(2)
+        frame, scale, shift = image_bgr, 1.0, np.zeros(2)
         if index < FRAMES - 1:
-            frame, scale, shift = _shaken(picture, rng)
+            frame, scale, shift = _shaken(image_bgr, rng)
         poses = follow(estimator.estimate(frame), index / RATE)
         clip.frames.append(poses)
         clip.steady.append((poses.keypoints - shift) / scale)
     return clip
 
 
-def _shaken(picture: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float, np.ndarray]:
-    """Return a frame, and the scale and shift that took the picture's points to it."""
-    height, width = picture.shape[:2]
+def _shaken(
+    image_bgr: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """Return a frame, and the scale and shift that took the image's points to it."""
+    height, width = image_bgr.shape[:2]
     scale = 1 + rng.normal(0, ZOOM)
     middle = np.array([width, height]) / 2
     shift = (1 - scale) * middle + rng.normal(0, SHIFT * max(height, width), 2)
     matrix = np.column_stack([scale * np.eye(2), shift])
-    moved = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.warpAffine(image_bgr, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
     lit = moved * (1 + rng.normal(0, LIGHT)) + rng.normal(0, GRAIN, moved.shape)
     return np.clip(lit, 0, 255).astype(np.uint8), scale, shift
 
 
 def _entries(clip: Clip) -> Iterator[Entry]:
-    """Yield the poses of the picture itself as COCO results."""
+    """Yield the poses of the image itself as COCO results."""
     poses = clip.frames[-1]
     assert poses.keypoint_scores is not None
     joints = np.concatenate([poses.keypoints, poses.keypoint_scores[..., None]], axis=2)
@@ -117,7 +119,7 @@ def _entries(clip: Clip) -> Iterator[Entry]:
         yield {"image_id": clip.image, "category_id": 1, "keypoints": flat, "score": float(score)}
 
 
-def _rows(labelled: Data, clips: Sequence[Clip], refiner: Refiner) -> Iterator[Results]:
+def _rows(labeled: Data, clips: Sequence[Clip], refiner: Refiner) -> Iterator[Results]:
     alone = [refiner(clip.frames[-1]).scores for clip in clips]
     ways: Mapping[str, list[Any]] = {
         "alone": alone,
@@ -125,10 +127,10 @@ def _rows(labelled: Data, clips: Sequence[Clip], refiner: Refiner) -> Iterator[R
         "over time, agreement always 1": [_over_time(clip, refiner, AGREEABLE) for clip in clips],
         "alone x agreement": [s * _agreement(c) for s, c in zip(alone, clips, strict=True)],
     }
-    precision = labelled.average_precision
+    precision = labeled.average_precision
     for part, images in (("all", precision.images), ("complete", tuple(precision.complete))):
         verdicts = {
-            name: judge(labelled, np.concatenate(scores).astype(np.float64), images, 1000)
+            name: judge(labeled, np.concatenate(scores).astype(np.float64), images, 1000)
             for name, scores in ways.items()
         }
         for name, verdict in verdicts.items():
@@ -145,7 +147,7 @@ def _rows(labelled: Data, clips: Sequence[Clip], refiner: Refiner) -> Iterator[R
 
 
 def _over_time(clip: Clip, refiner: Refiner, skeleton: Skeleton) -> np.ndarray:
-    score = ScoresOverTime(skeleton)
+    score = ScoreSmoothing(skeleton)
     for index, poses in enumerate(clip.frames):
         last = score(refiner(poses), index / RATE)
     return last.scores

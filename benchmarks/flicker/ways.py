@@ -11,10 +11,18 @@ from benchmarks.flicker.recording import Recording, Shown
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 from rcnet_rt.temporal.hysteresis import AGE, Hysteresis
-from rcnet_rt.temporal.smoothing import MEMORY, ScoresOverTime
+from rcnet_rt.temporal.smoothing import MEMORY, ScoreSmoothing
 from rcnet_rt.temporal.tracking import ByteTrack
 
-__all__ = ["AGREEABLE", "OTHERS", "WAYS", "Answer", "Way", "answers", "plain"]
+__all__ = [
+    "AGREEABLE",
+    "OTHERS",
+    "WAYS",
+    "RequirementResult",
+    "Way",
+    "requirement_results",
+    "plain",
+]
 
 # OKS forgives everything: agreement is 1, and only time weighs.
 AGREEABLE = replace(COCO17, name="agreeable", sigmas=tuple(1e3 * s for s in COCO17.sigmas))
@@ -38,7 +46,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RequirementResult:
     """What a way says of a recording: a frame each, poses with their scores, and who is kept."""
 
     poses: list[Poses]
@@ -61,23 +69,23 @@ OTHERS: Mapping[str, Way] = {
 }
 
 
-def answers(way: Way, recording: Recording, threshold: float) -> Answer:
+def requirement_results(way: Way, recording: Recording, threshold: float) -> RequirementResult:
     """Run a way over a recording, as `rcnet-rt run --track` does."""
     step = _step(way, threshold)
     done = [step(*frame) for frame in zip(recording.poses, recording.times, strict=True)]
-    return Answer([poses for poses, _ in done], [kept for _, kept in done])
+    return RequirementResult([poses for poses, _ in done], [kept for _, kept in done])
 
 
-def plain(recording: Recording, threshold: float, *, raw: bool = False) -> Answer:
+def plain(recording: Recording, threshold: float, *, raw: bool = False) -> RequirementResult:
     """Keep from the threshold on, frame by frame; `raw` by what the estimator said."""
     poses = [replace(p, scores=p.raw_scores) for p in recording.poses] if raw else recording.poses
-    return Answer(list(poses), [p.scores.astype(np.float64) >= threshold for p in poses])
+    return RequirementResult(list(poses), [p.scores.astype(np.float64) >= threshold for p in poses])
 
 
 def _step(way: Way, threshold: float) -> Callable[[Poses, float], tuple[Poses, np.ndarray]]:
     keep = Hysteresis(threshold, None if way.hysteresis else threshold, way.age)
     follow = ByteTrack(least=Hysteresis(threshold).leave)
-    score = None if way.memory is None else ScoresOverTime(way.skeleton, way.memory)
+    score = None if way.memory is None else ScoreSmoothing(way.skeleton, way.memory)
 
     def step(poses: Poses, time: float) -> tuple[Poses, np.ndarray]:
         poses = follow(poses, time)

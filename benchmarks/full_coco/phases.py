@@ -83,10 +83,10 @@ def main(coco: Path, results: Path, out: Path) -> None:
     run("OKS of every pose with every person, for AP", lambda: data.average_precision)
     run("match poses to people", lambda: data.match)
     split = fraction_split(list(data.poses), DEFAULT_FRACTION)
-    base = run("best base formula", lambda: data.best_formula(split.training))
-    examples = run("targets and features", lambda: _examples(data, recipe, base, split))
+    baseline = run("best base formula", lambda: data.best_baseline(split.training))
+    examples = run("targets and features", lambda: _examples(data, recipe, baseline, split))
     phases.add("one epoch of training", *_epoch(recipe, examples))
-    recipe = replace(recipe, base=base, epochs=1)
+    recipe = replace(recipe, baseline=baseline, epochs=1)
     weights = run("all of it with one epoch", lambda: fit.fit(data, recipe, split, name="x"))
     held_out = run("held-out scores", lambda: hold_out(data, [(split, weights)]))
     rows = held_out.entries
@@ -97,7 +97,7 @@ def main(coco: Path, results: Path, out: Path) -> None:
             [data.entries[row] for row in rows],
             data.scores[rows],
             held_out.refined,
-            {held_out.formula_name: held_out.formula},
+            {held_out.baseline_name: held_out.baseline},
         ),
     )
     run("calibration and thresholds", lambda: calibrate(data, held_out, weights))
@@ -111,10 +111,10 @@ def main(coco: Path, results: Path, out: Path) -> None:
     out.write_text(json.dumps({"sizes": sizes, "phases": [asdict(p) for p in phases.done]}))
 
 
-def _examples(data: Data, recipe: Recipe, base: str, split: Split) -> RankingSet:
+def _examples(data: Data, recipe: Recipe, baseline: str, split: Split) -> RankingSet:
     poses = {image: data.poses[image] for image in split.training}
     matched = table(data.ground_truth, poses, floor=0.05, most=recipe.most, unsure=recipe.unsure)
-    return ranking_set(matched, data.ground_truth.skeleton, recipe.features, base, 1.0)
+    return ranking_set(matched, data.ground_truth.skeleton, recipe.features, baseline, 1.0)
 
 
 def _epoch(recipe: Recipe, examples: RankingSet) -> tuple[float, float]:

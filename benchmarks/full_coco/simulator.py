@@ -106,9 +106,9 @@ def _moved(
     random: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     """Return (N, K, 2) keypoints with errors, and (N, K) how well each joint fits, 0 unknown."""
-    labelled = people.visible[..., None]
+    labeled = people.visible[..., None]
     low, high = people.boxes[:, None, :2], people.boxes[:, None, 2:]
-    points = np.where(labelled, people.keypoints, random.uniform(low, np.maximum(high, low + 1)))
+    points = np.where(labeled, people.keypoints, random.uniform(low, np.maximum(high, low + 1)))
     unit = 2 * np.array(truth.skeleton.sigmas) * np.sqrt(people.areas)[:, None]
     width = jitter[:, None] * np.where(random.random(unit.shape) < shares.strayed, 8, 1)
     moved = points + random.normal(size=points.shape) * (unit * width)[..., None]

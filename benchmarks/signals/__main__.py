@@ -1,4 +1,4 @@
-"""`python -m benchmarks.signals`: re-run the study of consensus and second look."""
+"""`python -m benchmarks.signals`: re-run the study of consensus and recheck."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.accuracy.report import provenance
 from benchmarks.signals import rows
 from benchmarks.signals.cost import costs
-from benchmarks.signals.pictures import sheet
+from benchmarks.signals.images import sheet
 from benchmarks.signals.report import markdown
 from benchmarks.signals.rows import Files
 from rcnet_rt.datasets.coco import Dataset
@@ -26,11 +26,11 @@ A_FILE = click.Path(path_type=Path, exists=True)
 @click.command()
 @click.option("--coco", type=A_FILE, required=True)
 @click.option("--predictions", type=A_FILE, multiple=True, required=True)
-@click.option("--copies", type=A_FILE, multiple=True)
+@click.option("--augmentations", type=A_FILE, multiple=True)
 @click.option("--model", required=True, help="What the costs are measured on.")
-@click.option("--split", default="val2017", show_default=True, help="Pictures for the costs.")
+@click.option("--split", default="val2017", show_default=True, help="Images for the costs.")
 @click.option("--out", type=click.Path(path_type=Path), default=HERE, help="Folder of results.")
-@click.option("--pictures", type=click.Path(path_type=Path), help="Draw the largest changes here.")
+@click.option("--images", type=click.Path(path_type=Path), help="Draw the largest changes here.")
 @click.option("--fold-seeds", default=3, show_default=True, help="How many splits into folds.")
 @click.option("--resamples", default=1000, show_default=True, help="Of the bootstrap.")
 @click.option("--workers", default=1, show_default=True, help="Processes, each on one thread.")
@@ -41,7 +41,7 @@ def main(
     model: str,
     split: str,
     out: Path,
-    pictures: Path | None,
+    images: Path | None,
     fold_seeds: int,
     resamples: int,
     workers: int,
@@ -62,9 +62,9 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     (out / "RESULTS.md").write_text(markdown(results))
-    if pictures is not None:
-        pictures.mkdir(parents=True, exist_ok=True)
-        _draw(dataset, files, scores, pictures)
+    if images is not None:
+        images.mkdir(parents=True, exist_ok=True)
+        _draw(dataset, files, scores, images)
     click.echo(f"{out / 'RESULTS.md'}")
 
 

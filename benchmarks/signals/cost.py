@@ -1,4 +1,4 @@
-"""What the signals cost: milliseconds a picture, side by side in one run."""
+"""What the signals cost: milliseconds an image, side by side in one run."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.estimators.recheck import SecondLook
+from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.video.images import read_picture
-from rcnet_rt.workflows.predict import find_pictures
+from rcnet_rt.video.images import read_image
+from rcnet_rt.workflows.predict import find_images
 
 __all__ = ["costs"]
 
@@ -20,13 +20,13 @@ FLOOR = 0.05  # as `run` asks the estimator for
 LOOKS = (1, 3, 20)
 
 
-def costs(dataset: Dataset, split: str, model: str, pictures: int = 50) -> list[dict[str, Any]]:
-    """Return what each step takes a picture, and that as a share of the inference."""
-    found = find_pictures(dataset, split, pictures)
-    images = [read_picture(path) for path in found.paths.values()]
+def costs(dataset: Dataset, split: str, model: str, images: int = 50) -> list[dict[str, Any]]:
+    """Return what each step takes an image, and that as a share of the inference."""
+    found = find_images(dataset, split, images)
+    images = [read_image(path) for path in found.paths.values()]
     estimator = UltralyticsEstimator(model, floor=FLOOR)
     refiner = Refiner("yolo-pose")
-    lookers = {most: SecondLook(estimator, refiner, most) for most in LOOKS}
+    lookers = {most: Recheck(estimator, refiner, most) for most in LOOKS}
     seconds: dict[str, list[float]] = {"inference": [], "consensus": []}
     for image in images:
         begin = time.perf_counter()
@@ -54,4 +54,4 @@ def costs(dataset: Dataset, split: str, model: str, pictures: int = 50) -> list[
 
 
 def _name(most: int) -> str:
-    return f"second look at {most}"
+    return f"recheck at {most}"

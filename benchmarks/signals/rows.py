@@ -15,7 +15,7 @@ import numpy.typing as npt
 from benchmarks.accuracy.protocol import FOLDS, Verdict, judge
 from benchmarks.accuracy.study import gain, mapping, views
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.estimators.recheck import in_doubt
+from rcnet_rt.estimators.recheck import least_certain
 from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner
@@ -46,12 +46,12 @@ FORMULA_AGREEMENT = "score × confidence × candidate OKS × agreement"
 NOTHING, CONSENSUS, LOOKED = (
     "with signals: none given",
     "consensus",
-    "and a second look at all poses",
+    "and a recheck at all poses",
 )
 FEW_PLAIN, FEW_CONSENSUS = (
     f"linear, without copies: {given}" for given in ("features without signals", "consensus")
 )
-FORMULAS: Mapping[str, str] = MappingProxyType(
+BASELINES: Mapping[str, str] = MappingProxyType(
     {
         RAW: "score",
         FORMULA: "score_times_confidence",
@@ -83,11 +83,11 @@ def _consensus(poses: Poses, refiner: Refiner) -> Poses:
 
 def _second_look(most: int) -> Given:
     def look(poses: Poses, refiner: Refiner) -> Poses:
-        """Keep the agreement of so many poses, those that a second look goes to."""
+        """Keep the agreement of so many poses, those that a recheck goes to."""
         once = _consensus(poses, refiner)
         if poses.agreement is None:
             return once
-        chosen = in_doubt(refiner(once).scores, most)
+        chosen = least_certain(refiner(once).scores, most)
         agreement = np.full(len(poses), np.nan, np.float32)
         agreement[chosen] = poses.agreement[chosen]
         return replace(poses, agreement=agreement)
@@ -102,7 +102,7 @@ class Learner:
     Attributes:
         recipe: how it learns.
         copies: whether altered copies are there.
-        looked: whether second looks are known.
+        looked: whether rechecks are known.
     """
 
     recipe: Recipe
@@ -111,14 +111,14 @@ class Learner:
 
 
 # The recipe of the shipped yolo-pose weights, and before that without signals; a linear network
-# that learns from the pictures alone, without and with consensus. What each is given, by row.
-PLAINLY = replace(PRESETS["residual"], base="score_times_confidence")
+# that learns from the images alone, without and with consensus. What each is given, by row.
+PLAINLY = replace(PRESETS["residual"], baseline="score_times_confidence")
 WITHOUT = Learner(replace(PLAINLY, architecture="mlp", epochs=5))
-WITH = Learner(replace(WITHOUT.recipe, features="signals", base="score_times_agreement"))
+WITH = Learner(replace(WITHOUT.recipe, features="signals", baseline="score_times_agreement"))
 FEW_WITHOUT = Learner(replace(PLAINLY, architecture="linear"), copies=False, looked=False)
 FEW_WITH = replace(
     FEW_WITHOUT,
-    recipe=replace(FEW_WITHOUT.recipe, features="signals", base="score_times_consensus"),
+    recipe=replace(FEW_WITHOUT.recipe, features="signals", baseline="score_times_consensus"),
 )
 GIVEN: Mapping[Learner, Mapping[str, Given]] = MappingProxyType(
     {
@@ -128,8 +128,8 @@ GIVEN: Mapping[Learner, Mapping[str, Given]] = MappingProxyType(
         WITH: {
             NOTHING: _nothing,
             CONSENSUS: _consensus,
-            "and a second look at 1 pose": _second_look(1),
-            "and a second look at 3 poses": _second_look(3),
+            "and a recheck at 1 pose": _second_look(1),
+            "and a recheck at 3 poses": _second_look(3),
             LOOKED: _second_look(20),
         },
     }
@@ -166,7 +166,7 @@ def _known_to(learner: Learner, files: Files) -> Data:
     """Return what a learner learns from."""
     data = load(files)
     if not learner.copies:
-        data = replace(data, copy_entries=[])
+        data = replace(data, augmented_entries=[])
     if not learner.looked:
         entries = [{k: v for k, v in e.items() if k != "agreement"} for e in data.entries]
         data = replace(data, entries=entries)
@@ -176,7 +176,7 @@ def _known_to(learner: Learner, files: Files) -> Data:
 def scores_by_row(files: Files, fold_seeds: int, workers: int) -> Scores:
     """Return the scores of every row; an image's are of networks that did not see it."""
     data = load(files)
-    scores: Scores = {row: [data.formula_values(name)] for row, name in FORMULAS.items()}
+    scores: Scores = {row: [data.baseline_values(name)] for row, name in BASELINES.items()}
     tasks = [
         _Task(files, learner, seed, fold)
         for seed in range(fold_seeds)

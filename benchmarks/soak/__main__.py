@@ -67,13 +67,13 @@ def wrong(results: dict[str, Any]) -> list[str]:
 
 
 def _store(results: dict[str, Any], path: Path) -> None:
-    """Write the figures, the page and, where the long video was measured, the picture."""
+    """Write the figures, the page and, where the long video was measured, the image."""
     write(results, path)
     (path.parent / "RESULTS.md").write_text(markdown(results), "utf-8")
     if "endless" in results:
         long = results["endless"]
-        picture = memory_curve(long["curve"], long["warm after frames"])
-        write_bytes(path.parent / "memory.png", picture)
+        image = memory_curve(long["curve"], long["warm after frames"])
+        write_bytes(path.parent / "memory.png", image)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import psutil
 
 from benchmarks.common import Results
 from benchmarks.soak.clip import CLIP, RECORDING, write_clip
-from rcnet_rt.workflows.summary import Tally
+from rcnet_rt.workflows.summary import RunSummary
 from rcnet_rt.workflows.video import RunOptions, execute
 
 __all__ = ["measure"]
@@ -56,7 +56,7 @@ def measure(folder: Path, frames: int) -> Results:
 
 
 def _run(folder: Path, frames: int, track: bool) -> list[Results]:
-    tally = Tally()
+    tally = RunSummary()
     options = RunOptions(
         str(folder / CLIP),
         model=f"replay:{folder / RECORDING}",
@@ -72,7 +72,7 @@ def _run(folder: Path, frames: int, track: bool) -> list[Results]:
 
 
 @contextmanager
-def _watching(tally: Tally, every: int) -> Iterator[list[Results]]:
+def _watching(tally: RunSummary, every: int) -> Iterator[list[Results]]:
     """Read the resident memory each time so many more frames are through, and at the end."""
     process, done, curve = psutil.Process(), threading.Event(), []
 

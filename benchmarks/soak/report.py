@@ -1,4 +1,4 @@
-"""Figures to Markdown, and the memory curve as a picture."""
+"""Figures to Markdown, and the memory curve as an image."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _made(results: dict[str, Any]) -> str:
 
 
 def memory_curve(curve: list[list[float]], warm: int) -> bytes:
-    """Return the picture of [frames, MB] pairs, from 0 MB up, so that flat looks flat."""
+    """Return the image of [frames, MB] pairs, from 0 MB up, so that flat looks flat."""
     (ax,) = panels(1, 7.2, 3.2)
     frames, memory = zip(*curve, strict=True)
     ax.axvspan(0, warm, color="#f0f1f3", linewidth=0)

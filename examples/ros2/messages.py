@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pose_refinement import Answer
+from pose_refinement import RequirementResult
 from std_msgs.msg import String
 
 from rcnet_rt.datasets.pose_objects import pose_objects
@@ -17,8 +17,8 @@ from rcnet_rt.datasets.pose_objects import pose_objects
 Message = String
 
 
-def to_message(answer: Answer, header: Any) -> String:
-    """Return the poses with the header of the picture that they were found in."""
+def to_message(answer: RequirementResult, header: Any) -> String:
+    """Return the poses with the header of the image that they were found in."""
     stamp = {"sec": header.stamp.sec, "nanosec": header.stamp.nanosec}
     poses = pose_objects(answer.poses, answer.kept)
     message = String()

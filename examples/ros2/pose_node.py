@@ -1,4 +1,4 @@
-"""A ROS 2 node: pictures in, poses with raw and refined scores out; see the README beside it."""
+"""A ROS 2 node: images in, poses with raw and refined scores out; see the README beside it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEWEST = QoSProfile(
 
 
 class PoseNode(Node):  # type: ignore[misc]
-    """Subscribes to ~/image, publishes ~/poses with the stamp of the picture."""
+    """Subscribes to ~/image, publishes ~/poses with the stamp of the image."""
 
     def __init__(self) -> None:
         super().__init__("rcnet_rt")
@@ -29,12 +29,12 @@ class PoseNode(Node):  # type: ignore[misc]
         self._subscription = self.create_subscription(Image, "~/image", self.on_image, NEWEST)
 
     def on_image(self, image: Any) -> None:
-        """Publish the poses of one picture, unless it is too old."""
+        """Publish the poses of one image, unless it is too old."""
         stamp = image.header.stamp.sec * SECOND + image.header.stamp.nanosec
         answer = self._refinement.answer(image, stamp, self.get_clock().now().nanoseconds)
         if answer is None:
             self.get_logger().warning(
-                f"{self._refinement.stale} pictures were too old: give a faster model or a larger "
+                f"{self._refinement.stale} images were too old: give a faster model or a larger "
                 "max_age",
                 throttle_duration_sec=5.0,
             )

@@ -1,4 +1,4 @@
-"""What the node does, without ROS: a picture in, poses with raw and refined scores out."""
+"""What the node does, without ROS: an image in, poses with raw and refined scores out."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ ENCODINGS = {
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The poses of a picture that was young enough, and which of them are believed."""
+class RequirementResult:
+    """The poses of an image that was young enough, and which of them are believed."""
 
     poses: Poses
     kept: npt.NDArray[np.bool_]
 
 
 class PoseRefinement:
-    """Estimates and refines the poses of pictures that are not too old.
+    """Estimates and refines the poses of images that are not too old.
 
     Args:
         model: as for `rcnet-rt run --model`.
         threshold: refined score from which a pose is kept: "auto", "p95" or a number.
-        max_age: seconds; an older picture is not looked at: acting on it would be acting late.
+        max_age: seconds; an older image is not looked at: acting on it would be acting late.
         device: where the estimator runs.
     """
 
@@ -52,9 +52,9 @@ class PoseRefinement:
         self._refiner = Refiner(_weights(estimators.family(model)))
         self._threshold = self._refiner.weights.threshold(threshold)
         self._max_age = max_age
-        self.stale = 0  # pictures that came too late
+        self.stale = 0  # images that came too late
 
-    def answer(self, image: Any, stamp: int, now: int) -> Answer | None:
+    def answer(self, image: Any, stamp: int, now: int) -> RequirementResult | None:
         """Return the poses in a `sensor_msgs/Image`, or None if it is too old.
 
         Args:
@@ -67,7 +67,7 @@ class PoseRefinement:
             return None
         # A pose with a faulty number keeps its raw score: better shown than lost.
         poses = self._refiner(self._estimator.estimate(image_bgr(image)), on_error="raw")
-        return Answer(poses, poses.scores >= self._threshold)
+        return RequirementResult(poses, poses.scores >= self._threshold)
 
 
 def image_bgr(image: Any) -> npt.NDArray[np.uint8]:

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from rcnet_rt.errors import BackendError
 from rcnet_rt.poses.arrays import Array
-from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.weights import Weights
 
-__all__ = ["NAMES", "ON_CPU", "Backend", "auto", "missing", "open_backend", "without_numba"]
+__all__ = ["NAMES", "ON_CPU", "Backend", "auto", "missing", "open_backend", "best_without_numba"]
 
 ON_CPU = ("numba", "onnx")
 NAMES = ("auto", *ON_CPU, "torch", "tensorrt", "triton")
@@ -38,7 +38,7 @@ class Backend(Protocol):
     @property
     def device(self) -> str: ...  # noqa: D102
 
-    def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
+    def __call__(self, given: PoseInputs) -> tuple[Array, Array]:
         """Return refined scores (P,) and faults (P,) as `rescoring.rescore.refined_scores` does.
 
         It takes any kind of array and gives its own.
@@ -56,10 +56,10 @@ def auto(device: str = "auto") -> tuple[str, str]:
         return "torch", f"on {device} its CUDA graphs make a frame one launch"
     if not missing("numba", device):
         return "numba", "on a CPU one compiled function for the whole step has the least overhead"
-    return without_numba(device)
+    return best_without_numba(device)
 
 
-def without_numba(device: str = "auto") -> tuple[str, str]:
+def best_without_numba(device: str = "auto") -> tuple[str, str]:
     """Return which backend is the next best on a CPU, and why."""
     lacking = missing("onnx", device)
     if lacking:
@@ -96,10 +96,10 @@ def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> 
     """
     if name not in NAMES:
         raise BackendError(f"unknown backend {name!r}; known are {', '.join(NAMES)}")
-    if weights.is_formula:
-        from rcnet_rt.backends.reference import FormulaBackend
+    if weights.is_baseline:
+        from rcnet_rt.backends.reference import BaselineBackend
 
-        return FormulaBackend(weights)
+        return BaselineBackend(weights)
     chosen = auto(device)[0] if name == "auto" else name
     lacking = missing(chosen, device)
     if lacking and chosen in (*ON_CPU, "torch"):
@@ -113,7 +113,7 @@ def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> 
     except BackendError as error:
         if name != "auto" or chosen != "numba":
             raise
-        chosen = without_numba()[0]
+        chosen = best_without_numba()[0]
         warnings.warn(f"{error}; {chosen} runs instead", stacklevel=2)
         return _open(weights, chosen, device)
 

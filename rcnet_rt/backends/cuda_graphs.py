@@ -13,19 +13,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rcnet_rt.rescoring.inputs import ARRAYS, GivenPoses
+from rcnet_rt.rescoring.inputs import ARRAYS, PoseInputs
 
 __all__ = ["BUCKETS", "CudaGraphs"]
 
 BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 WARM_UP = 3  # runs before recording, for libraries to settle
 
-Step = Callable[[GivenPoses], tuple[Tensor, Tensor]]
+Step = Callable[[PoseInputs], tuple[Tensor, Tensor]]
 
 
 class _Recording(NamedTuple):
     graph: Any
-    given: GivenPoses
+    given: PoseInputs
     results: tuple[Tensor, Tensor]
 
 
@@ -38,11 +38,11 @@ class CudaGraphs:
         self._recordings: dict[tuple[Any, ...], _Recording] = {}
         self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
 
-    def fits(self, given: GivenPoses) -> bool:
-        """Whether there is a bucket for so many poses; a scale is not part of a recording."""
-        return 0 < len(given.scores) <= BUCKETS[-1] and given.scale is None
+    def fits(self, given: PoseInputs) -> bool:
+        """Whether there is a bucket for so many poses; a reference is not part of a recording."""
+        return 0 < len(given.scores) <= BUCKETS[-1] and given.reference is None
 
-    def __call__(self, given: GivenPoses) -> tuple[Tensor, Tensor]:
+    def __call__(self, given: PoseInputs) -> tuple[Tensor, Tensor]:
         """Refine the poses, as `rescoring.rescore.refined_scores` does."""
         count = len(given.scores)
         bucket = next(size for size in BUCKETS if size >= count)
@@ -59,7 +59,7 @@ class CudaGraphs:
             self._done.record()
         return refined, faulty
 
-    def _record(self, given: GivenPoses, bucket: int) -> _Recording:
+    def _record(self, given: PoseInputs, bucket: int) -> _Recording:
         def space(array: Tensor) -> Tensor:
             return torch.zeros((bucket, *array.shape[1:]), dtype=array.dtype, device=self._device)
 
@@ -77,11 +77,11 @@ class CudaGraphs:
         return _Recording(graph, static, results)
 
 
-def _arrays(given: GivenPoses) -> tuple[Tensor | None, ...]:
+def _arrays(given: PoseInputs) -> tuple[Tensor | None, ...]:
     return given[: len(ARRAYS)]  # type: ignore[return-value]
 
 
-def _fill(static: GivenPoses, given: GivenPoses, count: int) -> None:
+def _fill(static: PoseInputs, given: PoseInputs, count: int) -> None:
     """Copy the poses in; those that pad have a score that is no number, so that none sees them."""
     for place, array in zip(_arrays(static), _arrays(given), strict=True):
         if place is not None and array is not None:

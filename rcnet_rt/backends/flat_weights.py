@@ -11,7 +11,7 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.rescoring.calibration import Calibration
 from rcnet_rt.rescoring.weights import Weights
 
-__all__ = ["kernel_tensors"]
+__all__ = ["flat_weights"]
 
 NAMED = {
     "in_weight": "encoder.self_attn.in_proj_weight",
@@ -35,7 +35,7 @@ NAMED = {
 FIRST = {"attention": "phi", "mlp": "layers.0"}
 
 
-def kernel_tensors(weights: Weights) -> dict[str, npt.NDArray[Any]]:
+def flat_weights(weights: Weights) -> dict[str, npt.NDArray[Any]]:
     """Return the parameters, the steps of the calibration and the joints at the ends of links.
 
     Layers are (outputs, inputs) as torch keeps them, but `weight`, the first, is (inputs, outputs).

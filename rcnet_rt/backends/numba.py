@@ -12,14 +12,14 @@ import numpy.typing as npt
 from numba import types
 
 from rcnet_rt.backends import (
+    best_without_numba,
     numba_baselines,
     numba_features,
     numba_kernel,
     numba_network,
     open_backend,
-    without_numba,
 )
-from rcnet_rt.backends.flat_weights import kernel_tensors
+from rcnet_rt.backends.flat_weights import flat_weights
 from rcnet_rt.backends.numba_baselines import BASES
 from rcnet_rt.backends.numba_cache import compiled, stamp
 from rcnet_rt.backends.numba_features import FEATURES
@@ -36,7 +36,7 @@ from rcnet_rt.rescoring import (
     rescore,
     score_reference,
 )
-from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from rcnet_rt.rescoring.weights import Weights
 
@@ -66,7 +66,7 @@ class NumbaBackend:
     """Runs the step in a compiled function; gives NumPy arrays.
 
     It is compiled at the first use on a machine, which takes some seconds, and kept by Numba. Poses
-    with a scale go to the next best backend.
+    with a reference go to the next best backend.
     """
 
     name = "numba"
@@ -75,14 +75,14 @@ class NumbaBackend:
     def __init__(self, weights: Weights) -> None:
         self._rules, self._network = _rules(weights), _network(weights)
         self._step = _step(*map(numba.typeof, (self._rules, self._network)))
-        other = without_numba()[0]
-        self._with_scale = open_backend(weights, other) if weights.uses_scale else None
+        other = best_without_numba()[0]
+        self._with_reference = open_backend(weights, other) if weights.uses_reference else None
         self._embedding_size = weights.embedding_size
 
-    def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
+    def __call__(self, given: PoseInputs) -> tuple[Array, Array]:
         """Refine the poses; see `Backend`."""
-        if given.scale is not None and self._with_scale is not None:
-            return self._with_scale(given)
+        if given.reference is not None and self._with_reference is not None:
+            return self._with_reference(given)
         count, joints = given.keypoints.shape[:2]
         embeddings = given.embeddings if self._embedding_size else None
         arrays = (
@@ -93,7 +93,7 @@ class NumbaBackend:
             _doubles(given.consensus, (count, len(CONSENSUS)), np.nan),
             _doubles(given.agreement, (count,), np.nan),
             _doubles(embeddings, (count, self._embedding_size), np.nan),
-            _doubles(given.picture, (count,), 0.0),
+            _doubles(given.image_index, (count,), 0.0),
         )
         refined, faulty = self._step(arrays, self._rules, self._network)
         return refined, faulty
@@ -130,13 +130,13 @@ def _step(rules: Any, network: Any) -> Callable[..., tuple[Array, Array]]:
 
 def _rules(weights: Weights) -> Rules:
     assert weights.skeleton is not None
-    formula, tensors = baselines.get(weights.base), kernel_tensors(weights)
+    baseline, tensors = baselines.get(weights.baseline), flat_weights(weights)
     vectors = ("mean", "deviation", "start", "width", "rise")
     return Rules(
-        base=BASES.index(weights.base),
-        bounded=formula.bounded,
-        least=float(formula.least),
-        base_scale=float(weights.base_scale),
+        baseline=BASES.index(weights.baseline),
+        bounded=baseline.bounded,
+        least=float(baseline.least),
+        baseline_scale=float(weights.baseline_scale),
         residual=weights.network_config().output == "residual",
         features=FEATURES[weights.features],
         floor=float(weights.floor),
@@ -147,7 +147,7 @@ def _rules(weights: Weights) -> Rules:
 
 
 def _network(weights: Weights) -> Network:
-    config, tensors = weights.network_config(), kernel_tensors(weights)
+    config, tensors = weights.network_config(), flat_weights(weights)
     arrays = {name: tensors[name].reshape(-1) for name in Network._fields[2:]}
     arrays |= {name: np.atleast_2d(tensors[name]).T for name in LAYERS}
     arrays["weight"] = tensors["weight"]

@@ -15,7 +15,7 @@ from numba import types
 from rcnet_rt.backends.numba_cache import compiled, jit, stamp
 from rcnet_rt.poses import boxes
 from rcnet_rt.poses.arrays import Array
-from rcnet_rt.poses.boxes import LEAST_AREA
+from rcnet_rt.poses.boxes import MIN_AREA
 from rcnet_rt.rescoring import nms_consensus
 from rcnet_rt.rescoring.nms_consensus import AREA_OF_BOX, CONSENSUS, FLOOR, SAME_PERSON, Candidates
 
@@ -61,7 +61,7 @@ def _iou(first, second, first_area):
     width = min(first[2], second[2]) - max(first[0], second[0])
     height = min(first[3], second[3]) - max(first[1], second[1])
     shared = max(width, 0.0) * max(height, 0.0)
-    return shared / max(first_area + _area(second) - shared, LEAST_AREA)
+    return shared / max(first_area + _area(second) - shared, MIN_AREA)
 
 
 @jit

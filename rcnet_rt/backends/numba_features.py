@@ -28,14 +28,14 @@ FEATURES = {  # each holds those before it
 CONFIDENCE, PAPER, FULL, SIGNALS = (
     FEATURES[name] for name in ("confidence", "paper", "full", "signals")
 )
-STATISTICS, LEAST_AREA, CONFIDENT = (
+STATISTICS, MIN_AREA, CONFIDENT = (
     len(nms_consensus.CONSENSUS),
-    boxes.LEAST_AREA,
+    boxes.MIN_AREA,
     score_reference.CONFIDENT,
 )
-TORSO_OF_SIZE, SMALLEST_UNIT = features.TORSO_OF_SIZE, features.SMALLEST_UNIT
-EQUAL, LEAST_AGREEMENT = features.EQUAL, features.LEAST_AGREEMENT
-NEWS = features.news(score_reference.UNKNOWN_ECHO)
+TORSO_OF_SIZE, MIN_UNIT = features.TORSO_OF_SIZE, features.MIN_UNIT
+EQUAL, MIN_AGREEMENT = features.EQUAL, features.MIN_AGREEMENT
+UNEXPLAINED_SHARE = features.unexplained_share(score_reference.UNKNOWN_CORRELATION)
 
 
 @jit
@@ -53,7 +53,7 @@ def _dekr(rules, points, found, sure, diagonal, area, row):
         unit += times * length
         count += times * known
     unit = unit / count if count else TORSO_OF_SIZE * sqrt(area)
-    unit = max(unit, SMALLEST_UNIT * diagonal)
+    unit = max(unit, MIN_UNIT * diagonal)
     unit = unit if unit > 0 else 1.0
     for column in range(3 * links):
         row[column] /= unit
@@ -82,14 +82,14 @@ def _joint_statistics(found, sure, row):
 
 
 @jit
-def _company(pose, base, corners, areas, picture, row):
+def _company(pose, baseline, corners, areas, image_index, row):
     """Write the columns of `features.EXTRAS` from "overlap" to "gap"."""
-    overlap, ahead, same, top = 0.0, 0.0, 0.0, base[pose]
-    for other in range(len(base)):
-        if picture[other] == picture[pose]:
+    overlap, ahead, same, top = 0.0, 0.0, 0.0, baseline[pose]
+    for other in range(len(baseline)):
+        if image_index[other] == image_index[pose]:
             same += 1
-            top = max(top, base[other])
-            if base[other] > base[pose] + EQUAL:
+            top = max(top, baseline[other])
+            if baseline[other] > baseline[pose] + EQUAL:
                 ahead += 1
                 low_x = max(corners[pose, 0], corners[other, 0])
                 low_y = max(corners[pose, 1], corners[other, 1])
@@ -97,8 +97,8 @@ def _company(pose, base, corners, areas, picture, row):
                 height = min(corners[pose, 3], corners[other, 3]) - low_y
                 shared = max(width, 0.0) * max(height, 0.0)
                 union = areas[pose] + areas[other] - shared
-                overlap = max(overlap, shared / max(union, LEAST_AREA))
-    row[0], row[1], row[2], row[3] = overlap, log(1 + ahead), log(same), base[pose] - top
+                overlap = max(overlap, shared / max(union, MIN_AREA))
+    row[0], row[1], row[2], row[3] = overlap, log(1 + ahead), log(same), baseline[pose] - top
 
 
 @jit
@@ -110,7 +110,7 @@ def _signals(statistics, agreement, row):
         if np.isnan(statistics[column]):
             shown = 0.0
     row[STATISTICS], row[STATISTICS + 1], row[STATISTICS + 3] = shown, agreement, looked
-    row[STATISTICS + 2] = log(max(agreement, LEAST_AGREEMENT)) if looked else np.nan
+    row[STATISTICS + 2] = log(max(agreement, MIN_AGREEMENT)) if looked else np.nan
 
 
 @jit
@@ -119,11 +119,11 @@ def _confidence(found, sure, row):
     statistics = np.empty(6)
     _joint_statistics(found, sure, statistics)
     for column in range(2):
-        row[column] = 1 + NEWS * (statistics[column] - 1)
+        row[column] = 1 + UNEXPLAINED_SHARE * (statistics[column] - 1)
 
 
 @jit
-def features_of(rules, pose, packed, base, areas, picture, statistics, agreement, row):
+def features_of(rules, pose, packed, baseline, areas, image_index, statistics, agreement, row):
     """Write the features of a pose, but not its embedding."""
     points, found, sure, corners, score = packed
     if rules.features == CONFIDENCE:
@@ -138,10 +138,10 @@ def features_of(rules, pose, packed, base, areas, picture, statistics, agreement
     if rules.features >= FULL:
         log_width, log_height = log(max(width, 1e-3)), log(max(height, 1e-3))
         size = (log_width + log_height) / 2
-        more[1], more[2] = base[pose], size
+        more[1], more[2] = baseline[pose], size
         more[3], more[4] = log_height - log_width, log(unit) - size
         _joint_statistics(found[pose], sure[pose], more[5:])
-        _company(pose, base, corners, areas, picture, more[11:])
+        _company(pose, baseline, corners, areas, image_index, more[11:])
     if rules.features >= SIGNALS:
         _signals(statistics[pose], agreement[pose], more[15:])
 

@@ -2,7 +2,7 @@
 
 One pose after the other, as one would write it down: little code and little memory, so that it is
 quick even where an estimator has just filled the caches. The rules are those of `packing`,
-`formulas`, `features` and `step`, against which it is held.
+`baselines`, `features` and `step`, against which it is held.
 """
 
 # Numba gives no types that a checker could see.
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rcnet_rt.backends.numba_baselines import base_logit
+from rcnet_rt.backends.numba_baselines import baseline_logit
 from rcnet_rt.backends.numba_cache import between, jit
 from rcnet_rt.backends.numba_features import features_of, standardise
 from rcnet_rt.backends.numba_network import logits
@@ -31,10 +31,10 @@ class Rules(NamedTuple):
     """What the kernel reads of some weights beside the network.
 
     Attributes:
-        base: place of the base formula in `numba_formulas.BASES`.
-        bounded: as in `formulas.Formula`.
-        least: as in `formulas.Formula`.
-        base_scale: as in `Weights`.
+        baseline: place of the baseline in `numba_baselines.BASES`.
+        bounded: as in `baselines.Baseline`.
+        least: as in `baselines.Baseline`.
+        baseline_scale: as in `Weights`.
         residual: whether the base is added to what the network gives.
         features: level of the feature set in `numba_features.FEATURES`.
         floor: as in `Weights`.
@@ -47,10 +47,10 @@ class Rules(NamedTuple):
         rise: (M,).
     """
 
-    base: int
+    baseline: int
     bounded: bool
     least: float
-    base_scale: float
+    baseline_scale: float
     residual: bool
     features: int
     floor: float
@@ -121,13 +121,18 @@ def _refined(rules, logit, score):
 def refine(given, rules, network):
     """Return refined scores (P,) and faults (P,) as `rescoring.rescore` has them.
 
-    Given are float64 arrays as in `GivenPoses`, none absent; `boxes` is empty if there are none.
+    Given are float64 arrays as in `PoseInputs`, none absent; `boxes` is empty if there are none.
     """
-    keypoints, scores, keypoint_scores, boxes, statistics, agreement, embeddings, pictures = given
+    keypoints, scores, keypoint_scores, boxes, statistics, agreement, embeddings, images = given
     count, joints = keypoints.shape[:2]
     points, corners = np.empty((count, joints, 2)), np.empty((count, 4))
     found, sure = np.empty((count, joints), np.bool_), np.empty((count, joints))
-    score, base, areas, picture = np.empty(count), np.empty(count), np.empty(count), np.empty(count)
+    score, baseline, areas, image_index = (
+        np.empty(count),
+        np.empty(count),
+        np.empty(count),
+        np.empty(count),
+    )
     faulty, none = np.empty(count, np.bool_), np.empty(0)
     for pose in range(count):
         box = boxes[pose] if len(boxes) else none
@@ -139,24 +144,26 @@ def refine(given, rules, network):
         score[pose] = _sound_or_zero(scores[pose])
         # Poses that are faulty or below the floor are seen by no other.
         alone = faulty[pose] or score[pose] < rules.floor
-        picture[pose] = -1.0 - pose if alone else pictures[pose]
+        image_index[pose] = -1.0 - pose if alone else images[pose]
         width, height = corners[pose, 2] - corners[pose, 0], corners[pose, 3] - corners[pose, 1]
         areas[pose] = max(width, 0.0) * max(height, 0.0)
         oks = statistics[pose, CANDIDATE_OKS]
-        base[pose] = base_logit(rules, score[pose], found[pose], sure[pose], oks, agreement[pose])
+        baseline[pose] = baseline_logit(
+            rules, score[pose], found[pose], sure[pose], oks, agreement[pose]
+        )
 
     packed = points, found, sure, corners, score
     known, row = len(rules.mean) - embeddings.shape[1], np.empty(len(rules.mean))
     standard = np.zeros((-(-count // 4) * 4, len(network.weight)), np.float32)
     for pose in range(count):
-        features_of(rules, pose, packed, base, areas, picture, statistics, agreement, row)
+        features_of(rules, pose, packed, baseline, areas, image_index, statistics, agreement, row)
         for column in range(embeddings.shape[1]):
             row[known + column] = embeddings[pose, column]
         standardise(rules, row, standard[pose])
 
-    refined = logits(network, standard, picture)
+    refined = logits(network, standard, image_index)
     for pose in range(count):
-        logit = refined[pose] + base[pose] if rules.residual else refined[pose]
+        logit = refined[pose] + baseline[pose] if rules.residual else refined[pose]
         refined[pose] = _refined(rules, logit, score[pose])
         if faulty[pose]:
             refined[pose] = 0.0 if np.isnan(scores[pose]) else between(scores[pose], 0.0, 1.0)

@@ -104,26 +104,26 @@ def _normalise(values, scale, bias, hidden):
 
 
 @jit
-def _attend(projected, picture, hidden, width):
-    """One head of attention, (P, 3H) -> (P, width), among the poses of each picture."""
-    count = len(picture)
+def _attend(projected, image_index, hidden, width):
+    """One head of attention, (P, 3H) -> (P, width), among the poses of each image."""
+    count = len(image_index)
     seen = np.zeros((len(projected), width), np.float32)
     share = np.empty(count)
     for pose in range(count):
         most, total = -np.inf, 0.0
         for other in range(count):
-            if picture[other] == picture[pose]:
+            if image_index[other] == image_index[pose]:
                 likeness = 0.0
                 for k in range(hidden):
                     likeness += projected[pose, k] * projected[other, hidden + k]
                 share[other] = likeness / sqrt(hidden)
                 most = max(most, share[other])
         for other in range(count):
-            if picture[other] == picture[pose]:
+            if image_index[other] == image_index[pose]:
                 share[other] = exp(share[other] - most)
                 total += share[other]
         for other in range(count):
-            if picture[other] == picture[pose]:
+            if image_index[other] == image_index[pose]:
                 part = share[other] / total
                 for k in range(hidden):
                     seen[pose, k] += part * projected[other, 2 * hidden + k]
@@ -131,7 +131,7 @@ def _attend(projected, picture, hidden, width):
 
 
 @jit
-def logits(network, standard, picture):
+def logits(network, standard, image_index):
     """Return (P,) logits, without a base, of standardised features, which come in rows of 4."""
     hidden = network.hidden
     wide = _layer(standard, network.weight, network.bias)
@@ -141,15 +141,15 @@ def logits(network, standard, picture):
         _rectify(wide)
     elif network.architecture == ATTENTION:
         projected = _layer(wide, network.in_weight, network.in_bias)
-        seen = _attend(projected, picture, hidden, wide.shape[1])
+        seen = _attend(projected, image_index, hidden, wide.shape[1])
         _add(wide, _layer(seen, network.out_weight, network.out_bias))
         _normalise(wide, network.norm1, network.norm1_bias, hidden)
         inner = _layer(wide, network.up, network.up_bias)
         _rectify(inner)
         _add(wide, _layer(inner, network.down, network.down_bias))
         _normalise(wide, network.norm2, network.norm2_bias, hidden)
-    result = np.empty(len(picture))
-    for pose in range(len(picture)):
+    result = np.empty(len(image_index))
+    for pose in range(len(image_index)):
         logit = network.head_bias[0]
         for k in range(wide.shape[1]):
             logit += wide[pose, k] * network.head[k]

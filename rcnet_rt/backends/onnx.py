@@ -12,7 +12,7 @@ import onnxruntime
 
 from rcnet_rt.backends.onnx_graph import network_graph, step_graph
 from rcnet_rt.poses.arrays import Array
-from rcnet_rt.rescoring.inputs import ARRAYS, GivenPoses
+from rcnet_rt.rescoring.inputs import ARRAYS, PoseInputs
 from rcnet_rt.rescoring.rescore import refined_scores
 from rcnet_rt.rescoring.weights import Weights
 
@@ -33,11 +33,11 @@ class OnnxBackend:
         self._weights = weights
         self._lock = threading.Lock()
         self._steps: dict[tuple[bool, ...], Session] = {}
-        self._network = Session(network_graph(weights)) if weights.uses_scale else None
+        self._network = Session(network_graph(weights)) if weights.uses_reference else None
 
-    def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
+    def __call__(self, given: PoseInputs) -> tuple[Array, Array]:
         """Refine the poses; see `Backend`."""
-        if given.scale is not None and self._network is not None:
+        if given.reference is not None and self._network is not None:
             return refined_scores(given.map(_doubles), self._weights, self._scores)
         present = tuple([array is not None for array in given[: len(ARRAYS)]])
         step = self._steps.get(present) or self._prepare(present)
@@ -51,10 +51,12 @@ class OnnxBackend:
                 self._steps[present] = Session(step_graph(self._weights, names))
         return self._steps[present]
 
-    def _scores(self, features: Array, base: Array, picture: Array) -> Array:
-        """The network alone: what a scale tells is not worth a graph of its own."""
+    def _scores(self, features: Array, baseline: Array, image_index: Array) -> Array:
+        """The network alone: what a reference tells is not worth a graph of its own."""
         assert self._network is not None
-        return self._network({"features": features, "base": base, "picture": picture})[0]
+        return self._network(
+            {"features": features, "baseline": baseline, "image_index": image_index}
+        )[0]
 
 
 class Session:

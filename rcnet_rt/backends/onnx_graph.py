@@ -1,4 +1,4 @@
-"""The whole step as an ONNX graph: packing, base score, features, network, calibration, floor.
+"""The whole step as an ONNX graph: packing, baseline score, features, network, calibration, floor.
 
 It is not written here but traced from `rescoring.rescore`, the reference.
 """
@@ -17,9 +17,9 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import namespace
 from rcnet_rt.poses.poses import SIGNALS
 from rcnet_rt.rescoring.batch import extent
-from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
-from rcnet_rt.rescoring.prune_inputs import without_signals
+from rcnet_rt.rescoring.prune_inputs import prune_signals
 from rcnet_rt.rescoring.rescore import refined_scores
 from rcnet_rt.rescoring.weights import Weights
 
@@ -33,20 +33,20 @@ def step_graph(weights: Weights, given: Collection[str], real: Any = np.float32)
 
     Args:
         weights: with a network.
-        given: the fields of `GivenPoses` that it takes; those that it does not need are left out.
+        given: the fields of `PoseInputs` that it takes; those that it does not need are left out.
         real: type of the inputs and of all that is not the network.
 
     Raises:
-        WeightsError: the weights are a formula.
+        WeightsError: the weights are a baseline.
     """
     if not set(SIGNALS) & set(given):
-        weights = without_signals(weights)
+        weights = prune_signals(weights)
     graph, network = Graph(real), TracedNetwork(weights)
     shapes = input_shapes(weights)
     inputs: dict[str, Any] = {
         name: graph.input(name, shapes[name]) for name in shapes if name in given
     }
-    refined, faulty = refined_scores(GivenPoses(**inputs), weights, network)
+    refined, faulty = refined_scores(PoseInputs(**inputs), weights, network)
     return graph.model(weights.name, {"refined_scores": refined, "faulty": faulty}, {})
 
 
@@ -54,13 +54,13 @@ def network_graph(weights: Weights) -> onnx.ModelProto:
     """Return the ONNX model of the network alone: output `scores` (N,).
 
     Raises:
-        WeightsError: the weights are a formula.
+        WeightsError: the weights are a baseline.
     """
     graph, network = Graph(np.float64), TracedNetwork(weights)
     shapes: dict[str, Shape] = {
         "features": ("N", network.config.feature_count),
-        "base": ("N",),
-        "picture": ("N",),
+        "baseline": ("N",),
+        "image_index": ("N",),
     }
     inputs = {name: graph.input(name, shape) for name, shape in shapes.items()}
     return graph.model(weights.name, {"scores": network(**inputs)}, {})
@@ -75,22 +75,22 @@ def exported_graph(
     a box, a signal, an embedding. Only these signals are inputs; others are as if not known.
 
     Raises:
-        WeightsError: the weights are a formula.
+        WeightsError: the weights are a baseline.
     """
     if not signals:
-        weights = without_signals(weights)
+        weights = prune_signals(weights)
     graph, network = Graph(np.float32), TracedNetwork(weights)
     shapes = input_shapes(weights)
     inputs: dict[str, Any] = {
         name: graph.input(name, shapes[name])
         for name in shapes
-        if name != "picture" and (name not in SIGNALS or name in signals)
+        if name != "image_index" and (name not in SIGNALS or name in signals)
     }
-    refined, _ = refined_scores(_nan_as_absent(GivenPoses(**inputs)), weights, network)
+    refined, _ = refined_scores(_nan_as_absent(PoseInputs(**inputs)), weights, network)
     return graph.model(weights.name, {"refined_scores": refined}, notes)
 
 
-def _nan_as_absent(given: GivenPoses) -> GivenPoses:
+def _nan_as_absent(given: PoseInputs) -> PoseInputs:
     """Put in the place of NaN what `rescoring.batch.fill` puts in that of an absent input."""
     xp = namespace(given.keypoints)
     found = ~xp.isnan(given.keypoints).any(axis=2)
@@ -113,5 +113,5 @@ def input_shapes(weights: Weights) -> dict[str, Shape]:
         "consensus": ("N", len(CONSENSUS)),
         "agreement": ("N",),
         "embeddings": ("N", weights.embedding_size),
-        "picture": ("N",),
+        "image_index": ("N",),
     }

@@ -21,7 +21,7 @@ class TracedNetwork:
     """The network of some weights for traced arrays; see `rescoring.rescore.Network`.
 
     Raises:
-        WeightsError: the weights are a formula.
+        WeightsError: the weights are a baseline.
     """
 
     def __init__(self, weights: Weights) -> None:
@@ -30,14 +30,14 @@ class TracedNetwork:
         self.tensors: Mapping[str, npt.NDArray[Any]] = weights.tensors
 
     def __call__(
-        self, features: TracedArray, base: TracedArray, picture: TracedArray
+        self, features: TracedArray, baseline: TracedArray, image_index: TracedArray
     ) -> TracedArray:
-        """(P, D) features, (P,) base logits, (P,) picture numbers -> (P,) scores in (0, 1)."""
+        """(P, D) features, (P,) base logits, (P,) image numbers -> (P,) scores in (0, 1)."""
         standard = self._standardise(features)
         body = {"attention": self._attention, "mlp": self._mlp, "linear": self._linear}
-        logit = body[self.config.architecture](standard, picture)[:, 0].astype(base.dtype)
+        logit = body[self.config.architecture](standard, image_index)[:, 0].astype(baseline.dtype)
         if self.config.output == "residual":
-            logit = logit + base
+            logit = logit + baseline
         return logit.apply("Sigmoid")
 
     def _standardise(self, features: TracedArray) -> TracedArray:
@@ -55,15 +55,15 @@ class TracedNetwork:
         parts = [self.tensors[f"{name}.{part}"] for part in ("weight", "bias")]
         return _node("LayerNormalization", value, *parts, epsilon=LAYER_NORM_EPSILON)
 
-    def _attention(self, features: TracedArray, picture: TracedArray) -> TracedArray:
-        """One encoder layer as torch has it: post-norm, ReLU, one head, masked by picture."""
+    def _attention(self, features: TracedArray, image_index: TracedArray) -> TracedArray:
+        """One encoder layer as torch has it: post-norm, ReLU, one head, masked by image."""
         xp = namespace(features)
         embedded = self._layer(features, "phi")
         weights = np.split(self.tensors["encoder.self_attn.in_proj_weight"], 3)
         biases = np.split(self.tensors["encoder.self_attn.in_proj_bias"], 3)
         query, key, value = map(_linear, [embedded] * 3, weights, biases)
         similarity = _node("MatMul", query, _node("Transpose", key, perm=[1, 0]))
-        same = picture[:, None] == picture[None, :]
+        same = image_index[:, None] == image_index[None, :]
         masked = xp.where(same, similarity * self.config.hidden**-0.5, -np.inf)
         seen = _node("MatMul", _node("Softmax", masked, axis=1), value)
         attended = embedded + self._layer(seen, "encoder.self_attn.out_proj")
@@ -75,11 +75,11 @@ class TracedNetwork:
             return correction
         return correction + _node("MatMul", features, self.tensors["shortcut.weight"].T)
 
-    def _mlp(self, features: TracedArray, picture: TracedArray) -> TracedArray:
+    def _mlp(self, features: TracedArray, image_index: TracedArray) -> TracedArray:
         first = self._layer(features, "layers.0").apply("Relu")
         return self._layer(self._layer(first, "layers.3").apply("Relu"), "head")
 
-    def _linear(self, features: TracedArray, picture: TracedArray) -> TracedArray:
+    def _linear(self, features: TracedArray, image_index: TracedArray) -> TracedArray:
         return self._layer(features, "head")
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from rcnet_rt.poses.arrays import Array
-from rcnet_rt.rescoring.inputs import GivenPoses, doubles
+from rcnet_rt.rescoring.inputs import PoseInputs, doubles
 from rcnet_rt.rescoring.rescore import refined_scores
 from rcnet_rt.rescoring.weights import Weights
 
-__all__ = ["FormulaBackend"]
+__all__ = ["BaselineBackend"]
 
 
-class FormulaBackend:
-    """Computes the formula where the arrays are: NumPy for NumPy, torch for torch."""
+class BaselineBackend:
+    """Computes the baseline where the arrays are: NumPy for NumPy, torch for torch."""
 
     name = "numpy"
     device = "any"
@@ -19,6 +19,6 @@ class FormulaBackend:
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
 
-    def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
+    def __call__(self, given: PoseInputs) -> tuple[Array, Array]:
         """Refine the poses; see `Backend`."""
         return refined_scores(given.map(doubles), self._weights, None)

@@ -25,7 +25,7 @@ from rcnet_rt.demo_data import POSES as RECORDED
 from rcnet_rt.errors import BackendError, OutputError
 from rcnet_rt.models import rcnet
 from rcnet_rt.poses import skeletons
-from rcnet_rt.rescoring.inputs import GivenPoses, of
+from rcnet_rt.rescoring.inputs import PoseInputs, of
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = [
@@ -135,8 +135,8 @@ class _Precise(nn.Module):
         self.network = network.half() if half else network
         self.real = torch.float16 if half else torch.float32
 
-    def forward(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
-        scores: Tensor = self.network(features.to(self.real), base.to(self.real), picture)
+    def forward(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
+        scores: Tensor = self.network(features.to(self.real), baseline.to(self.real), image_index)
         return scores.float()
 
 
@@ -147,9 +147,9 @@ class _Bounded(nn.Module):
         super().__init__()
         self.engine, self.eager = engine, rcnet.on_device(rcnet.from_weights(weights), device)
 
-    def forward(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
-        chosen = self.engine if 0 < len(base) <= MOST else self.eager
-        scores: Tensor = chosen(features, base, picture)
+    def forward(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
+        chosen = self.engine if 0 < len(baseline) <= MOST else self.eager
+        scores: Tensor = chosen(features, baseline, image_index)
         return scores
 
 
@@ -159,7 +159,7 @@ def largest_difference(backend: Backend, other: Backend, weights: Weights) -> fl
     joints = len(skeletons.get(weights.skeleton).keypoints)
     rng = np.random.default_rng(0)
     samples = [
-        GivenPoses(rng.uniform(0, 500, (n, joints, 2)), rng.random(n), rng.random((n, joints)))
+        PoseInputs(rng.uniform(0, 500, (n, joints, 2)), rng.random(n), rng.random((n, joints)))
         for n in (1, 2, USUAL, MOST)
     ]
     if weights.skeleton == "coco17":

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from rcnet_rt.backends.cuda_graphs import CudaGraphs
 from rcnet_rt.models import rcnet
 from rcnet_rt.poses.arrays import Array, as_tensor
-from rcnet_rt.rescoring.inputs import GivenPoses, doubles
+from rcnet_rt.rescoring.inputs import PoseInputs, doubles
 from rcnet_rt.rescoring.rescore import refined_scores
 from rcnet_rt.rescoring.weights import Weights
 
@@ -41,7 +41,7 @@ class TorchBackend:
         on_gpu = torch.device(device).type == "cuda"
         self._graphs = CudaGraphs(self._eager, device) if on_gpu and graphs else None
 
-    def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
+    def __call__(self, given: PoseInputs) -> tuple[Array, Array]:
         """Refine the poses; see `Backend`."""
         with torch.inference_mode():
             given = given.map(lambda array: as_tensor(doubles(array), device=self.device))
@@ -49,12 +49,12 @@ class TorchBackend:
                 return self._graphs(given)
             return self._eager(given)
 
-    def _eager(self, given: GivenPoses) -> tuple[Tensor, Tensor]:
+    def _eager(self, given: PoseInputs) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():
             refined, faulty = refined_scores(given, self._weights, self._scores)
         return refined, faulty
 
-    def _scores(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+    def _scores(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
         assert self._network is not None
-        scores: Tensor = self._network(features.float(), base.float(), picture.float())
-        return scores.to(base.dtype)
+        scores: Tensor = self._network(features.float(), baseline.float(), image_index.float())
+        return scores.to(baseline.dtype)

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rcnet_rt.backends.flat_weights import kernel_tensors
+from rcnet_rt.backends.flat_weights import flat_weights
 from rcnet_rt.backends.torch import TorchBackend
 from rcnet_rt.backends.triton_kernel import refine_frame
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import Array, as_tensor
 from rcnet_rt.rescoring import features, score_reference
 from rcnet_rt.rescoring.batch import LARGEST
-from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.network_config import CLIP
 from rcnet_rt.rescoring.rescore import BELOW_FLOOR
 from rcnet_rt.rescoring.weights import Weights
@@ -33,7 +33,7 @@ BEYOND = {"start": 2.0, "width": 1.0, "rise": 0.0}  # a step of a calibration th
 class TritonBackend:
     """Runs frames of up to 32 poses in one launch; gives tensors on its device.
 
-    Many pictures at once, other feature sets and formulas go to torch. The kernel is
+    Many images at once, other feature sets and baselines go to torch. The kernel is
     compiled at the first frame of up to 16 poses and the first of more, once a machine: Triton
     keeps it.
     """
@@ -43,14 +43,14 @@ class TritonBackend:
     def __init__(self, weights: Weights, device: str = "cuda") -> None:
         self.device = device
         self._torch = TorchBackend(weights, device)
-        self._known = weights.features in FEATURES and weights.base in BASES
+        self._known = weights.features in FEATURES and weights.baseline in BASES
         self._tensors = {} if not self._known else _tensors(weights, device)
         self._sizes = {} if not self._known else _sizes(weights, self._tensors)
 
-    def __call__(self, given: GivenPoses) -> tuple[Array, Array]:
+    def __call__(self, given: PoseInputs) -> tuple[Array, Array]:
         """Refine the poses; see `Backend`."""
         count = len(given.scores)
-        if not self._known or given.picture is not None or not 0 < count <= MOST:
+        if not self._known or given.image_index is not None or not 0 < count <= MOST:
             return self._torch(given)
         arrays = [self._single(array) for array in given[:4]]
         refined = torch.empty(count, dtype=torch.float32, device=self.device)
@@ -103,8 +103,8 @@ def _sizes(weights: Weights, tensors: dict[str, Tensor]) -> dict[str, Any]:
         "UNIT_A": skeleton.unit[0],
         "UNIT_B": skeleton.unit[1],
         "FEATURES": FEATURES.index(weights.features),
-        "BASE": weights.base,
-        "BASE_SCALE": weights.base_scale,
+        "BASE": weights.baseline,
+        "BASE_SCALE": weights.baseline_scale,
         "ARCHITECTURE": config.architecture,
         "RESIDUAL": config.output == "residual",
         "FLOOR": weights.floor,
@@ -118,7 +118,7 @@ def _sizes(weights: Weights, tensors: dict[str, Tensor]) -> dict[str, Any]:
 
 def _tensors(weights: Weights, device: str) -> dict[str, Tensor]:
     """Return what the kernel reads, by its names."""
-    arrays = kernel_tensors(weights)
+    arrays = flat_weights(weights)
     knots = len(arrays["start"])
     more = max(LEAST, _power_of_two(knots)) - knots
     for name, value in BEYOND.items():

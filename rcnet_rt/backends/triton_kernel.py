@@ -1,7 +1,7 @@
 """The whole step for one frame as a single GPU kernel: packing, features, network, calibration.
 
 One program holds the frame. Features never leave it: the first layer is summed up group by group as
-they are computed. The rules are those of `packing`, `formulas`, `features` and `step`, against
+they are computed. The rules are those of `packing`, `baselines`, `features` and `step`, against
 which it is held.
 """
 
@@ -133,19 +133,19 @@ def refine_frame(
         bottom = tl.where(some, tl.max(tl.where(found, y, float("-inf")), 1), 0.0)
     score = tl.where(_sound(raw, LARGEST), raw, 0.0)
     below = score < FLOOR
-    picture = tl.where(faulty | below | (valid == 0), -1 - row, 0)
+    image_index = tl.where(faulty | below | (valid == 0), -1 - row, 0)
 
     # Base score.
     confident = tl.where(sure > CONFIDENT, 1.0, 0.0)
     confident_count = tl.sum(confident, 1)
     if BASE == "score_times_joints":
-        base = score * tl.maximum(found_count - 1, 0.0)
-        base = tl.log(tl.maximum(base / BASE_SCALE, 1e-4))
+        baseline = score * tl.maximum(found_count - 1, 0.0)
+        baseline = tl.log(tl.maximum(baseline / BASE_SCALE, 1e-4))
     else:
-        base = score
+        baseline = score
         if BASE == "score_times_confidence":
-            base = score * (tl.sum(sure * confident, 1) / tl.maximum(confident_count, 1.0))
-        base = _logit(base)
+            baseline = score * (tl.sum(sure * confident, 1) / tl.maximum(confident_count, 1.0))
+        baseline = _logit(baseline)
 
     # Links, by their joints as they lie in memory.
     a, b = tl.load(first + link, mask=links, other=0), tl.load(second + link, mask=links, other=0)
@@ -192,8 +192,8 @@ def refine_frame(
             mean_sure = tl.sum(sure, 1) / most
             off = tl.where(found, sure - mean_sure[:, None], 0.0)
             logs = tl.where(found, tl.log(tl.maximum(sure, 1e-3)), 0.0)
-            same = picture[:, None] == picture[None, :]
-            higher = same & (base[None, :] > base[:, None] + EQUAL)
+            same = image_index[:, None] == image_index[None, :]
+            higher = same & (baseline[None, :] > baseline[:, None] + EQUAL)
             across = tl.minimum(right[:, None], right[None, :]) - tl.maximum(
                 left[:, None], left[None, :]
             )
@@ -203,8 +203,8 @@ def refine_frame(
             shared = tl.maximum(across, 0.0) * tl.maximum(down_, 0.0)
             union = tl.maximum(area[:, None] + area[None, :] - shared, 1e-6)
             overlap = tl.max(tl.where(higher, shared / union, 0.0), 1)
-            highest = tl.max(tl.where(same, base[None, :], float("-inf")), 1)
-            extra = tl.where(more[None, :] == 1, base[:, None], extra)
+            highest = tl.max(tl.where(same, baseline[None, :], float("-inf")), 1)
+            extra = tl.where(more[None, :] == 1, baseline[:, None], extra)
             extra = tl.where(more[None, :] == 2, log_size[:, None], extra)
             extra = tl.where(more[None, :] == 3, (log_y - log_x)[:, None], extra)
             extra = tl.where(more[None, :] == 4, (tl.log(size) - log_size)[:, None], extra)
@@ -227,7 +227,7 @@ def refine_frame(
             extra = tl.where(
                 more[None, :] == 13, tl.log(tl.sum(tl.where(same, 1.0, 0.0), 1))[:, None], extra
             )
-            extra = tl.where(more[None, :] == 14, (base - highest)[:, None], extra)
+            extra = tl.where(more[None, :] == 14, (baseline - highest)[:, None], extra)
         there = more < (1 if FEATURES == 1 else 15)
         rows = more + 3 * L + K
         group = _standard(extra, mean, deviation, rows, there, CLIP)
@@ -242,7 +242,7 @@ def refine_frame(
         key = _layer(wide, in_weight + H * H, in_bias + H, unit, unit, H, H)
         value = _layer(wide, in_weight + 2 * H * H, in_bias + 2 * H, unit, unit, H, H)
         likeness = tl.dot(query, tl.trans(key), input_precision="tf32x3") * (H**-0.5)
-        likeness = tl.where(picture[:, None] == picture[None, :], likeness, float("-inf"))
+        likeness = tl.where(image_index[:, None] == image_index[None, :], likeness, float("-inf"))
         share = tl.exp(likeness - tl.max(likeness, 1)[:, None])
         share = share / tl.sum(share, 1)[:, None]
         seen = tl.dot(share, value, input_precision="tf32x3")
@@ -260,7 +260,7 @@ def refine_frame(
     last = tl.load(head + unit, mask=unit < H, other=0.0)
     logit = straight + tl.sum(wide * last[None, :], 1) + tl.load(head_bias)
     if RESIDUAL:
-        logit += base
+        logit += baseline
     result = _sigmoid(logit)
 
     # Calibration, floor, faults.

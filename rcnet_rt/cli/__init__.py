@@ -25,7 +25,7 @@ class Lazy(NamedTuple):
 
 
 COMMANDS = {
-    "run": Lazy("rcnet_rt.cli.run:run", "Refine the poses of a video, pictures or a camera."),
+    "run": Lazy("rcnet_rt.cli.run:run", "Refine the poses of a video, images or a camera."),
     "train": Lazy("rcnet_rt.cli.train:train", "Train weights on COCO and an estimator's results."),
     "predict": Lazy("rcnet_rt.cli.predict:predict", "Run an estimator over a dataset's images."),
     "refine": Lazy("rcnet_rt.cli.refine:refine", "Re-score a COCO results file."),

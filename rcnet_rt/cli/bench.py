@@ -21,7 +21,7 @@ __all__ = ["bench"]
 COUNTS = (1, 5, 20, 100)
 BLOCK = 200  # calls that a backend has in its turn
 PACKAGES = ("numpy", "numba", "onnxruntime", "torch")
-PICTURES = 1000  # of 20 poses, for the throughput
+IMAGES = 1000  # of 20 poses, for the throughput
 
 
 @click.command()
@@ -39,7 +39,7 @@ def bench(weights: str, device: str, calls: int) -> None:
     """Measure refining on this machine: microseconds a call, and poses a second.
 
     A call is `Refiner.refine` from NumPy to NumPy, features and calibration included. Backends take
-    turns of 200 calls. Throughput is `Refiner.batch` over many pictures of 20 poses.
+    turns of 200 calls. Throughput is `Refiner.batch` over many images of 20 poses.
     """
     chosen = find_weights(weights)
     refiners, absent = present_backends(chosen, device)
@@ -75,11 +75,11 @@ def _latencies(
 
 
 def _throughput(refiner: Refiner) -> float:
-    pictures = [some_poses(20)] * PICTURES
-    refiner.batch(pictures[:50])
+    images = [some_poses(20)] * IMAGES
+    refiner.batch(images[:50])
     begin = time.perf_counter()
-    refiner.batch(pictures)
-    return 20 * PICTURES / (time.perf_counter() - begin)
+    refiner.batch(images)
+    return 20 * IMAGES / (time.perf_counter() - begin)
 
 
 def _auto(weights: str, device: str) -> str:

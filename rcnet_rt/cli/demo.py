@@ -15,7 +15,7 @@ from rcnet_rt.demo_data import POSES
 from rcnet_rt.errors import EstimatorError, OutputError
 from rcnet_rt.estimators import ALIASES, ultralytics
 from rcnet_rt.workflows.demo_clip import write_clip
-from rcnet_rt.workflows.summary import Tally, summarise
+from rcnet_rt.workflows.summary import RunSummary, summarise
 from rcnet_rt.workflows.video import RunOptions, execute
 
 __all__ = ["demo"]
@@ -40,7 +40,7 @@ def demo(out: Path) -> None:
         raise OutputError(f"the folder {out} cannot be created: {error.strerror}") from error
     clip, recording = out / "clip.mp4", out / "poses.jsonl"
     write_clip(clip)
-    tally = Tally()
+    tally = RunSummary()
     options = RunOptions(
         str(clip), model=_model(), out=out / "clip_rcnet.mp4", json=recording, compare=True
     )

@@ -161,4 +161,4 @@ def _weights() -> Iterator[Finding]:
                 f"weights {name}", False, str(error), "pip install --force-reinstall rcnet-rt"
             )
     if not shipped:
-        yield Finding("refiner weights", False, "none shipped yet; formulas refine the scores")
+        yield Finding("refiner weights", False, "none shipped yet; baselines refine the scores")

@@ -16,12 +16,12 @@ from rcnet_rt.cli.options import dataset_options, debug_option, weights_option
 from rcnet_rt.cli.refine import load_refiner, rescore
 from rcnet_rt.cli.tables import comparison_table, evaluation_json, wide_console
 from rcnet_rt.cli.thresholds import (
-    Answer,
-    Demand,
-    answers,
-    answers_json,
-    answers_table,
-    demand_options,
+    Requirement,
+    RequirementResult,
+    requirement_options,
+    requirement_results,
+    requirements_json,
+    requirements_table,
 )
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_json
@@ -58,9 +58,9 @@ UNSEEN = "images not trained on"
     "--report",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write a page there with tables, curves and pictures of the images that changed most.",
+    help="Write a page there with tables, curves and images of the images that changed most.",
 )
-@demand_options
+@requirement_options
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option("--backend", default="auto", show_default=True, help="What runs the refiner.")
 @debug_option
@@ -72,7 +72,7 @@ def eval_command(
     all_images: bool,
     json: Path | None,
     report: Path | None,
-    demands: list[Demand],
+    requirements: list[Requirement],
     device: str,
     backend: str,
 ) -> None:
@@ -93,14 +93,14 @@ def eval_command(
     everything = judge(data, refined)
     chosen = part(data, unseen) if seen and not unseen.isdisjoint(data.poses) else data
     fresh = None if chosen is data else judge(chosen, refined)
-    found = answers(demands, chosen, refined)
+    found = requirement_results(requirements, chosen, refined)
     console = wide_console()
     click.echo(_heading(results, data, refiner))
     _warn(len(seen), len(data.poses), refiner.weights)
     _show(console, everything)
     if fresh is not None:
         _show(console, fresh, UNSEEN)
-    for item in answers_table(found, UNSEEN if fresh is not None else "all images"):
+    for item in requirements_table(found, UNSEEN if fresh is not None else "all images"):
         console.print(item)
     console.print(Text(LEGEND, "dim"))
     subject = Subject(
@@ -111,7 +111,7 @@ def eval_command(
         click.echo(f"figures -> {json}")
     if report is not None:
         shown = fresh or everything
-        peers = {name: chosen.formula_values(name) for name in shown.all_images.peers}
+        peers = {name: chosen.baseline_values(name) for name in shown.all_images.peers}
         write_report(report, subject, chosen, refined, shown, peers, dataset)
         click.echo(f"report -> {report / PAGE}")
 
@@ -130,7 +130,7 @@ def _record(
     subject: Subject,
     everything: Evaluation,
     fresh: Evaluation | None,
-    found: list[Answer],
+    found: list[RequirementResult],
 ) -> dict[str, Any]:
     return {
         "rcnet_rt": __version__,
@@ -140,7 +140,7 @@ def _record(
         "images_trained_on": subject.seen,
         **evaluation_json(everything),
         "images_not_trained_on": None if fresh is None else evaluation_json(fresh),
-        "thresholds": answers_json(found),
+        "thresholds": requirements_json(found),
     }
 
 
@@ -170,9 +170,9 @@ def trained_on(data: Data, weights: Weights) -> set[int]:
 
 
 def judge(data: Data, refined: npt.NDArray[np.float64]) -> Evaluation:
-    """Compare raw and refined scores, and those of the formula that is best on these images."""
-    best = data.best_formula(tuple(data.poses))
-    peers = {best: data.formula_values(best)}
+    """Compare raw and refined scores, and those of the baseline that is best on these images."""
+    best = data.best_baseline(tuple(data.poses))
+    peers = {best: data.baseline_values(best)}
     truth = data.ground_truth
     return compare(truth, data.entries, data.scores, refined, peers, images=truth.images)
 
@@ -192,14 +192,14 @@ def _warn(seen: int, images: int, weights: Weights) -> None:
             "held-out figures are in the model card.\n",
             fg="yellow",
         )
-    elif not weights.is_formula and not weights.training.get("images"):
+    elif not weights.is_baseline and not weights.training.get("images"):
         click.echo("The weights do not name the images that they were trained on.\n")
 
 
 def _show(console: Console, evaluation: Evaluation, over: str = "") -> None:
     best = next(iter(evaluation.all_images.peers))
     note = (
-        f"{best} is the formula with the best AP, chosen on these very images: it is flattered.\n"
+        f"{best} is the baseline with the best AP, chosen on these very images: it is flattered.\n"
     )
     for item in comparison_table(evaluation, over, note):
         console.print(item)

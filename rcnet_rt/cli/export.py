@@ -37,7 +37,7 @@ __all__ = ["export"]
 def export(kind: str, weights: str, signals: bool, out: Path) -> None:
     """Write weights as one file with features and calibration inside.
 
-    The ONNX file takes the poses of one picture as the estimator gives them and returns their
+    The ONNX file takes the poses of one image as the estimator gives them and returns their
     refined scores; its metadata says what the inputs are and which threshold suits them.
     """
     check_output_file(out)

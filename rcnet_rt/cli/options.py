@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,19 +14,37 @@ from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.crowdpose import crowdpose as crowdpose_dataset
 
 __all__ = [
+    "OptionWithFormerNames",
     "Threshold",
     "announce",
     "dataset_options",
     "debug_option",
     "model_option",
-    "second_look_option",
+    "recheck_option",
     "threshold_option",
     "weights_option",
 ]
 
-DOUBTED = 3  # poses of a picture, for --second-look without a number
+DOUBTED = 3  # poses of an image, for --recheck without a number
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class OptionWithFormerNames(click.Option):
+    """An option that also answers to its former names, which the help does not show."""
+
+    def __init__(self, names: Sequence[str], *, former: Sequence[str], **settings: Any) -> None:
+        super().__init__([*names, *former], **settings)
+        self._former = former
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Describe the option by its present name."""
+        accepted = self.opts
+        self.opts = [name for name in accepted if name not in self._former]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = accepted
 
 
 class Threshold(click.ParamType[str | float]):
@@ -98,16 +116,19 @@ def announce(model: str) -> None:
         click.echo(f"Note: {sentence}.", err=True)
 
 
-def second_look_option(command: Command) -> Command:
-    """Add --second-look."""
+def recheck_option(command: Command) -> Command:
+    """Add --recheck."""
     return click.option(
-        "--second-look",
+        "--recheck",
+        "recheck",
+        cls=OptionWithFormerNames,
+        former=["--second-look"],
         type=click.IntRange(min=0),
         is_flag=False,
         flag_value=DOUBTED,
         default=0,
         metavar="[N]",
-        help="Look again, close up, at the N poses of a picture whose score says least "
+        help="Look again, close up, at the N poses of an image whose score says least "
         f"[{DOUBTED} if no N is given]: better scores for an inference a pose.",
     )(command)
 

@@ -8,20 +8,21 @@ from pathlib import Path
 import click
 
 from rcnet_rt.cli.options import (
+    OptionWithFormerNames,
     announce,
     dataset_options,
     debug_option,
     model_option,
-    second_look_option,
+    recheck_option,
 )
 from rcnet_rt.cli.progress import progress_bar
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.datasets.resume import partial_path
 from rcnet_rt.errors import RcnetError
-from rcnet_rt.estimators.recheck import SecondLook
+from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.video.sink import check_output_file
-from rcnet_rt.workflows.predict import FLOOR, Job, Pictures, predict_split
+from rcnet_rt.workflows.predict import FLOOR, Job, SplitImages, predict_split
 
 __all__ = ["predict"]
 
@@ -55,18 +56,24 @@ ABSENT = {
     help="Leave out poses with a lower raw score. Low on purpose: training needs the bad ones too.",
 )
 @click.option(
-    "--most",
+    "--max-det",
+    "most",
+    cls=OptionWithFormerNames,
+    former=["--most"],
     type=click.IntRange(min=1),
     help="Keep only the so many best poses of each image; COCO counts 20.  [default: all]",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many images.")
 @click.option(
-    "--copies",
+    "--augmentations",
+    "augmentations",
+    cls=OptionWithFormerNames,
+    former=["--copies"],
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
     help="Predict so many altered copies of each image instead (other sizes, light, sharpness): "
-    "more to learn from, for train --copies.",
+    "more to learn from, for train --augmented.",
 )
 @click.option(
     "--candidates",
@@ -80,7 +87,7 @@ ABSENT = {
     help="Add what the network saw of each pose (YOLO-Pose as a .pt file, not end-to-end), for "
     "train --features paper+visual: costs no inference.",
 )
-@second_look_option
+@recheck_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @debug_option
 def predict(
@@ -91,10 +98,10 @@ def predict(
     floor: float,
     most: int | None,
     limit: int | None,
-    copies: int,
+    augmentations: int,
     candidates: bool,
     embeddings: bool,
-    second_look: int,
+    recheck: int,
     device: str,
 ) -> None:
     """Run an estimator over a dataset's images and write COCO results with its own scores.
@@ -108,17 +115,21 @@ def predict(
     done = 0
     with progress_bar() as bar:
 
-        def start(pictures: Pictures, before: int) -> None:
+        def start(split_images: SplitImages, before: int) -> None:
             nonlocal done
             done = before
-            missing = f"; {pictures.missing:,} have no picture here" if pictures.missing else ""
+            missing = (
+                f"; {split_images.missing:,} have no image here" if split_images.missing else ""
+            )
             continued = f"; going on after {before:,}" if before else ""
-            click.echo(f"{len(pictures.paths):,} images of {split}{missing}{continued}", err=True)
-            bar.start(split, len(pictures.paths) - before)
-
-        def looked(twice: SecondLook) -> None:
             click.echo(
-                f"second look: {twice.looks:,} close-ups in {twice.seconds:.1f} s; it moved "
+                f"{len(split_images.paths):,} images of {split}{missing}{continued}", err=True
+            )
+            bar.start(split, len(split_images.paths) - before)
+
+        def looked(twice: Recheck) -> None:
+            click.echo(
+                f"recheck: {twice.looks:,} close-ups in {twice.seconds:.1f} s; it moved "
                 f"{twice.moved:,} refined scores by more than 0.1",
                 err=True,
             )
@@ -129,15 +140,15 @@ def predict(
             bar.advance()
 
         try:
-            pictures = predict_split(
+            split_images = predict_split(
                 dataset,
-                Job(model, split, floor, copies, candidates, embeddings, second_look, most),
+                Job(model, split, floor, augmentations, candidates, embeddings, recheck, most),
                 out,
                 device=device,
                 limit=limit,
                 on_start=start,
-                on_picture=advance,
-                on_looked=looked,
+                on_image=advance,
+                on_recheck=looked,
             )
         except (RcnetError, KeyboardInterrupt):
             if done:
@@ -149,7 +160,7 @@ def predict(
             raise
     asked = {"consensus": candidates, "embedding": embeddings}
     _tell_absent(model, out, [key for key, wanted in asked.items() if wanted])
-    click.echo(f"{len(pictures.paths):,} images predicted with {model} -> {out}")
+    click.echo(f"{len(split_images.paths):,} images predicted with {model} -> {out}")
 
 
 def _tell_absent(model: str, out: Path, keys: Sequence[str]) -> None:

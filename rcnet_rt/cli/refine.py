@@ -26,11 +26,11 @@ from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.refiner import OnError, Refiner
 from rcnet_rt.rescoring.score_convention import ScoreConvention, check_convention
-from rcnet_rt.rescoring.score_reference import ScoreScale
+from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.video.sink import check_output_file
 
-__all__ = ["load_refiner", "refine", "refine_pictures", "rescore"]
+__all__ = ["load_refiner", "refine", "refine_images", "rescore"]
 
 
 @click.command()
@@ -71,11 +71,11 @@ def refine(
     if isinstance(file, ResultsFile):
         write_results(out, with_scores(file.entries, rescore(file.entries, refiner, on_error)))
     else:
-        refined = refine_pictures(file.pictures, refiner, on_error)
+        refined = refine_images(file.images, refiner, on_error)
         file.write(out, refined, refiner.weights.threshold("auto"), refiner.weights.name)
-    poses = sum(map(len, file.pictures))
+    poses = sum(map(len, file.images))
     click.echo(
-        f"{poses:,} poses of {len(file.pictures):,} images re-scored with {refiner.weights.name} "
+        f"{poses:,} poses of {len(file.images):,} images re-scored with {refiner.weights.name} "
         f"({refiner.backend_name}) -> {out}"
     )
 
@@ -109,28 +109,28 @@ def rescore(
         _check_finite(entries, skeleton)
     images = list(poses_by_image(entries, skeleton, finite_scores=False).values())
     scores = np.zeros(len(entries))
-    refined = refine_pictures([image.poses for image in images], refiner, on_error)
+    refined = refine_images([image.poses for image in images], refiner, on_error)
     for image, poses in zip(images, refined, strict=True):
         scores[image.entries] = poses.scores
     return scores
 
 
-def refine_pictures(
-    pictures: Sequence[Poses], refiner: Refiner, on_error: OnError = "raise"
+def refine_images(
+    images: Sequence[Poses], refiner: Refiner, on_error: OnError = "raise"
 ) -> list[Poses]:
-    """Refine all poses that an estimator gave, their scores compared over all pictures if it helps.
+    """Refine all poses that an estimator gave, their scores compared over all images if it helps.
 
     Raises:
         PosesError: poses of another number of joints, or with numbers that are not finite.
         WeightsError: the weights are for another convention of scores.
     """
-    check_convention(refiner.weights, ScoreConvention.of(pictures), "the results")
-    scale = ScoreScale.of(pictures) if refiner.weights.uses_scale else None
-    return refiner.batch(pictures, scale=scale, on_error=on_error)
+    check_convention(refiner.weights, ScoreConvention.of(images), "the results")
+    reference = ScoreReference.of(images) if refiner.weights.uses_reference else None
+    return refiner.batch(images, reference=reference, on_error=on_error)
 
 
 def _skeleton(entries: Sequence[Entry], weights: Weights) -> Skeleton:
-    """Return what the results' keypoints are; formulas take any known skeleton."""
+    """Return what the results' keypoints are; baselines take any known skeleton."""
     expected = skeletons.get(weights.skeleton or skeletons.COCO17.name)
     count = len(entries[0]["keypoints"]) if entries else 3 * len(expected.keypoints)
     if count / 3 in BODY_FIRST:

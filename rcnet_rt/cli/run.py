@@ -1,4 +1,4 @@
-"""`rcnet-rt run`: a video, pictures or a camera in; refined, filtered, drawn poses out."""
+"""`rcnet-rt run`: a video, images or a camera in; refined, filtered, drawn poses out."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rcnet_rt.cli.options import (
     announce,
     debug_option,
     model_option,
-    second_look_option,
+    recheck_option,
     threshold_option,
     weights_option,
 )
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.video.source import is_live, split
-from rcnet_rt.workflows.summary import Tally, summarise
+from rcnet_rt.workflows.summary import RunSummary, summarise
 from rcnet_rt.workflows.video import RunOptions, execute
 
 __all__ = ["run"]
@@ -36,13 +36,13 @@ __all__ = ["run"]
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Drawn video or picture, or a folder for many.  [default: <stem>_rcnet.mp4 here]",
+    help="Drawn video or image, or a folder for many.  [default: <stem>_rcnet.mp4 here]",
 )
 @click.option("--no-video", is_flag=True, help="Draw nothing.")
 @click.option(
     "--json", type=click.Path(path_type=Path), help="Write all poses, kept or not, as JSON Lines."
 )
-@second_look_option
+@recheck_option
 @click.option(
     "--track",
     is_flag=True,
@@ -74,7 +74,7 @@ __all__ = ["run"]
 )
 @debug_option
 def run(**options: Any) -> None:
-    """Refine the poses of SOURCE: a video, picture, folder, glob, camera index or stream.
+    """Refine the poses of SOURCE: a video, image, folder, glob, camera index or stream.
 
     Streams are rtsp://, http:// and https:// addresses; their credentials are shown nowhere.
 
@@ -82,15 +82,15 @@ def run(**options: Any) -> None:
     are drawn, each with its raw and its refined score.
     """
     chosen = RunOptions(**options)
-    if chosen.second_look and chosen.model.startswith("replay:"):
+    if chosen.recheck and chosen.model.startswith("replay:"):
         raise click.UsageError(
-            "--second-look estimates parts of the pictures again, which replay cannot; "
-            "a recording has the second look that was taken"
+            "--recheck estimates parts of the images again, which replay cannot; "
+            "a recording has the recheck that was taken"
         )
     if chosen.realtime and not all(map(is_live, split(chosen.source))):
         raise click.UsageError("--realtime is for cameras and streams; a file waits")
     announce(chosen.model)
-    tally = Tally()
+    tally = RunSummary()
     try:
         scoring = execute(chosen, tally)
     except (RcnetError, KeyboardInterrupt):

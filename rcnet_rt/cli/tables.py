@@ -31,7 +31,7 @@ def comparison_table(evaluation: Evaluation, over: str = "", note: str = "") -> 
     Args:
         evaluation: before and after.
         over: what the images are, such as "held-out images".
-        note: a line under the tables, such as how the formula was chosen.
+        note: a line under the tables, such as how the baseline was chosen.
     """
     parts = [*_part(evaluation.all_images, over or "all images")]
     complete = evaluation.complete_images

@@ -23,13 +23,20 @@ from rcnet_rt.evaluation.thresholds import (
     recall_threshold,
 )
 
-__all__ = ["Answer", "Demand", "answers", "answers_json", "answers_table", "demand_options"]
+__all__ = [
+    "RequirementResult",
+    "Requirement",
+    "requirement_results",
+    "requirements_json",
+    "requirements_table",
+    "requirement_options",
+]
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Demand:
+class Requirement:
     """What a threshold shall reach.
 
     Attributes:
@@ -48,18 +55,18 @@ class Demand:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RequirementResult:
     """The operating point that meets a demand, or None and the one that comes nearest.
 
     Attributes:
-        demand: what was asked.
+        requirement: what was asked.
         scores: raw or refined.
         point: the answer.
         nearest: the point with the best figure; None without poses.
         images: over so many.
     """
 
-    demand: Demand
+    requirement: Requirement
     scores: str
     point: OperatingPoint | None
     nearest: OperatingPoint | None
@@ -68,10 +75,10 @@ class Answer:
     @property
     def sentence(self) -> str:
         """Say what is the best that can be had."""
-        text = f"No threshold of the {self.scores} scores gives {self.demand}"
+        text = f"No threshold of the {self.scores} scores gives {self.requirement}"
         if self.nearest is None:
             return f"{text}: there are no poses."
-        value = FIGURES[self.demand.figure](self.nearest, self.images)
+        value = FIGURES[self.requirement.figure](self.nearest, self.images)
         return f"{text}: the best is {value:.3f}, at {self.nearest.threshold:.4f}."
 
 
@@ -84,7 +91,7 @@ FIGURES: Mapping[str, Callable[[OperatingPoint, int], float]] = {
 }
 
 
-def demand_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def requirement_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --min-precision, --min-recall, --max-fp-per-image, --at-oks; it gets `demands`."""
     share = click.FloatRange(0, 1, min_open=True)
 
@@ -106,62 +113,66 @@ def demand_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **options: Any,
     ) -> Any:
         asked = {PRECISION: min_precision, RECALL: min_recall, FALSE_POSITIVES: max_fp_per_image}
-        demands = [
-            Demand(figure, value, TRUE_POSITIVE if at_oks is None else at_oks)
+        requirements = [
+            Requirement(figure, value, TRUE_POSITIVE if at_oks is None else at_oks)
             for figure, value in asked.items()
             if value is not None
         ]
-        if at_oks is not None and not demands:
+        if at_oks is not None and not requirements:
             raise click.UsageError(
                 "--at-oks needs --min-precision, --min-recall or --max-fp-per-image"
             )
-        return command(*arguments, demands=demands, **options)
+        return command(*arguments, requirements=requirements, **options)
 
     return with_demands
 
 
-def answers(demands: Sequence[Demand], data: Data, refined: Floats) -> list[Answer]:
+def requirement_results(
+    requirements: Sequence[Requirement], data: Data, refined: Floats
+) -> list[RequirementResult]:
     """Return the thresholds of the raw and of the refined scores for each demand."""
     counted = data.match.weight > 0
     oks = data.match.target[counted]
     truth = data.ground_truth
     people = sum(int((~persons.ignore).sum()) for persons in truth.persons.values())
     return [
-        Answer(
-            demand,
+        RequirementResult(
+            requirement,
             name,
-            _find(demand, scores[counted], oks, people, len(truth.images)),
-            _nearest(demand, scores[counted], oks, people, len(truth.images)),
+            _find(requirement, scores[counted], oks, people, len(truth.images)),
+            _nearest(requirement, scores[counted], oks, people, len(truth.images)),
             len(truth.images),
         )
-        for demand in demands
+        for requirement in requirements
         for name, scores in (("raw", data.scores), ("refined", refined))
     ]
 
 
 def _find(
-    demand: Demand, scores: Floats, oks: Floats, people: int, images: int
+    requirement: Requirement, scores: Floats, oks: Floats, people: int, images: int
 ) -> OperatingPoint | None:
-    if demand.figure == PRECISION:
-        return precision_threshold(scores, oks, people, demand.value, demand.at_oks)
-    if demand.figure == RECALL:
-        return recall_threshold(scores, oks, people, demand.value, demand.at_oks)
-    return false_positive_threshold(scores, oks, people, demand.value * images, demand.at_oks)
+    if requirement.figure == PRECISION:
+        return precision_threshold(scores, oks, people, requirement.value, requirement.at_oks)
+    if requirement.figure == RECALL:
+        return recall_threshold(scores, oks, people, requirement.value, requirement.at_oks)
+    return false_positive_threshold(
+        scores, oks, people, requirement.value * images, requirement.at_oks
+    )
 
 
 def _nearest(
-    demand: Demand, scores: Floats, oks: Floats, people: int, images: int
+    requirement: Requirement, scores: Floats, oks: Floats, people: int, images: int
 ) -> OperatingPoint | None:
-    sign = -1 if demand.figure == FALSE_POSITIVES else 1
-    points = operating_points(scores, oks, people, demand.at_oks)
-    return max(points, key=lambda p: sign * FIGURES[demand.figure](p, images), default=None)
+    sign = -1 if requirement.figure == FALSE_POSITIVES else 1
+    points = operating_points(scores, oks, people, requirement.at_oks)
+    return max(points, key=lambda p: sign * FIGURES[requirement.figure](p, images), default=None)
 
 
-def answers_table(found: Sequence[Answer], over: str) -> Iterator[Table | Text]:
+def requirements_table(found: Sequence[RequirementResult], over: str) -> Iterator[Table | Text]:
     """Yield what to print: a table of the thresholds, a sentence for each that there is not."""
     if not found:
         return
-    yield Text(f"thresholds over {over}, at OKS {found[0].demand.at_oks:g}", "bold")
+    yield Text(f"thresholds over {over}, at OKS {found[0].requirement.at_oks:g}", "bold")
     table = Table()
     table.add_column("demand", no_wrap=True)
     for name in ("scores", "threshold", "precision", "recall", "F1", "FPs per image", "kept"):
@@ -175,7 +186,7 @@ def answers_table(found: Sequence[Answer], over: str) -> Iterator[Table | Text]:
                 point.false_positives / answer.images,
             )
             cells = (f"{point.threshold:.4f}", *(f"{x:.3f}" for x in shares), f"{point.kept:,}")
-            table.add_row(str(answer.demand), answer.scores, *cells)
+            table.add_row(str(answer.requirement), answer.scores, *cells)
     if table.row_count:
         yield table
     for answer in found:
@@ -184,13 +195,13 @@ def answers_table(found: Sequence[Answer], over: str) -> Iterator[Table | Text]:
     yield Text("Chosen on these very images: on others expect a little less.\n")
 
 
-def answers_json(found: Sequence[Answer]) -> list[dict[str, Any]]:
+def requirements_json(found: Sequence[RequirementResult]) -> list[dict[str, Any]]:
     """Return the same as JSON has it; `point` is None where the demand cannot be met."""
     return [
         {
-            "demand": answer.demand.figure,
-            "value": answer.demand.value,
-            "at_oks": answer.demand.at_oks,
+            "demand": answer.requirement.figure,
+            "value": answer.requirement.value,
+            "at_oks": answer.requirement.at_oks,
             "scores": answer.scores,
             "point": _point_json(answer.point, answer.images),
             "nearest": _point_json(answer.nearest, answer.images),

@@ -16,7 +16,13 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rcnet_rt.cli.options import announce, dataset_options, debug_option, model_option
+from rcnet_rt.cli.options import (
+    OptionWithFormerNames,
+    announce,
+    dataset_options,
+    debug_option,
+    model_option,
+)
 from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_bytes
@@ -55,10 +61,13 @@ Report = Callable[[fit.Progress], None]
     "only those you trust."
 )
 @click.option(
-    "--copies",
+    "--augmented",
+    "augmentations",
+    cls=OptionWithFormerNames,
+    former=["--copies"],
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Results on altered copies of the same images, from predict --copies: more to learn from.",
+    help="Results on augmentations of the same images, from predict --augmentations.",
 )
 @click.option("--split", help="Split that --model predicts on.  [default: all that have images]")
 @click.option(
@@ -75,7 +84,13 @@ Report = Callable[[fit.Progress], None]
     help="For CrowdPose crowdpose14-torso measures poses by the torso; crowdpose14, as DEKR's code "
     "does, by the left leg.  [default: the data set's]",
 )
-@click.option("--base", help="Base formula; auto is the best on the training images.")
+@click.option(
+    "--baseline",
+    "baseline",
+    cls=OptionWithFormerNames,
+    former=["--base"],
+    help="Baseline; auto is the best on the training images.",
+)
 @click.option("--target", type=click.Choice(["oks", "share"]))
 @click.option("--loss", type=click.Choice(list(losses.LOSSES)))
 @click.option("--margin", type=click.FloatRange(0, 1), help="Of the rank loss.")
@@ -100,7 +115,7 @@ Report = Callable[[fit.Progress], None]
 def train(
     dataset: Dataset,
     predictions: tuple[Path, ...],
-    copies: tuple[Path, ...],
+    augmentations: tuple[Path, ...],
     model: str,
     split: str | None,
     out: Path | None,
@@ -137,10 +152,10 @@ def train(
     _check_options(recipe.loss, changes)
     console = Console(stderr=True)
     results = list(predictions) or _predict(dataset, model, split, recipe, folder, device, console)
-    data = load_data(dataset, results, copies)
+    data = load_data(dataset, results, augmentations)
     fit.embedding_size(data, recipe)  # refused before the folder is claimed
     parts = hold_out.splits(data, recipe.seed)
-    run = Run(folder, name, recipe, results, parts, copies, dataset.skeleton.name)
+    run = Run(folder, name, recipe, results, parts, augmentations, dataset.skeleton.name)
     if report:
         require_packages()
         check_folder(run.report)
@@ -174,7 +189,7 @@ def _predict(
     device: str,
     console: Console,
 ) -> list[Path]:
-    """Run the estimator over the splits that have pictures; resumable like the rest.
+    """Run the estimator over the splits that have images; resumable like the rest.
 
     What is not learned from is not kept: of all of COCO it would be gigabytes.
     """
@@ -182,7 +197,7 @@ def _predict(
     folder.mkdir(parents=True, exist_ok=True)
     embeddings = features.get(recipe.features).visual
     paths = []
-    for part in [split] if split else _with_pictures(dataset):
+    for part in [split] if split else _with_images(dataset):
         path = folder / f"predictions_{part}.json.gz"
         if not path.exists():
             console.print(f"{model} predicts {part} …")
@@ -192,8 +207,8 @@ def _predict(
     return paths
 
 
-def _with_pictures(dataset: Dataset) -> list[str]:
-    """Return the splits that have pictures here.
+def _with_images(dataset: Dataset) -> list[str]:
+    """Return the splits that have images here.
 
     Raises:
         DatasetError: none has.
@@ -201,7 +216,7 @@ def _with_pictures(dataset: Dataset) -> list[str]:
     found, faults = [], []
     for part in dataset.splits():
         try:
-            predict.find_pictures(dataset, part)
+            predict.find_images(dataset, part)
             found.append(part)
         except DatasetError as error:
             faults.append(error)
@@ -278,8 +293,8 @@ def _verdict(comparison: Comparison) -> str:
     better = [name for name, peer in comparison.peers.items() if peer.metrics.ap > refined]
     if better:
         return (
-            f"The formula {better[0]} alone is better than these weights: use it, or train on "
-            "more images (predict --copies makes more of few)."
+            f"The baseline {better[0]} alone is better than these weights: use it, or train on "
+            "more images (predict --augmentations makes more of few)."
         )
     if not gain.low > 0:
         return "The interval of the gain includes 0: on this much data the gain is not certain."

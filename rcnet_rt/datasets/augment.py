@@ -1,10 +1,10 @@
-"""Altered copies of pictures: more real predictions from the pictures that one has.
+"""Altered copies of images: more real predictions from the images that one has.
 
 An estimator shown the same people larger, smaller, cut off, darker or blurred errs in new ways, and
 its scores answer for those errors. So a network can learn from ten times the poses, all of them the
 estimator's own, with the ground truth that is there.
 
-Results of a copy stand in the coordinates of the original picture. Each entry says in `copy` how
+Results of a copy stand in the coordinates of the original image. Each entry says in `copy` how
 the estimator saw it: a point x of the original was at x * scale + offset.
 """
 
@@ -25,7 +25,14 @@ from rcnet_rt.poses.boxes import box_areas
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
-__all__ = ["Copy", "CopyPoses", "alter", "last_of_each_copy", "poses_by_copy", "seen_through"]
+__all__ = [
+    "Augmentation",
+    "AugmentedPoses",
+    "augment",
+    "last_of_each_augmentation",
+    "poses_by_augmentation",
+    "persons_in_augmentation",
+]
 
 Image = npt.NDArray[np.uint8]
 
@@ -38,8 +45,8 @@ CUT_AWAY = 0.02  # a person of whom less of the box is left is not there
 
 
 @dataclass(frozen=True)
-class Copy:
-    """How a copy shows its picture, on a canvas of the same size.
+class Augmentation:
+    """How a copy shows its image, on a canvas of the same size.
 
     Attributes:
         number: from 0; 0 is the first copy.
@@ -52,7 +59,7 @@ class Copy:
     offset: tuple[float, float]
 
     @classmethod
-    def read(cls, value: Any) -> Copy:
+    def read(cls, value: Any) -> Augmentation:
         """Return what an entry's `copy` says.
 
         Raises:
@@ -65,7 +72,7 @@ class Copy:
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(
                 f"an entry's copy is {value!r}; expected number, scale and offset, as "
-                "`rcnet-rt predict --copies` writes them"
+                "`rcnet-rt predict --augmentations` writes them"
             ) from error
 
     def written(self) -> dict[str, Any]:
@@ -90,13 +97,13 @@ def _moved(poses: Poses, scale: npt.NDArray[np.float64], offset: npt.NDArray[np.
     return replace(poses, keypoints=keypoints, boxes=boxes)
 
 
-def alter(picture: Image, number: int, seed: Sequence[int]) -> tuple[Image, Copy]:
-    """Return a copy of a BGR picture, of the same size; the seed decides everything."""
+def augment(image: Image, number: int, seed: Sequence[int]) -> tuple[Image, Augmentation]:
+    """Return a copy of a BGR image, of the same size; the seed decides everything."""
     random = np.random.default_rng([*seed, number])
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     factor = np.exp(random.uniform(*np.log(SCALES)))
     resized = cv2.resize(
-        picture,
+        image,
         None,
         fx=factor,
         fy=factor,
@@ -105,19 +112,19 @@ def alter(picture: Image, number: int, seed: Sequence[int]) -> tuple[Image, Copy
     tall, wide = resized.shape[:2]
     left = round((width - wide) * random.random())
     top = round((height - tall) * random.random())
-    canvas = np.full_like(picture, GREY)
+    canvas = np.full_like(image, GREY)
     rows = slice(max(top, 0), min(top + tall, height))
     columns = slice(max(left, 0), min(left + wide, width))
     canvas[rows, columns] = resized[
         rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
     ]
-    copy = Copy(number, (wide / width, tall / height), (float(left), float(top)))
-    return _worn(canvas, random), copy
+    augmentation = Augmentation(number, (wide / width, tall / height), (float(left), float(top)))
+    return _worn(canvas, random), augmentation
 
 
-def _worn(picture: Image, random: np.random.Generator) -> Image:
+def _worn(image: Image, random: np.random.Generator) -> Image:
     """Other light, sometimes blurred, sometimes compressed."""
-    light = picture * random.uniform(*CONTRAST) + random.uniform(*BRIGHTNESS)
+    light = image * random.uniform(*CONTRAST) + random.uniform(*BRIGHTNESS)
     worn: Any = np.clip(light, 0, 255).astype(np.uint8)
     if random.random() < RARE:
         worn = cv2.GaussianBlur(worn, (0, 0), random.uniform(*BLUR))
@@ -129,13 +136,15 @@ def _worn(picture: Image, random: np.random.Generator) -> Image:
     return result
 
 
-def seen_through(copy: Copy, people: Persons, size: tuple[int, int]) -> Persons:
-    """Return the people of a picture, in its coordinates, as far as they are on the copy.
+def persons_in_augmentation(
+    augmentation: Augmentation, people: Persons, size: tuple[int, int]
+) -> Persons:
+    """Return the people of an image, in its coordinates, as far as they are on the copy.
 
     Joints beyond its edge are not labelled, areas shrink with the part of the box that is left,
     who has no joint left does not count, and who is cut away altogether is not there.
     """
-    scale, offset = np.array(copy.scale), np.array(copy.offset)
+    scale, offset = np.array(augmentation.scale), np.array(augmentation.offset)
     low, high = -offset / scale, (np.array(size) - offset) / scale
     inside = ((people.keypoints >= low) & (people.keypoints < high)).all(axis=2)
     boxes = np.clip(people.boxes, np.tile(low, 2), np.tile(high, 2))
@@ -152,36 +161,38 @@ def seen_through(copy: Copy, people: Persons, size: tuple[int, int]) -> Persons:
 
 
 @dataclass(frozen=True, eq=False)
-class CopyPoses:
+class AugmentedPoses:
     """The poses of a copy, in the coordinates of the original; without a copy, of the original."""
 
-    copy: Copy | None
+    augmentation: Augmentation | None
     poses: ImagePoses
 
 
-def last_of_each_copy(files: Sequence[Sequence[Entry]]) -> list[Entry]:
+def last_of_each_augmentation(files: Sequence[Sequence[Entry]]) -> list[Entry]:
     """Return the entries of all files; of a copy that is in several, those of the last.
 
     >>> first, second = ({"image_id": 1, "copy": {"number": number}} for number in (0, 1))
     >>> again = {**first, "score": 0.5}
-    >>> last_of_each_copy([[first, first, second], [again]]) == [second, again]
+    >>> last_of_each_augmentation([[first, first, second], [again]]) == [second, again]
     True
     """
-    last = {_copy_of(entry): number for number, file in enumerate(files) for entry in file}
+    last = {_augmentation_of(entry): number for number, file in enumerate(files) for entry in file}
     return [
         entry
         for number, file in enumerate(files)
         for entry in file
-        if last[_copy_of(entry)] == number
+        if last[_augmentation_of(entry)] == number
     ]
 
 
-def _copy_of(entry: Entry) -> str:
+def _augmentation_of(entry: Entry) -> str:
     return f"{entry['image_id']} {entry.get('copy')}"
 
 
-def poses_by_copy(entries: Sequence[Entry], skeleton: Skeleton) -> dict[int, list[CopyPoses]]:
-    """Return the poses on each copy of each image of the results of `rcnet-rt predict --copies`.
+def poses_by_augmentation(
+    entries: Sequence[Entry], skeleton: Skeleton
+) -> dict[int, list[AugmentedPoses]]:
+    """Return the poses on each augmentation of each image, of `predict --augmentations`.
 
     Raises:
         DatasetError: an entry that does not say which copy it is of, or is damaged.
@@ -191,14 +202,16 @@ def poses_by_copy(entries: Sequence[Entry], skeleton: Skeleton) -> dict[int, lis
     for index, entry in enumerate(entries):
         if "copy" not in entry:
             raise DatasetError(
-                f"entry {index} is of a picture itself, not of an altered copy; give such results "
+                f"entry {index} is of an image itself, not of an altered copy; give such results "
                 "by --predictions"
             )
-        number = number_of.setdefault(_copy_of(entry), len(number_of))
+        number = number_of.setdefault(_augmentation_of(entry), len(number_of))
         keyed.append({**entry, "image_id": number})
-    result: dict[int, list[CopyPoses]] = {}
+    result: dict[int, list[AugmentedPoses]] = {}
     for item in poses_by_image(keyed, skeleton).values():
         first = entries[item.entries[0]]
         poses = replace(item, image_id=first["image_id"])
-        result.setdefault(first["image_id"], []).append(CopyPoses(Copy.read(first["copy"]), poses))
+        result.setdefault(first["image_id"], []).append(
+            AugmentedPoses(Augmentation.read(first["copy"]), poses)
+        )
     return result

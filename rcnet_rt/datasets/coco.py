@@ -21,7 +21,7 @@ __all__ = ["Dataset", "GroundTruth", "Image", "Persons", "load_ground_truth"]
 
 @dataclass(frozen=True)
 class Image:
-    """One picture of a dataset; width and height in pixels.
+    """One image of a dataset; width and height in pixels.
 
     `crowd_index` is CrowdPose's: how much people cover each other, from 0; None elsewhere.
     """
@@ -114,13 +114,13 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A folder with annotations in COCO's format and their pictures; laid out as COCO by default.
+    """A folder with annotations in COCO's format and their images; laid out as COCO by default.
 
     Attributes:
         root: the folder.
         skeleton: of the annotated keypoints.
         annotations: annotation files under the folder, without an ending .gz.
-        pictures: folders of pictures under the folder.
+        image_layouts: folders of images under the folder.
         usual_split: what is judged if nothing else is asked for.
         area_of_box: a person's area as a share of the box, where annotations have no `area`.
     """
@@ -128,7 +128,7 @@ class Dataset:
     root: Path
     skeleton: Skeleton = skeletons.COCO17
     annotations: tuple[str, ...] = ("annotations/person_keypoints_{split}.json",)
-    pictures: tuple[str, ...] = ("images/{split}", "{split}")
+    image_layouts: tuple[str, ...] = ("images/{split}", "{split}")
     usual_split: str = "val2017"
     area_of_box: float | None = None
 
@@ -202,17 +202,17 @@ class Dataset:
             )
         return loaded
 
-    def picture_folders(self, split: str) -> list[Path]:
-        """Return the folders in which the pictures of a split may be."""
-        return [self.root / folder.format(split=split) for folder in self.pictures]
+    def image_folders(self, split: str) -> list[Path]:
+        """Return the folders in which the images of a split may be."""
+        return [self.root / folder.format(split=split) for folder in self.image_layouts]
 
-    def picture(self, image: Image) -> Path:
+    def image_path(self, image: Image) -> Path:
         """Return the file of an image.
 
         Raises:
             DatasetError: it is not there.
         """
-        candidates = [folder / image.file_name for folder in self.picture_folders(image.split)]
+        candidates = [folder / image.file_name for folder in self.image_folders(image.split)]
         for path in candidates:
             if path.is_file():
                 return path

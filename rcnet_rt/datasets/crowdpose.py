@@ -1,4 +1,4 @@
-"""CrowdPose: COCO's format with 14 joints, no areas, and how crowded each picture is."""
+"""CrowdPose: COCO's format with 14 joints, no areas, and how crowded each image is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rcnet_rt.poses.skeletons import CROWDPOSE14
 __all__ = ["EASY", "HARD", "by_crowding", "crowdpose"]
 
 AREA_OF_BOX = 0.53  # a person's area in CrowdPose's evaluation: of the annotated box
-EASY, HARD = 0.2, 0.8  # crowd index below which a picture is easy, from which it is hard
+EASY, HARD = 0.2, 0.8  # crowd index below which an image is easy, from which it is hard
 
 
 def crowdpose(root: Path) -> Dataset:
@@ -23,7 +23,7 @@ def crowdpose(root: Path) -> Dataset:
             "annotations/crowdpose_{split}.json",
             "annotations/mmpose_crowdpose_{split}.json",
         ),
-        pictures=("images", "images/{split}"),
+        image_layouts=("images", "images/{split}"),
         usual_split="val",
         area_of_box=AREA_OF_BOX,
     )

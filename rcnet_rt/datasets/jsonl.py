@@ -37,7 +37,7 @@ class Header:
     """The first line: where the poses come from and how they were scored.
 
     Attributes:
-        source: the video, picture or camera; a URL is written without its credentials.
+        source: the video, image or camera; a URL is written without its credentials.
         estimator: what estimated the poses.
         weights: what refined their scores.
         skeleton: name of the skeleton.

@@ -40,19 +40,19 @@ class OpenPoseFolder:
 
     Attributes:
         contents: what each file holds, by its name, in the order of the frames.
-        pictures: poses of each file.
+        images: poses of each file.
         skeleton: COCO's 17 joints.
     """
 
     contents: dict[str, dict[str, Any]]
-    pictures: list[Poses]
+    images: list[Poses]
     skeleton: Skeleton = COCO17
     kind = "an OpenPose folder"
     every_frame = True
 
     @property
     def names(self) -> list[str]:
-        """Names of the pictures, without suffix: `a` for `a_keypoints.json`."""
+        """Names of the images, without suffix: `a` for `a_keypoints.json`."""
         return [Path(name).stem.removesuffix(SUFFIX) for name in self.contents]
 
     def write(self, path: Path, refined: Sequence[Poses], threshold: float, weights: str) -> None:
@@ -87,17 +87,17 @@ def read_openpose(folder: Path) -> OpenPoseFolder:
     paths = sorted(folder.glob(f"*{SUFFIX}.json")) or sorted(folder.glob("*.json"))
     if not paths:
         raise DatasetError(f"{folder} holds no OpenPose files (*{SUFFIX}.json)")
-    contents, pictures = {}, []
+    contents, images = {}, []
     for path in paths:
         contents[path.name] = read_json(path)
         try:
-            pictures.append(_poses(contents[path.name]["people"]))
+            images.append(_poses(contents[path.name]["people"]))
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(
                 f"{path} is no OpenPose file ({type(error).__name__}: {error}); expected people "
                 "with pose_keypoints_2d of 25 or 18 joints"
             ) from error
-    return OpenPoseFolder(contents, pictures)
+    return OpenPoseFolder(contents, images)
 
 
 def _poses(people: list[dict[str, Any]]) -> Poses:

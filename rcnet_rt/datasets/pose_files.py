@@ -33,7 +33,7 @@ RECORDING = b'{"rcnet_rt"'  # how our JSON Lines begin
 
 
 class PoseFile(Protocol):
-    """A file, or a folder, of poses: as it stands, and as pictures of `Poses`."""
+    """A file, or a folder, of poses: as it stands, and as images of `Poses`."""
 
     @property
     def kind(self) -> str:
@@ -42,17 +42,17 @@ class PoseFile(Protocol):
 
     @property
     def every_frame(self) -> bool:
-        """Whether it has a picture for each frame, those without people too."""
+        """Whether it has an image for each frame, those without people too."""
         ...
 
     @property
     def names(self) -> Sequence[ImageId]:
-        """What each picture is called, or its number."""
+        """What each image is called, or its number."""
         ...
 
     @property
-    def pictures(self) -> Sequence[Poses]:
-        """Poses of each picture."""
+    def images(self) -> Sequence[Poses]:
+        """Poses of each image."""
         ...
 
     @property
@@ -65,7 +65,7 @@ class PoseFile(Protocol):
 
         Args:
             path: where.
-            refined: the same pictures with refined scores.
+            refined: the same images with refined scores.
             threshold: refined score from which a pose is kept, for formats that say so.
             weights: name of what refined them, for formats that say so.
 
@@ -89,24 +89,24 @@ class ResultsFile:
         return skeleton_of(self.entries)
 
     @cached_property
-    def images(self) -> dict[ImageId, ImagePoses]:
+    def by_image(self) -> dict[ImageId, ImagePoses]:
         """Poses by image id."""
         return poses_by_image(self.entries, self.skeleton, finite_scores=False)
 
     @property
     def names(self) -> list[ImageId]:
         """Image ids, in order of first appearance."""
-        return list(self.images)
+        return list(self.by_image)
 
     @property
-    def pictures(self) -> list[Poses]:
+    def images(self) -> list[Poses]:
         """Poses of each image."""
-        return [image.poses for image in self.images.values()]
+        return [image.poses for image in self.by_image.values()]
 
     def write(self, path: Path, refined: Sequence[Poses], threshold: float, weights: str) -> None:
         """Write the same entries in the same order."""
         scores = [0.0] * len(self.entries)
-        for image, poses in zip(self.images.values(), refined, strict=True):
+        for image, poses in zip(self.by_image.values(), refined, strict=True):
             for index, score in zip(image.entries, poses.scores.tolist(), strict=True):
                 scores[index] = score
         write_results(path, with_scores(self.entries, scores))

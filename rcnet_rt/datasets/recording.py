@@ -23,13 +23,13 @@ class Recording:
 
     Attributes:
         lines: every line: the header, frames and events.
-        pictures: poses of each frame.
+        images: poses of each frame.
         names: file of each frame, or its number.
         skeleton: what the keypoints are.
     """
 
     lines: list[dict[str, Any]]
-    pictures: list[Poses]
+    images: list[Poses]
     names: list[str | int]
     skeleton: Skeleton
     kind = "a recording"
@@ -63,7 +63,7 @@ def read_recording(path: Path) -> Recording:
     read = list(frames)
     return Recording(
         lines=jsonl.read_objects(path),
-        pictures=[frame.poses for frame in read],
+        images=[frame.poses for frame in read],
         names=[frame.index if frame.file is None else frame.file for frame in read],
         skeleton=skeletons.get(header.skeleton),
     )

@@ -1,6 +1,6 @@
-"""Results of the pictures that are done, kept until all are: what an interruption leaves.
+"""Results of the images that are done, kept until all are: what an interruption leaves.
 
-`FILE.partial` beside the output holds a line that says whose they are, and a line for every picture
+`FILE.partial` beside the output holds a line that says whose they are, and a line for every image
 (JSON Lines).
 """
 
@@ -18,7 +18,7 @@ __all__ = ["Partial", "partial_path"]
 
 
 def partial_path(out: Path) -> Path:
-    """Return where the pictures that are done are kept until all are.
+    """Return where the images that are done are kept until all are.
 
     >>> partial_path(Path("out/results.json.gz")).name
     'results.json.gz.partial'
@@ -27,14 +27,14 @@ def partial_path(out: Path) -> Path:
 
 
 class Partial:
-    """The pictures that are done, on disk; continues what an equal job left. A context manager.
+    """The images that are done, on disk; continues what an equal job left. A context manager.
 
     Args:
         path: the file.
         job: the words and numbers by which a job is told from another.
 
     Attributes:
-        path: the file; it is there from the first picture on.
+        path: the file; it is there from the first image on.
         done: entries by image id.
 
     Raises:
@@ -60,7 +60,7 @@ class Partial:
             self._file.close()
 
     def add(self, image_id: int, entries: list[Entry]) -> None:
-        """Keep the entries of a picture that is done.
+        """Keep the entries of an image that is done.
 
         Raises:
             OutputError: the file cannot be written.
@@ -93,7 +93,7 @@ class Partial:
             ) from error
         if header != self._job:
             raise DatasetError(
-                f"{self.path} belongs to another job ({_in_words(header)}); delete it to predict "
+                f"{self.path} belongs to another job ({_describe(header)}); delete it to predict "
                 "from the start, or choose another output"
             )
         return sum(map(len, whole))
@@ -109,7 +109,7 @@ def _line(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value).encode() + b"\n"
 
 
-def _in_words(header: Any) -> str:
+def _describe(header: Any) -> str:
     if not isinstance(header, dict):
         return str(header)
     return ", ".join(f"{name} {value}" for name, value in header.items())

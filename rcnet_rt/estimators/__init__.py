@@ -1,4 +1,4 @@
-"""Pose estimators: anything that turns a picture into Poses.
+"""Pose estimators: anything that turns an image into Poses.
 
 `load` makes one from what the command line's --model says; your own needs no registration, only
 the four members of `Estimator`.
@@ -37,7 +37,7 @@ UNDERSTOOD = (
 
 
 class Estimator(Protocol):
-    """Estimates the poses of one picture.
+    """Estimates the poses of one image.
 
     It may have a `score_convention` too, see `rescoring.score_convention`: then weights made for
     another one are refused.
@@ -59,13 +59,13 @@ class Estimator(Protocol):
         ...
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV."""
+        """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV."""
         ...
 
 
 @runtime_checkable
 class FrameEstimator(Protocol):
-    """An estimator that goes by a picture's name and number, as a recording does."""
+    """An estimator that goes by an image's name and number, as a recording does."""
 
     def estimate_frame(self, frame: Frame) -> Poses:
         """Return the poses of a frame."""

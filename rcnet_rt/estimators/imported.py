@@ -27,7 +27,7 @@ IMPORT_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 @dataclass(frozen=True)
 class FunctionEstimator:
-    """A plain function, (H, W, 3) uint8 picture -> `Poses`, as an estimator of COCO's joints."""
+    """A plain function, (H, W, 3) uint8 image -> `Poses`, as an estimator of COCO's joints."""
 
     function: Callable[[Image], Poses]
     name: str
@@ -60,7 +60,7 @@ def imported(path: str) -> Estimator:
     """Return the estimator at an import path; modules in the current folder are found too.
 
     It may be an estimator, a class or a function without arguments that makes one, or a function
-    that takes a picture and returns `Poses`.
+    that takes an image and returns `Poses`.
 
     Raises:
         EstimatorError: it is not there, fails, or is none.
@@ -69,7 +69,7 @@ def imported(path: str) -> Estimator:
     if not hasattr(thing, "estimate") or inspect.isclass(thing):
         if not callable(thing):
             raise EstimatorError(f"{path} is a {type(thing).__name__}; {_WANTED}")
-        if _takes_a_picture(thing):
+        if _takes_a_image(thing):
             return FunctionEstimator(thing, path)
         with explained(f"{path}() failed", "it is called without arguments"):
             thing = thing()
@@ -94,7 +94,7 @@ def imported_family(path: str) -> str:
 
 _WANTED = (
     "expected an estimator (name, family, skeleton, estimate), what makes one, or a function that "
-    "takes a picture and returns Poses"
+    "takes an image and returns Poses"
 )
 
 
@@ -109,7 +109,7 @@ def _find(path: str) -> Any:
     return getattr(module, name)
 
 
-def _takes_a_picture(function: Callable[..., Any]) -> bool:
+def _takes_a_image(function: Callable[..., Any]) -> bool:
     """Whether it can be called with one argument and not with none."""
     try:
         signature = inspect.signature(function)

@@ -22,7 +22,7 @@ __all__ = ["MmposeEstimator", "mmpose", "poses_from_predictions"]
 
 
 class MmposeEstimator:
-    """`mmpose.apis.MMPoseInferencer`; it takes pictures blue first, as we do.
+    """`mmpose.apis.MMPoseInferencer`; it takes images blue first, as we do.
 
     Args:
         inferencer: made with the model that is wanted.
@@ -40,7 +40,7 @@ class MmposeEstimator:
         self.skeleton: Skeleton = COCO17
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV.
+        """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV.
 
         Raises:
             EstimatorError: the model fails, or gives another skeleton.
@@ -55,7 +55,7 @@ class MmposeEstimator:
 def poses_from_predictions(
     people: list[dict[str, Any]], image_size: tuple[int, int] | None = None
 ) -> Poses:
-    """Return the people of one picture as mmpose's inferencer lists them.
+    """Return the people of one image as mmpose's inferencer lists them.
 
     The pose score is `bbox_score`, or the mean of the joint scores where there is none (a
     bottom-up model). A joint whose score is not above 0 was not found.

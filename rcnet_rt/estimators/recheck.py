@@ -1,6 +1,6 @@
-"""A second look: the estimator once more, close up, at the poses whose rank is in doubt.
+"""A recheck: the estimator once more, close up, at the poses whose rank is in doubt.
 
-Who is right is found again on a picture of him alone; a pose that the estimator made up is not. How
+Who is right is found again on an image of him alone; a pose that the estimator made up is not. How
 surely it is found again, by place and by score, is a signal for the refiner. It costs an inference
 a pose.
 """
@@ -26,7 +26,7 @@ from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.rescoring.nms_consensus import AREA_OF_BOX
 from rcnet_rt.rescoring.rescore import BELOW_FLOOR
 
-__all__ = ["BatchEstimator", "SecondLook", "agreement_with", "close_up", "in_doubt"]
+__all__ = ["BatchEstimator", "Recheck", "agreement_with", "crop_around", "least_certain"]
 
 MARGIN = 1.4  # side of the close-up over the longer side of the box
 MOVED = 0.1  # of a refined score, worth counting
@@ -36,14 +36,14 @@ GREY = 114  # what YOLO pads with
 
 @runtime_checkable
 class BatchEstimator(Protocol):
-    """An estimator that takes several pictures at once."""
+    """An estimator that takes several images at once."""
 
     def estimate_batch(self, images_bgr: Sequence[Image]) -> list[Poses]:
-        """Return the poses of each picture."""
+        """Return the poses of each image."""
         ...
 
 
-class SecondLook:
+class Recheck:
     """Looks at poses again; as an estimator it looks twice.
 
     Poses get their `agreement` if they were doubted, and are otherwise as they were.
@@ -51,14 +51,14 @@ class SecondLook:
     Args:
         estimator: looks, and looks again.
         refine: poses -> poses with refined scores, which say what is in doubt.
-        most: look again at so many poses of a picture at most.
+        most: look again at so many poses of an image at most.
 
     Attributes:
         looks: how many close-ups there were so far.
         moved: how many refined scores that changed, by more than 0.1.
         seconds: how long the close-ups took.
         first: the estimator for the first look, which may be in another thread: it waits while a
-            second look is under way.
+            recheck is under way.
     """
 
     def __init__(self, estimator: Estimator, refine: Callable[[Poses], Poses], most: int) -> None:
@@ -68,10 +68,10 @@ class SecondLook:
         self.looks, self.moved, self.seconds = 0, 0, 0.0
         self._estimator, self._refine, self._most = estimator, refine, most
         self._alone = threading.Lock()
-        self.first = _FirstLook(estimator, self._alone)
+        self.first = _WithoutRecheck(estimator, self._alone)
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV.
+        """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV.
 
         Raises:
             EstimatorError: the estimator fails, or gives no boxes.
@@ -79,21 +79,21 @@ class SecondLook:
         return self.look(image_bgr, self.first.estimate(image_bgr))
 
     def look(self, image_bgr: Image, poses: Poses) -> Poses:
-        """Return the poses of a first look at the picture, those in doubt with their agreement.
+        """Return the poses of a first look at the image, those in doubt with their agreement.
 
         Raises:
             EstimatorError: the estimator fails, or gave no boxes.
         """
         if poses.boxes is None:
             raise EstimatorError(
-                f"{self.name} gives no boxes to look closer at; do without --second-look"
+                f"{self.name} gives no boxes to look closer at; do without --recheck"
             )
         once = self._refine(poses).scores
-        chosen = in_doubt(once, self._most)
+        chosen = least_certain(once, self._most)
         agreement = np.full(len(poses), np.nan, dtype=np.float32)
         if len(chosen) == 0:
             return replace(poses, agreement=agreement)
-        views = [close_up(image_bgr, poses.boxes[index]) for index in chosen]
+        views = [crop_around(image_bgr, poses.boxes[index]) for index in chosen]
         found = self._look([view for view, _ in views])
         for index, (_, corner), again in zip(chosen, views, found, strict=True):
             agreement[index] = agreement_with(poses[int(index)], again, corner, self.skeleton)
@@ -114,7 +114,7 @@ class SecondLook:
         return found
 
 
-class _FirstLook:
+class _WithoutRecheck:
     """An estimator that is used by one thread at a time."""
 
     def __init__(self, estimator: Estimator, alone: threading.Lock) -> None:
@@ -123,27 +123,27 @@ class _FirstLook:
         self._estimator, self._alone = estimator, alone
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return the poses of a picture."""
+        """Return the poses of an image."""
         with self._alone:
             return self._estimator.estimate(image_bgr)
 
 
-def in_doubt(scores: npt.NDArray[np.floating], most: int) -> npt.NDArray[np.intp]:
+def least_certain(scores: npt.NDArray[np.floating], most: int) -> npt.NDArray[np.intp]:
     """Return the poses about which a refined score says least, the nearest to 1/2 first.
 
     Poses below the floor of the weights are not worth a look: nothing brings them back.
 
-    >>> in_doubt(np.array([0.97, 0.55, 0.0001, 0.2]), 2).tolist()
+    >>> least_certain(np.array([0.97, 0.55, 0.0001, 0.2]), 2).tolist()
     [1, 3]
     """
     worth = np.flatnonzero(scores > BELOW_FLOOR)
     return worth[np.argsort(np.abs(scores[worth] - 0.5), kind="stable")[:most]]
 
 
-def close_up(
+def crop_around(
     image_bgr: Image, box: npt.NDArray[np.floating]
 ) -> tuple[Image, npt.NDArray[np.float32]]:
-    """Return a square around a box, grey beyond the picture's edge, and its upper left corner."""
+    """Return a square around a box, grey beyond the image's edge, and its upper left corner."""
     side = round(max(MARGIN * float((box[2:] - box[:2]).max()), SMALLEST))
     left, top = (round(float(middle) - side / 2) for middle in (box[:2] + box[2:]) / 2)
     view: Image = np.full((side, side, 3), GREY, dtype=np.uint8)

@@ -18,7 +18,7 @@ __all__ = ["FileReplay", "ReplayEstimator", "open_replay", "recorded_family"]
 
 
 class ReplayEstimator:
-    """Answers the n-th picture with the poses of the n-th recorded frame, raw scores and all.
+    """Answers the n-th image with the poses of the n-th recorded frame, raw scores and all.
 
     Args:
         path: JSON Lines that `rcnet-rt run --json` wrote, plain or .gz.
@@ -36,10 +36,10 @@ class ReplayEstimator:
         self._count = 0
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return the next recorded poses; the picture only has to have the recorded size.
+        """Return the next recorded poses; the image only has to have the recorded size.
 
         Raises:
-            EstimatorError: there are no more, or they belong to other pictures.
+            EstimatorError: there are no more, or they belong to other images.
             DatasetError: the file is damaged here.
         """
         frame = next(self._frames, None)
@@ -49,7 +49,7 @@ class ReplayEstimator:
         size, recorded = (image_bgr.shape[1], image_bgr.shape[0]), frame.poses.image_size
         if recorded not in (None, size):
             raise EstimatorError(
-                f"{self._path} was recorded on pictures of {recorded}, and frame {frame.index} is "
+                f"{self._path} was recorded on images of {recorded}, and frame {frame.index} is "
                 f"{size}; replay the source that it was recorded from"
             )
         return frame.poses
@@ -58,8 +58,8 @@ class ReplayEstimator:
 class FileReplay:
     """Answers with what another tool wrote: COCO results, AlphaPose JSON, or an OpenPose folder.
 
-    Pictures are found by their file's name or the number in it, frames of a video by their number,
-    from 0; a picture that the file does not know has nobody in it.
+    Images are found by their file's name or the number in it, frames of a video by their number,
+    from 0; an image that the file does not know has nobody in it.
 
     Args:
         path: a file, plain or gzipped, or a folder.
@@ -74,12 +74,12 @@ class FileReplay:
         file = read_pose_file(path)
         self.name = path.name
         self.skeleton = file.skeleton
-        self.score_convention = ScoreConvention.of(file.pictures)
+        self.score_convention = ScoreConvention.of(file.images)
         self._path = path
         self._count = 0
-        self._in_order = list(file.pictures) if file.every_frame else None
+        self._in_order = list(file.images) if file.every_frame else None
         self._by_name: dict[int | str | None, Poses] = {}
-        for name, poses in zip(file.names, file.pictures, strict=True):
+        for name, poses in zip(file.names, file.images, strict=True):
             self._by_name |= dict.fromkeys((name, _stem(name), _number(name)), poses)
 
     def estimate(self, image_bgr: Image) -> Poses:

@@ -1,8 +1,8 @@
 """RTMPose (top-down) and RTMO (one-stage) by rtmlib, on onnxruntime.
 
 rtmlib gives joints and their scores, and drops the score of the person that its networks gave as
-well: that is the pose score here. It takes the whole picture for a person where it finds none;
-here nobody is nobody. Pictures are blue first for both, as in OpenCV.
+well: that is the pose score here. It takes the whole image for a person where it finds none;
+here nobody is nobody. Images are blue first for both, as in OpenCV.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Rtmpose:
         self.estimate(np.zeros((64, 64, 3), np.uint8))  # a wrong model fails here
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV.
+        """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV.
 
         Raises:
             EstimatorError: a model fails.
@@ -69,8 +69,8 @@ class Rtmpose:
         )
 
     def _people(self, image: Image) -> tuple[Any, Any]:
-        picture, ratio = self._detector.preprocess(image)
-        found = self._detector.inference(picture)[0]
+        tensor, ratio = self._detector.preprocess(image)
+        found = self._detector.inference(tensor)[0]
         if found.shape[-1] != 5:
             raise EstimatorError(
                 f"{self._detector.onnx_model} gives {found.shape[-1]} values a person, not box and "
@@ -98,7 +98,7 @@ class Rtmo:
         self.estimate(np.zeros((64, 64, 3), np.uint8))  # a wrong model fails here
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV.
+        """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV.
 
         Raises:
             EstimatorError: the model fails.
@@ -107,8 +107,8 @@ class Rtmo:
         with explained("RTMO failed", "check that the model is RTMO"):
             from rtmlib.tools.object_detection.post_processings import multiclass_nms
 
-            picture, ratio = self._model.preprocess(image_bgr)
-            people, joints = self._model.inference(picture)
+            tensor, ratio = self._model.preprocess(image_bgr)
+            people, joints = self._model.inference(tensor)
             boxes, scores = people[0, :, :4] / ratio, people[0, :, 4]
             options = {"nms_thr": self._model.nms_thr, "score_thr": self._floor}
             _, kept = multiclass_nms(boxes, scores[:, None], **options)
@@ -132,7 +132,7 @@ def rtmpose(which: str, *, floor: float, device: str = "auto") -> Rtmpose:
     """
     library = _library()
     where = _where(device)
-    with _quietly(), explained(f"RTMPose {which}".strip() + " cannot be loaded", _REMEDY):
+    with _silently(), explained(f"RTMPose {which}".strip() + " cannot be loaded", _REMEDY):
         if which in ("", *MODES):
             models = library.Body.MODE[which or MODES[0]]
             detector = library.YOLOX(models["det"], models["det_input_size"], **where)
@@ -155,7 +155,7 @@ def rtmo(which: str, *, floor: float, device: str = "auto") -> Rtmo:
         EstimatorError: rtmlib is not installed, or the model is missing or none.
     """
     library = _library()
-    with _quietly(), explained(f"RTMO {which}".strip() + " cannot be loaded", _REMEDY):
+    with _silently(), explained(f"RTMO {which}".strip() + " cannot be loaded", _REMEDY):
         own = which not in ("", *MODES)
         file = _existing(which) if own else library.Body.RTMO_MODE[which or MODES[0]]["pose"]
         model = library.RTMO(file, **_where(device))
@@ -198,6 +198,6 @@ def _height_width(tool: Any) -> tuple[int, int]:
     return (height, width) if fixed else tool.model_input_size
 
 
-def _quietly() -> contextlib.AbstractContextManager[Any]:
+def _silently() -> contextlib.AbstractContextManager[Any]:
     """Keep to itself what rtmlib says on stdout while it loads."""
     return contextlib.redirect_stdout(io.StringIO())

@@ -43,7 +43,7 @@ class KeypointRcnn:
             self._model = model.eval().to(device)
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV.
+        """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV.
 
         Raises:
             EstimatorError: the model fails.

@@ -62,7 +62,7 @@ class VitPose:
             self._detector, self._pose = detector.eval().to(device), pose.eval().to(device)
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV.
+        """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV.
 
         Raises:
             EstimatorError: a model fails.

@@ -54,7 +54,7 @@ class UltralyticsEstimator:
         self.raw = RawPredictions(self._model.predictor)
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return the poses in an (H, W, 3) uint8 picture, blue first as in OpenCV.
+        """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV.
 
         With the consensus of what suppression threw away, unless the model works without it.
 
@@ -69,7 +69,7 @@ class UltralyticsEstimator:
         return replace(poses, **given)
 
     def estimate_batch(self, images_bgr: Sequence[Image]) -> list[Poses]:
-        """Return the poses of several pictures at once, without consensus.
+        """Return the poses of several images at once, without consensus.
 
         Raises:
             EstimatorError: the model fails.

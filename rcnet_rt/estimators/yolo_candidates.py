@@ -15,7 +15,7 @@ from rcnet_rt.rescoring.nms_consensus import FLOOR, Candidates, consensus
 
 __all__ = ["MOST", "RawPredictions"]
 
-MOST = 512  # candidates of a picture: a crowd of 50 people has fewer above the floor
+MOST = 512  # candidates of an image: a crowd of 50 people has fewer above the floor
 
 
 class RawPredictions:
@@ -30,11 +30,11 @@ class RawPredictions:
         self._last: tuple[Any, Any, Any] | None = None
         predictor.postprocess = self._keep
 
-    def _keep(self, predictions: Any, pictures: Any, originals: Any, **options: Any) -> Any:
+    def _keep(self, predictions: Any, images: Any, originals: Any, **options: Any) -> Any:
         raw = predictions[0] if isinstance(predictions, (list, tuple)) else predictions
         # A copy of the boxes: suppression used to turn them into corners in place.
-        self._last = raw, raw[:, :4].clone(), tuple(pictures.shape[2:])
-        return self._postprocess(predictions, pictures, originals, **options)
+        self._last = raw, raw[:, :4].clone(), tuple(images.shape[2:])
+        return self._postprocess(predictions, images, originals, **options)
 
     @property
     def present(self) -> bool:
@@ -64,16 +64,16 @@ class RawPredictions:
         """Give the predictor its own `postprocess` back."""
         self._predictor.postprocess = self._postprocess
 
-    def consensus(self, result: Any, sigmas: tuple[float, ...], picture: int = 0) -> Array | None:
-        """Return the (N, C) consensus of the poses of a picture's `Results`, or None.
+    def consensus(self, result: Any, sigmas: tuple[float, ...], image: int = 0) -> Array | None:
+        """Return the (N, C) consensus of the poses of an image's `Results`, or None.
 
-        `picture` is its place in the last batch. Computed where the predictions are: on a GPU they
+        `image` is its place in the last batch. Computed where the predictions are: on a GPU they
         do not leave it.
         """
         if not self.present:
             return None
         keypoints, boxes = result.keypoints.data[..., :2], result.boxes.xyxy
-        candidates = self._candidates(picture, result.orig_shape)
+        candidates = self._candidates(image, result.orig_shape)
         if keypoints.is_cuda:
             return consensus(keypoints, boxes, candidates, keypoints.new_tensor(sigmas))
         sigma = np.asarray(sigmas, np.float32)
@@ -91,22 +91,22 @@ class RawPredictions:
         except (BackendError, ImportError):  # Numba does not take every NumPy
             return consensus
 
-    def _candidates(self, picture: int, original: tuple[int, int]) -> Candidates:
-        """Return the best candidates of a picture: tensors on a GPU, NumPy on the host."""
+    def _candidates(self, image: int, original: tuple[int, int]) -> Candidates:
+        """Return the best candidates of an image: tensors on a GPU, NumPy on the host."""
         assert self._last is not None
         raw, raw_boxes, seen = self._last
         if raw.is_cuda:
-            best = raw[picture, 4 : self._scores_end].amax(0)
+            best = raw[image, 4 : self._scores_end].amax(0)
             chosen = best.topk(min(MOST, len(best))).indices
         else:  # NumPy is several times faster with so few numbers
             raw, raw_boxes = raw.numpy(), raw_boxes.numpy()
-            best = raw[picture, 4 : self._scores_end].max(0)
+            best = raw[image, 4 : self._scores_end].max(0)
             chosen = np.flatnonzero(best >= FLOOR)
             if len(chosen) > MOST:
                 chosen = chosen[np.argsort(-best[chosen])[:MOST]]
-        joints = _single(raw[picture, self._scores_end :][:, chosen].T)
+        joints = _single(raw[image, self._scores_end :][:, chosen].T)
         joints = joints.reshape(len(joints), *self._joint_shape)[..., :2]
-        boxes = _single(raw_boxes[picture][:, chosen].T).reshape(-1, 2, 2)  # middles and sides
+        boxes = _single(raw_boxes[image][:, chosen].T).reshape(-1, 2, 2)  # middles and sides
         middle, half = boxes[:, :1], boxes[:, 1:] / 2
         points = namespace(raw).concatenate([middle - half, middle + half, joints], 1)
         scale, shift, size = (_like(part, points) for part in _placement(seen, original))
@@ -116,7 +116,7 @@ class RawPredictions:
 
 @lru_cache(maxsize=64)
 def _placement(seen: tuple[int, int], original: tuple[int, int]) -> tuple[Constant, ...]:
-    """Return what takes x, y of the network's picture to the original: scale, shift; and its size.
+    """Return what takes x, y of the network's image to the original: scale, shift; and its size.
 
     As ultralytics has it, asked once: how it takes two points of the middle, which none of its
     clipping reaches.

@@ -77,7 +77,7 @@ class Comparison:
         after: of the new scores.
         ceiling: AP of the matched oracle: what perfect scores would reach.
         gain: in AP, with its 95 % bootstrap interval over images.
-        peers: other scores for comparison, such as a formula's.
+        peers: other scores for comparison, such as a baseline's.
     """
 
     images: int

@@ -29,10 +29,10 @@ from rcnet_rt.evaluation.metrics import TRUE_POSITIVE
 from rcnet_rt.poses.oks import match
 from rcnet_rt.poses.skeletons import Skeleton
 
-__all__ = ["KINDS", "WRONG_KINDS", "error_kinds"]
+__all__ = ["KINDS", "WRONG_TYPES", "error_types"]
 
-WRONG_KINDS = ("background", "duplicate", "jitter", "inversion", "swap", "miss")
-KINDS = ("right", *WRONG_KINDS, "uncounted")
+WRONG_TYPES = ("background", "duplicate", "jitter", "inversion", "swap", "miss")
+KINDS = ("right", *WRONG_TYPES, "uncounted")
 
 LOCATED = 0.1  # OKS from which a pose belongs to a person
 AT_PLACE, EXACT = 0.5, 0.85  # similarity of a joint with a place
@@ -40,7 +40,7 @@ AT_PLACE, EXACT = 0.5, 0.85  # similarity of a joint with a place
 Floats = npt.NDArray[np.float64]
 
 
-def error_kinds(
+def error_types(
     keypoints: npt.ArrayLike, persons: Persons, skeleton: Skeleton, at_oks: float = TRUE_POSITIVE
 ) -> npt.NDArray[np.str_]:
     """Return the kind of each pose of an image.
@@ -84,8 +84,8 @@ def _main_error(points: Floats, person: int, persons: Persons, skeleton: Skeleto
         "swap": (where == 2) & ~astray,
         "miss": astray,
     }
-    labelled = persons.visible[person]
-    lost = {kind: float((1 - own)[labelled & which].sum()) for kind, which in joints.items()}
+    labeled = persons.visible[person]
+    lost = {kind: float((1 - own)[labeled & which].sum()) for kind, which in joints.items()}
     return max(lost, key=lambda kind: lost[kind])
 
 

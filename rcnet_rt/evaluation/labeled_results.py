@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.datasets.augment import CopyPoses, poses_by_copy
+from rcnet_rt.datasets.augment import AugmentedPoses, poses_by_augmentation
 from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_of
 from rcnet_rt.errors import DatasetError
@@ -19,7 +19,7 @@ from rcnet_rt.evaluation.compare import match_entries
 from rcnet_rt.poses.oks import Match
 from rcnet_rt.poses.poses import SIGNALS
 from rcnet_rt.rescoring import baselines
-from rcnet_rt.rescoring.batch import concatenate, pack_poses
+from rcnet_rt.rescoring.batch import concatenate, poses_to_batch
 
 __all__ = ["Data"]
 
@@ -33,30 +33,32 @@ class Data:
     Attributes:
         ground_truth: the people.
         entries: the results.
-        copy_entries: its results on altered copies, see `datasets.augment`.
+        augmented_entries: its results on altered copies, see `datasets.augment`.
     """
 
     ground_truth: GroundTruth
     entries: Sequence[Entry]
-    copy_entries: Sequence[Entry] = ()
+    augmented_entries: Sequence[Entry] = ()
 
     @cached_property
-    def copies(self) -> dict[int, list[CopyPoses]]:
+    def augmentations(self) -> dict[int, list[AugmentedPoses]]:
         """Poses on altered copies of the images, by image id; for training only."""
-        return poses_by_copy(self.copy_entries, self.ground_truth.skeleton)
+        return poses_by_augmentation(self.augmented_entries, self.ground_truth.skeleton)
 
     @cached_property
-    def copies_and_lesser(self) -> dict[int, list[CopyPoses]]:
+    def augmentations_with_fewer_signals(self) -> dict[int, list[AugmentedPoses]]:
         """Copies, every third without its signals, and each image itself with fewer of them.
 
         So a network that has signals among its features learns to do without.
         """
-        lesser: dict[int, list[CopyPoses]] = {}
+        lesser: dict[int, list[AugmentedPoses]] = {}
         for image, item in self.poses.items():
-            copies = list(self.copies.get(image, ()))
-            copies[2::3] = [replace(c, poses=_without(c.poses, SIGNALS)) for c in copies[2::3]]
-            fewer = [CopyPoses(None, _without(item, names)) for names in _fewer_signals(item)]
-            lesser[image] = [*copies, *fewer]
+            augmentations = list(self.augmentations.get(image, ()))
+            augmentations[2::3] = [
+                replace(c, poses=_without(c.poses, SIGNALS)) for c in augmentations[2::3]
+            ]
+            fewer = [AugmentedPoses(None, _without(item, names)) for names in _fewer_signals(item)]
+            lesser[image] = [*augmentations, *fewer]
         return lesser
 
     @cached_property
@@ -80,8 +82,10 @@ class Data:
     @cached_property
     def embedding_size(self) -> int:
         """How many values an embedding has, of poses and copies alike; 0 where there are none."""
-        copies = [copy.poses for some in self.copies.values() for copy in some]
-        embeddings = [item.poses.embeddings for item in [*self.poses.values(), *copies]]
+        augmentations = [
+            augmented.poses for some in self.augmentations.values() for augmented in some
+        ]
+        embeddings = [item.poses.embeddings for item in [*self.poses.values(), *augmentations]]
         sizes = sorted({array.shape[1] for array in embeddings if array is not None})
         if len(sizes) > 1:
             raise DatasetError(
@@ -105,33 +109,33 @@ class Data:
         """Whether all raw scores are in [0, 1]."""
         return bool(((self.scores >= 0) & (self.scores <= 1)).all())
 
-    def formula_values(self, name: str) -> Floats:
-        """Return (E,) values of a formula, increasing with its score; -1 without ground truth."""
+    def baseline_values(self, name: str) -> Floats:
+        """Return (E,) values of a baseline, increasing with its score; -1 without ground truth."""
         return self._values_of([name])[name]
 
     def _values_of(self, names: Sequence[str]) -> dict[str, Floats]:
-        """Return the values of several formulas; all poses are packed once and not kept."""
+        """Return the values of several baselines; all poses are packed once and not kept."""
         items = self.poses.values()
-        packed = concatenate([pack_poses(item.poses) for item in items])
+        packed = concatenate([poses_to_batch(item.poses) for item in items])
         rows = np.concatenate([item.entries for item in items])
         values = {name: np.full(len(self.entries), -1.0) for name in names}
         for name in names:
             values[name][rows] = baselines.get(name).compute(packed)
         return values
 
-    def best_formula(self, images: Collection[int]) -> str:
-        """Return the formula with the best AP on some images; of equals the first, the simplest."""
+    def best_baseline(self, images: Collection[int]) -> str:
+        """Return the baseline with the best AP on some images; of equals the simplest."""
         names = [
             name
-            for name, formula in baselines.FORMULAS.items()
-            if formula.automatic and (self.unit_scores or not formula.bounded)
+            for name, baseline in baselines.BASELINES.items()
+            if baseline.automatic and (self.unit_scores or not baseline.bounded)
         ]
         values = self._values_of(names)
         return max(names, key=lambda name: self.average_precision.ap(values[name], images))
 
 
 def _fewer_signals(item: ImagePoses) -> list[tuple[str, ...]]:
-    """Return what to leave out of an image's poses: a second look, then every signal."""
+    """Return what to leave out of an image's poses: a recheck, then every signal."""
     present = [name for name in SIGNALS if getattr(item.poses, name) is not None]
     return [tuple(present[start:]) for start in range(len(present))]
 

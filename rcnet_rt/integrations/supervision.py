@@ -16,7 +16,7 @@ import supervision as sv
 from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import OnError, Refiner
-from rcnet_rt.rescoring.score_reference import ScoreScale
+from rcnet_rt.rescoring.score_reference import ScoreReference
 
 __all__ = ["RAW", "from_poses", "refine", "to_poses"]
 
@@ -29,7 +29,7 @@ def refine(
     *,
     boxes: npt.ArrayLike | None = None,
     image_size: tuple[int, int] | None = None,
-    scale: ScoreScale | None = None,
+    reference: ScoreReference | None = None,
     on_error: OnError = "raise",
 ) -> sv.KeyPoints:
     """Return the same key points with refined `detection_confidence`; raw in `data[RAW]`.
@@ -39,7 +39,7 @@ def refine(
         refiner: with weights for their skeleton.
         boxes: (N, 4) x1, y1, x2, y2 pixels, which `KeyPoints` do not hold; None goes without.
         image_size: (width, height), or None.
-        scale: see `Refiner.refine`.
+        reference: see `Refiner.refine`.
         on_error: see `Refiner.refine`.
 
     Raises:
@@ -47,7 +47,7 @@ def refine(
     """
     if len(key_points) == 0:
         return key_points
-    poses = refiner(to_poses(key_points, boxes, image_size), scale=scale, on_error=on_error)
+    poses = refiner(to_poses(key_points, boxes, image_size), reference=reference, on_error=on_error)
     refined: sv.KeyPoints = key_points[:]
     refined.detection_confidence = poses.scores.copy()
     refined.data = {**refined.data, RAW: poses.raw_scores}

@@ -96,7 +96,7 @@ def attach(
         )
     refiner = Refiner(weights, device=device, backend=backend)
     check_convention(refiner.weights, UltralyticsEstimator.score_convention, "the model")
-    door = _Door(refiner)
+    door = _Hooks(refiner)
     callbacks = detach(model).callbacks
     callbacks["on_predict_start"].append(door.start)
     callbacks["on_val_start"].append(door.start_val)
@@ -106,7 +106,7 @@ def attach(
 def detach(model: Model) -> Model:
     """Undo `attach`: the model gives its own scores again. Without it nothing happens."""
     for callbacks in getattr(model, "callbacks", {}).values():
-        callbacks[:] = [each for each in callbacks if not isinstance(_owner(each), _Door)]
+        callbacks[:] = [each for each in callbacks if not isinstance(_owner(each), _Hooks)]
     raw = vars(getattr(model, "predictor", None) or model).pop(RAW, None)
     if raw is not None:
         raw.release()
@@ -125,7 +125,7 @@ class _Carrier(Keypoints):  # type: ignore[misc]
 
 
 @dataclass(frozen=True, eq=False)
-class _Door:
+class _Hooks:
     """What hangs in one model's callbacks."""
 
     refiner: Refiner
@@ -139,7 +139,7 @@ class _Door:
             setattr(predictor, RAW, RawPredictions(predictor))
 
     def refine(self, predictor: Any) -> None:
-        """Refine all poses of the pictures, while a tracker has hidden none and sees raw scores."""
+        """Refine all poses of the images, while a tracker has hidden none and sees raw scores."""
         raw = vars(predictor)[RAW]
         for place, result in enumerate(predictor.results):
             points, poses = result.keypoints, poses_from_result(result)
@@ -160,7 +160,7 @@ class _Door:
         """Refine what this validator will judge; a training's own checks keep the raw scores."""
         if validator.training:
             return
-        judge, stand_in = validator.update_metrics, _StandIn(validator)
+        judge, stand_in = validator.update_metrics, _ValidatorAdapter(validator)
         raw = RawPredictions(stand_in)
 
         def refine_and_judge(predictions: Any, batch: Any) -> None:
@@ -175,7 +175,7 @@ class _Door:
         validator.update_metrics = refine_and_judge
 
     def _consensus(self, raw: RawPredictions, result: Any, place: int) -> Any:
-        """Return the consensus of a picture of the batch, if the weights look at it."""
+        """Return the consensus of an image of the batch, if the weights look at it."""
         weights = self.refiner.weights
         if "consensus" not in weights.signals or weights.skeleton is None:
             return None
@@ -187,7 +187,7 @@ class _Door:
         return torch.as_tensor(scores.copy(), device=result.boxes.data.device)
 
 
-class _StandIn:
+class _ValidatorAdapter:
     """A validator in a predictor's place, for `RawPredictions`."""
 
     def __init__(self, validator: Any) -> None:
@@ -196,7 +196,7 @@ class _StandIn:
         self._suppress = validator.postprocess
         validator.postprocess = self._keep_and_suppress
 
-    def postprocess(self, predictions: Any, pictures: Any, originals: Any) -> None:
+    def postprocess(self, predictions: Any, images: Any, originals: Any) -> None:
         """Do nothing more: what was said is suppressed already."""
 
     def _keep_and_suppress(self, predictions: Any) -> Any:
@@ -206,7 +206,7 @@ class _StandIn:
 
 
 def _result(prediction: Any, batch: Any, index: int) -> Results:
-    """Return a validator's prediction in pixels of the picture itself, as `predict` would."""
+    """Return a validator's prediction in pixels of the image itself, as `predict` would."""
     shape, padding = batch["ori_shape"][index], batch["ratio_pad"][index]
     size = batch["img"].shape[2:]
     boxes = ops.scale_boxes(size, prediction["bboxes"].clone(), shape, ratio_pad=padding)

@@ -1,8 +1,8 @@
 """RCNet, and the two networks that it is compared with: ScoreNet (an MLP) and a linear one.
 
-All take features (P, D), base logits (P,) and picture numbers (P,), and give scores (P,) in (0, 1).
-Poses of many pictures go through in one call: attention is masked so that a pose sees only the
-poses of its own picture.
+All take features (P, D), base logits (P,) and image numbers (P,), and give scores (P,) in (0, 1).
+Poses of many images go through in one call: attention is masked so that a pose sees only the
+poses of its own image.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ class RCNet(nn.Module):
             self.shortcut = nn.Linear(config.feature_count, 1, bias=False)
         _initialise(self)
 
-    def logits(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
-        """Return (P,) scores before the sigmoid; every pose looks at the poses of its picture."""
+    def logits(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
+        """Return (P,) scores before the sigmoid; every pose looks at the poses of its image."""
         if features.shape[0] == 0:
-            return base
+            return baseline
         standard = self.standardise(features)
-        correction = self.head(self.encoder(self.phi(standard), picture))
+        correction = self.head(self.encoder(self.phi(standard), image_index))
         if self.config.shortcut:
             correction = correction + self.shortcut(standard)
-        return _with_base(correction, base, self.config)
+        return _with_baseline(correction, baseline, self.config)
 
-    def forward(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+    def forward(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
         """Return (P,) scores in (0, 1)."""
-        return torch.sigmoid(self.logits(features, base, picture))
+        return torch.sigmoid(self.logits(features, baseline, image_index))
 
     @classmethod
     def for_skeleton(cls, skeleton: str, features: str = "paper", **options: Any) -> RCNet:
@@ -71,7 +71,7 @@ class RCNet(nn.Module):
 class EncoderLayer(nn.Module):
     """Torch's `TransformerEncoderLayer` with one head: its names and numbers in fewer calls.
 
-    Attention is masked so that a pose sees only the poses of its own picture.
+    Attention is masked so that a pose sees only the poses of its own image.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -83,12 +83,12 @@ class EncoderLayer(nn.Module):
         self.norm2 = nn.LayerNorm(config.hidden)
         self.drop = Dropout(config.dropout)
 
-    def forward(self, poses: Tensor, picture: Tensor) -> Tensor:
-        """(P, H) and (P,) picture numbers -> (P, H)."""
+    def forward(self, poses: Tensor, image_index: Tensor) -> Tensor:
+        """(P, H) and (P,) image numbers -> (P, H)."""
         attention = self.self_attn
         projected = F.linear(poses, attention.in_proj_weight, attention.in_proj_bias)
         query, key, value = projected.chunk(3, dim=1)
-        apart = torch.where(picture[:, None] == picture, 0.0, -torch.inf).to(query.dtype)
+        apart = torch.where(image_index[:, None] == image_index, 0.0, -torch.inf).to(query.dtype)
         likeness = torch.addmm(apart, query, key.T, alpha=poses.shape[1] ** -0.5)
         seen = self.drop(likeness.softmax(dim=1)) @ value
         poses = self.norm1(poses + self.drop(attention.out_proj(seen)))
@@ -119,13 +119,15 @@ class ScoreNet(nn.Module):
         self.head = nn.Linear(width, 1)
         _initialise(self)
 
-    def logits(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+    def logits(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
         """Return (P,) scores before the sigmoid; each pose by itself."""
-        return _with_base(self.head(self.layers(self.standardise(features))), base, self.config)
+        return _with_baseline(
+            self.head(self.layers(self.standardise(features))), baseline, self.config
+        )
 
-    def forward(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+    def forward(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
         """Return (P,) scores in (0, 1)."""
-        return torch.sigmoid(self.logits(features, base, picture))
+        return torch.sigmoid(self.logits(features, baseline, image_index))
 
     @classmethod
     def for_skeleton(cls, skeleton: str, features: str = "dekr", **options: Any) -> ScoreNet:
@@ -144,13 +146,13 @@ class Linear(nn.Module):
         self.head = nn.Linear(config.feature_count, 1)
         _initialise(self)
 
-    def logits(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+    def logits(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
         """Return (P,) scores before the sigmoid; each pose by itself."""
-        return _with_base(self.head(self.standardise(features)), base, self.config)
+        return _with_baseline(self.head(self.standardise(features)), baseline, self.config)
 
-    def forward(self, features: Tensor, base: Tensor, picture: Tensor) -> Tensor:
+    def forward(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
         """Return (P,) scores in (0, 1)."""
-        return torch.sigmoid(self.logits(features, base, picture))
+        return torch.sigmoid(self.logits(features, baseline, image_index))
 
 
 Network = RCNet | ScoreNet | Linear
@@ -191,9 +193,9 @@ def _initialise(network: Network) -> None:
         nn.init.zeros_(network.shortcut.weight)
 
 
-def _with_base(correction: Tensor, base: Tensor, config: NetworkConfig) -> Tensor:
+def _with_baseline(correction: Tensor, baseline: Tensor, config: NetworkConfig) -> Tensor:
     correction = correction.squeeze(-1)
-    return correction + base if config.output == "residual" else correction
+    return correction + baseline if config.output == "residual" else correction
 
 
 def _config(skeleton: str, features: str, options: dict[str, Any]) -> NetworkConfig:
@@ -229,7 +231,7 @@ def from_weights(weights: Weights) -> Network:
     """Return the trained network of a weights file, ready to run.
 
     Raises:
-        WeightsError: the weights are a formula.
+        WeightsError: the weights are a baseline.
     """
     network = build(weights.network_config())
     network.load_state_dict({name: torch.tensor(t) for name, t in weights.tensors.items()})

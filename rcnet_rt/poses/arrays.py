@@ -16,7 +16,7 @@ __all__ = [
     "Array",
     "Constant",
     "as_tensor",
-    "at_least",
+    "clip_low",
     "is_torch",
     "logit",
     "namespace",
@@ -51,7 +51,7 @@ def as_tensor(array: Array, **kind: Any) -> Array:
     return torch.as_tensor(array, **kind)
 
 
-def at_least(array: Array, least: float) -> Array:
+def clip_low(array: Array, least: float) -> Array:
     """Return the array with what is smaller raised: `clip`, without what NumPy's costs for few."""
     return np.maximum(array, least) if namespace(array) is np else array.clip(least, None)
 

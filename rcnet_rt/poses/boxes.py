@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rcnet_rt.poses.arrays import Array, at_least, namespace
+from rcnet_rt.poses.arrays import Array, clip_low, namespace
 
 __all__ = ["box_areas", "box_iou", "box_sides"]
 
-LEAST_AREA = 1e-6  # of a union: two empty boxes share nothing
+MIN_AREA = 1e-6  # of a union: two empty boxes share nothing
 
 
 def box_sides(boxes: Array) -> Array:
@@ -22,7 +22,7 @@ def box_areas(boxes: Array) -> Array:
     >>> box_areas(np.array([[0, 0, 2, 3], [1, 1, 0, 5]])).tolist()
     [6, 0]
     """
-    return at_least(box_sides(boxes), 0).prod(axis=0)
+    return clip_low(box_sides(boxes), 0).prod(axis=0)
 
 
 def box_iou(first: Array, second: Array) -> Array:
@@ -36,7 +36,7 @@ def box_iou(first: Array, second: Array) -> Array:
     corners, others = first[:, :, None], second.T
     low = xp.maximum(corners[:, :2], others[:2])
     high = xp.minimum(corners[:, 2:], others[2:])
-    sides = at_least(high - low, 0)
+    sides = clip_low(high - low, 0)
     shared = sides[:, 0] * sides[:, 1]
     union = box_areas(first)[:, None] + box_areas(second) - shared
-    return shared / at_least(union, LEAST_AREA)
+    return shared / clip_low(union, MIN_AREA)

@@ -1,4 +1,4 @@
-"""`Frame`, one picture with its place in time, `Gap`, where there is none, and `Source`."""
+"""`Frame`, one image with its place in time, `Gap`, where there is none, and `Source`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import numpy.typing as npt
 __all__ = ["Frame", "Gap", "Image", "Kind", "Source"]
 
 Image = npt.NDArray[np.uint8]
-Kind = Literal["video", "pictures", "camera"]
+Kind = Literal["video", "images", "camera"]
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a source.
+    """One image of a source.
 
     Attributes:
         index: counts from 0.
         image_bgr: (H, W, 3) uint8, blue first as in OpenCV, upright.
-        time: seconds since the source's zero, exact; None for pictures.
-        name: file name, for pictures.
+        time: seconds since the source's zero, exact; None for images.
+        name: file name, for images.
         arrived: `time.monotonic()` when it was there; results are as old as that.
     """
 
@@ -37,7 +37,7 @@ class Frame:
 
     @property
     def time_seconds(self) -> float | None:
-        """Time as a plain number, or None for pictures."""
+        """Time as a plain number, or None for images."""
         return None if self.time is None else float(self.time)
 
     @property
@@ -75,7 +75,7 @@ class Source(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """One of "video", "pictures", "camera"."""
+        """One of "video", "images", "camera"."""
         ...
 
     @property
@@ -85,7 +85,7 @@ class Source(Protocol):
 
     @property
     def frame_rate(self) -> Fraction | None:
-        """Frames a second, or None for pictures."""
+        """Frames a second, or None for images."""
         ...
 
     @property
@@ -95,7 +95,7 @@ class Source(Protocol):
 
     @property
     def time_base(self) -> Fraction | None:
-        """Unit of the frames' times in seconds, or None for pictures."""
+        """Unit of the frames' times in seconds, or None for images."""
         ...
 
     def __iter__(self) -> Iterator[Frame | Gap]: ...

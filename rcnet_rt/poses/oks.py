@@ -48,15 +48,15 @@ def oks(
     [[1.0]]
     """
     poses = np.nan_to_num(_floats(keypoints), nan=0.0, posinf=np.inf, neginf=-np.inf)[:, None]
-    labelled: Booleans = np.asarray(visible, dtype=bool)
+    labeled: Booleans = np.asarray(visible, dtype=bool)
     offset = poses - _floats(person_keypoints)
-    unlabelled: Booleans = ~np.any(labelled, axis=1)
-    if unlabelled.any():
-        offset[:, unlabelled] = _outside(poses, _floats(boxes)[unlabelled])
-        labelled = labelled | unlabelled[:, None]
+    unlabeled: Booleans = ~np.any(labeled, axis=1)
+    if unlabeled.any():
+        offset[:, unlabeled] = _outside(poses, _floats(boxes)[unlabeled])
+        labeled = labeled | unlabeled[:, None]
     scale = 2 * (2 * _floats(sigmas)) ** 2 * (_floats(areas)[:, None] + np.spacing(1.0))
     similarity = np.exp(-(offset**2).sum(axis=-1) / scale)
-    mean: Floats = (similarity * labelled).sum(axis=-1) / labelled.sum(axis=-1)
+    mean: Floats = (similarity * labeled).sum(axis=-1) / labeled.sum(axis=-1)
     return mean
 
 

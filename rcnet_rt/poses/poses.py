@@ -1,4 +1,4 @@
-"""`Poses`: the one value that flows through the house, the poses of one picture."""
+"""`Poses`: the one value that flows through the house, the poses of one image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Poses:
-    """The N poses of one picture, K keypoints each. Frozen; indexing selects poses.
+    """The N poses of one image, K keypoints each. Frozen; indexing selects poses.
 
     Attributes:
         keypoints: (N, K, 2) float32, x and y in image pixels; NaN for a joint that was not found.
@@ -33,7 +33,7 @@ class Poses:
         track_ids: (N,) int64, -1 for a pose that belongs to no track; or None.
         consensus: (N, C) what the estimator's other candidates say of each pose, the statistics of
             `rescoring.nms_consensus.CONSENSUS`; NaN where not known.
-        agreement: (N,) how surely a second look finds the pose again, NaN where there was none.
+        agreement: (N,) how surely a recheck finds the pose again, NaN where there was none.
         embeddings: (N, E) what the estimator's network saw, any E.
         image_size: (width, height) in pixels, or None.
 

@@ -9,14 +9,14 @@ import numpy as np
 from rcnet_rt.evaluation.compare import Comparison
 from rcnet_rt.evaluation.precision_recall import RECALLS
 from rcnet_rt.poses.oks import THRESHOLDS
-from rcnet_rt.report.numbers import ErrorKind, Floats, ImageChange, Numbers
+from rcnet_rt.report.numbers import ErrorType, Floats, ImageChange, Numbers
 
 __all__ = [
-    "error_kinds",
+    "error_types",
     "headline",
     "image_change",
     "misranked",
-    "over_formula",
+    "gain_over_baseline",
     "precision_recall",
     "ranking",
     "reliability",
@@ -43,15 +43,15 @@ def headline(comparison: Comparison) -> str:
     return f"{text}; the 95 % interval does not include 0."
 
 
-def over_formula(numbers: Numbers, choice: str) -> str:
-    """Say whether a formula alone would have done; `choice`: how it was chosen."""
-    if numbers.formula is None:
+def gain_over_baseline(numbers: Numbers, choice: str) -> str:
+    """Say whether a baseline alone would have done; `choice`: how it was chosen."""
+    if numbers.baseline is None:
         return ""
-    name, gain = numbers.formula
+    name, gain = numbers.baseline
     ap = numbers.evaluation.all_images.peers[name].metrics.ap
     side = "above" if gain.difference >= 0 else "below"
     return (
-        f"The best formula, {name.replace('_', ' ')}, reaches {100 * ap:.2f} by itself (chosen "
+        f"The best baseline, {name.replace('_', ' ')}, reaches {100 * ap:.2f} by itself (chosen "
         f"{choice}); the refined scores are "
         f"{abs(100 * gain.difference):.2f} points {side} it, 95 % interval "
         f"{100 * gain.low:+.2f} to {100 * gain.high:+.2f}."
@@ -155,10 +155,10 @@ def reliability(numbers: Numbers) -> str:
     return f"Here {' and '.join(parts)}.{outside}"
 
 
-def error_kinds(kinds: tuple[ErrorKind, ...]) -> str:
+def error_types(kinds: tuple[ErrorType, ...]) -> str:
     """Say which kind gained and which lost most."""
 
-    def moved(kind: ErrorKind) -> float:
+    def moved(kind: ErrorType) -> float:
         return (kind.outranked.after - kind.outranked.before) * kind.count
 
     parts = []
@@ -170,7 +170,7 @@ def error_kinds(kinds: tuple[ErrorKind, ...]) -> str:
     return f"Here {'; '.join(parts)}." if parts else "Here nothing moved."
 
 
-def _outranked(kind: ErrorKind) -> str:
+def _outranked(kind: ErrorType) -> str:
     before, after = 100 * kind.outranked.before, 100 * kind.outranked.after
     return (
         f"“{kind.name}” ({kind.count:,}) outranks {after:.1f} % of the right poses instead of "

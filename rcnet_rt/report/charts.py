@@ -10,7 +10,7 @@ import numpy as np
 from rcnet_rt.evaluation.metrics import Reliability
 from rcnet_rt.evaluation.precision_recall import RECALLS
 from rcnet_rt.poses.oks import THRESHOLDS
-from rcnet_rt.report.numbers import ErrorKind, Floats, Numbers
+from rcnet_rt.report.numbers import ErrorType, Floats, Numbers
 from rcnet_rt.report.png import INK, axes
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def charts(numbers: Numbers) -> dict[str, Figure]:
     found["reliability-raw"] = _reliability(table.before, "raw score", RAW)
     found["reliability-refined"] = _reliability(table.after, "refined score", REFINED)
     if numbers.kinds:
-        found["error-kinds"] = _error_kinds(numbers.kinds)
+        found["error-kinds"] = _error_types(numbers.kinds)
     return found
 
 
@@ -126,7 +126,7 @@ def _reliability(table: Reliability, name: str, color: str) -> Figure:
     return _labels(ax, f"Reliability, {name}", name, "mean matched OKS")
 
 
-def _error_kinds(kinds: Sequence[ErrorKind]) -> Figure:
+def _error_types(kinds: Sequence[ErrorType]) -> Figure:
     ax = axes()
     shown = sorted(kinds, key=lambda kind: kind.outranked.before)
     places = np.arange(len(shown))

@@ -38,17 +38,17 @@ def write_held_out_report(
         data: what was trained on.
         held_out: its scores.
         weights: that came of it.
-        dataset: where the pictures are.
+        dataset: where the images are.
         resamples: of the bootstrap.
 
     Raises:
         OutputError: a package is missing, or the folder is not free or cannot be written.
     """
     truth = data.ground_truth.subset(held_out.images)
-    refined, formula = np.zeros(len(data.entries)), np.full(len(data.entries), -1.0)
+    refined, baseline = np.zeros(len(data.entries)), np.full(len(data.entries), -1.0)
     refined[held_out.entries] = held_out.calibrated
-    formula[held_out.entries] = held_out.formula
-    peers = {held_out.formula_name: formula}
+    baseline[held_out.entries] = held_out.baseline
+    peers = {held_out.baseline_name: baseline}
     evaluation = compare(truth, data.entries, data.scores, refined, peers, resamples)
     results = f"{len(held_out.images):,} held-out images"
     subject = Subject(results, weights, "torch", len(held_out.images), 0, NOTE, CHOICE)

@@ -1,4 +1,4 @@
-"""Pictures of images whose order changed: right poses green, false ones pink, numbered by score."""
+"""Images of images whose order changed: right poses green, false ones pink, numbered by score."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rcnet_rt.evaluation.metrics import TRUE_POSITIVE
 from rcnet_rt.poses.frame import Image as Pixels
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.report.numbers import Floats, ImageChange, Pair
-from rcnet_rt.report.png import DPI, encode_picture
-from rcnet_rt.video.images import read_picture
+from rcnet_rt.report.png import DPI, encode_image
+from rcnet_rt.video.images import read_image
 from rcnet_rt.video.overlay import FAR, MIN_JOINT_CONFIDENCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["MOST_POSES", "Order", "Picture", "Place", "pictures"]
+__all__ = ["MAX_POSES_DRAWN", "Order", "ImageComparison", "Place", "compare_images"]
 
 # By state: colour and style of the lines; colour, text and shape of the number.
 LINES = {
@@ -36,7 +36,7 @@ NUMBERS = {
     "false": ("#ff8cc6", "black", "square"),
     "unknown": ("#dfe2e6", "black", "round"),
 }
-MOST_POSES = 9
+MAX_POSES_DRAWN = 9
 LONG_SIDE = 4.2  # inches
 
 
@@ -59,7 +59,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Picture:
+class ImageComparison:
     """An image in its raw and in its refined order; `complete`: everybody is annotated."""
 
     image: Image
@@ -68,22 +68,22 @@ class Picture:
     orders: Pair[Order]
 
 
-def pictures(
+def compare_images(
     data: Data, refined: Floats, changes: Sequence[ImageChange], dataset: Dataset, most: int
-) -> Iterator[Picture]:
-    """Yield the first `most` of the changed images that have a picture file which can be read."""
+) -> Iterator[ImageComparison]:
+    """Yield the first `most` of the changed images that have an image file which can be read."""
     drawn = 0
     for change in changes:
         if drawn == most:
             return
         image = data.ground_truth.images[change.image]
         try:
-            pixels = read_picture(dataset.picture(image))
+            pixels = read_image(dataset.image_path(image))
         except (DatasetError, SourceError):
             continue
         drawn += 1
         complete = image.id in data.ground_truth.complete
-        yield Picture(image, complete, change, _orders(data, refined, image.id, pixels))
+        yield ImageComparison(image, complete, change, _orders(data, refined, image.id, pixels))
 
 
 def _orders(data: Data, refined: Floats, image: int, pixels: Pixels) -> Pair[Order]:
@@ -92,7 +92,7 @@ def _orders(data: Data, refined: Floats, image: int, pixels: Pixels) -> Pair[Ord
     oks = data.match.target[entries]
     sorted_by = [np.argsort(-s[entries], kind="stable") for s in (data.scores, refined)]
     lowest = [np.flatnonzero(oks[order] >= TRUE_POSITIVE).max(initial=1) for order in sorted_by]
-    count = min(int(max(lowest)) + 1, MOST_POSES)
+    count = min(int(max(lowest)) + 1, MAX_POSES_DRAWN)
     before, after = (
         _order(data, scores, image, order[:count], pixels)
         for scores, order in zip((data.scores, refined), sorted_by, strict=True)
@@ -121,7 +121,7 @@ def _order(
 
 
 def _draw(pixels: Pixels, points: Floats, places: Sequence[Place], skeleton: Skeleton) -> bytes:
-    """Draw poses on a pale grey picture, the first on top."""
+    """Draw poses on a pale grey image, the first on top."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -143,7 +143,7 @@ def _draw(pixels: Pixels, points: Floats, places: Sequence[Place], skeleton: Ske
         if (spot := _free_spot(pose, taken, (width, height), margin)) is not None:
             taken.append(spot)
             _number(ax, spot, place)
-    return encode_picture(figure)
+    return encode_image(figure)
 
 
 def _skeleton(ax: Axes, pose: Floats, place: Place, skeleton: Skeleton) -> None:

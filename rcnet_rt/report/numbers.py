@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rcnet_rt.evaluation.average_precision import AveragePrecision, Interval
 from rcnet_rt.evaluation.compare import Evaluation
-from rcnet_rt.evaluation.error_types import WRONG_KINDS, error_kinds
+from rcnet_rt.evaluation.error_types import WRONG_TYPES, error_types
 from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.evaluation.metrics import (
     TRUE_POSITIVE,
@@ -22,7 +22,7 @@ from rcnet_rt.evaluation.metrics import (
 )
 from rcnet_rt.evaluation.report_rows import sorted_peers
 
-__all__ = ["KINDS_OKS", "ErrorKind", "ImageChange", "Numbers", "Pair", "collect"]
+__all__ = ["KINDS_OKS", "ErrorType", "ImageChange", "Numbers", "Pair", "collect"]
 
 T = TypeVar("T")
 KINDS_OKS = 0.75  # at 0.5 a pose whose joints are all near their place is right, and no jitter
@@ -39,7 +39,7 @@ class Pair(Generic[T]):
 
 
 @dataclass(frozen=True)
-class ErrorKind:
+class ErrorType:
     """What became of one kind of wrong pose.
 
     Attributes:
@@ -78,7 +78,7 @@ class Numbers:
     Attributes:
         evaluation: all and complete images, as `rcnet-rt eval` prints them.
         gains: of COCO's figures, by their name in `Metrics`.
-        formula: the best other score, and the AP gain over it; None where there is none.
+        baseline: the best other score, and the AP gain over it; None where there is none.
         precision: (T, 101) at COCO's thresholds and recalls.
         sparsification: over the poses matched at OKS 0.5.
         reliability: over all poses of weight 1.
@@ -90,13 +90,13 @@ class Numbers:
 
     evaluation: Evaluation
     gains: Mapping[str, Interval]
-    formula: tuple[str, Interval] | None
+    baseline: tuple[str, Interval] | None
     precision: Pair[Floats]
     sparsification: Pair[Sparsification]
     reliability: Pair[Reliability]
     scores: Pair[Floats]
     oks: Floats
-    kinds: tuple[ErrorKind, ...]
+    kinds: tuple[ErrorType, ...]
     images: tuple[ImageChange, ...]
 
     @property
@@ -126,13 +126,13 @@ def collect(
     oks = data.match.target[counted]
     scores = Pair(data.scores[counted], refined[counted])
     right = oks >= TRUE_POSITIVE
-    formula = next(iter(sorted_peers(evaluation.all_images)), None)
+    baseline = next(iter(sorted_peers(evaluation.all_images)), None)
     return Numbers(
         evaluation=evaluation,
         gains=judge.bootstrap_metrics(data.scores, refined, resamples),
-        formula=None
-        if formula is None
-        else (formula, judge.bootstrap(peers[formula], refined, resamples)),
+        baseline=None
+        if baseline is None
+        else (baseline, judge.bootstrap(peers[baseline], refined, resamples)),
         precision=Pair(judge.curves(data.scores), judge.curves(refined)),
         sparsification=Pair(
             sparsification(scores.before[right], oks[right]),
@@ -146,17 +146,17 @@ def collect(
     )
 
 
-def _kinds(data: Data, counted: Booleans, scores: Pair[Floats]) -> tuple[ErrorKind, ...]:
+def _kinds(data: Data, counted: Booleans, scores: Pair[Floats]) -> tuple[ErrorType, ...]:
     kind = np.full(len(data.entries), "background", dtype="U10")
     truth = data.ground_truth
     for image, item in data.poses.items():
-        kind[item.entries] = error_kinds(
+        kind[item.entries] = error_types(
             item.poses.keypoints, truth.persons[image], truth.skeleton, KINDS_OKS
         )
     kind, right = kind[counted], data.match.target[counted] >= KINDS_OKS
     outranked = Pair(_below(scores.before, right), _below(scores.after, right))
     return tuple(
-        ErrorKind(
+        ErrorType(
             name=name,
             count=int(members.sum()),
             outranked=Pair(
@@ -165,7 +165,7 @@ def _kinds(data: Data, counted: Booleans, scores: Pair[Floats]) -> tuple[ErrorKi
             gained=int((outranked.after > outranked.before)[members].sum()),
             lost=int((outranked.after < outranked.before)[members].sum()),
         )
-        for name in WRONG_KINDS
+        for name in WRONG_TYPES
         if (members := kind == name).any()
     )
 

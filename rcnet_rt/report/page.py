@@ -18,7 +18,7 @@ from rcnet_rt.evaluation.report_rows import LEGEND, rows_of, sorted_peers
 from rcnet_rt.report import captions
 from rcnet_rt.report.charts import charts
 from rcnet_rt.report.folder import GENERATOR, PAGE, write_folder
-from rcnet_rt.report.images import MOST_POSES, Picture, pictures
+from rcnet_rt.report.images import MAX_POSES_DRAWN, ImageComparison, compare_images
 from rcnet_rt.report.numbers import KINDS_OKS, Floats, Numbers, collect
 from rcnet_rt.report.png import encode, require_packages
 from rcnet_rt.rescoring.weights import Weights
@@ -26,7 +26,7 @@ from rcnet_rt.version import __version__
 
 __all__ = ["Subject", "write_report"]
 
-MOST_PICTURES = 4  # that gained, and as many that lost
+MAX_IMAGES = 4  # that gained, and as many that lost
 WITH_INTERVAL = {
     "AP": "ap",
     "AP50": "ap50",
@@ -48,7 +48,7 @@ class Subject:
         images: how many images the results have with ground truth.
         seen: how many of them the weights were trained on.
         note: how the scores came about, where it is not the usual way.
-        choice: how the best formula was chosen.
+        choice: how the best baseline was chosen.
     """
 
     results: str
@@ -84,7 +84,7 @@ def write_report(
         refined: (E,) scores of the results' entries.
         evaluation: of the same.
         peers: (E,) the other scores that it compares, by name.
-        dataset: where the pictures are; without them there are none in the report.
+        dataset: where the images are; without them there are none in the report.
         resamples: of the bootstrap.
 
     Raises:
@@ -96,25 +96,25 @@ def write_report(
     gained = [change for change in numbers.images if change.weight > 0]
     lost = [change for change in reversed(numbers.images) if change.weight < 0]
     shown = {
-        "gained": list(pictures(data, refined, gained, dataset, MOST_PICTURES)),
-        "lost": list(pictures(data, refined, lost, dataset, MOST_PICTURES)),
+        "gained": list(compare_images(data, refined, gained, dataset, MAX_IMAGES)),
+        "lost": list(compare_images(data, refined, lost, dataset, MAX_IMAGES)),
     }
-    figures.update(_picture_files(chain(*shown.values())))
+    figures.update(_image_files(chain(*shown.values())))
     page = _render(subject, numbers, shown, figures)
     files = {f"{name}.png": content for name, content in figures.items()}
     write_folder(folder, {PAGE: page.encode(), **files})
 
 
-def _picture_files(shown: Iterator[Picture]) -> Iterator[tuple[str, bytes]]:
-    for picture in shown:
-        yield f"image-{picture.change.image}-raw", picture.orders.before.png
-        yield f"image-{picture.change.image}-refined", picture.orders.after.png
+def _image_files(shown: Iterator[ImageComparison]) -> Iterator[tuple[str, bytes]]:
+    for shown_image in shown:
+        yield f"image-{shown_image.change.image}-raw", shown_image.orders.before.png
+        yield f"image-{shown_image.change.image}-refined", shown_image.orders.after.png
 
 
 def _render(
     subject: Subject,
     numbers: Numbers,
-    shown: Mapping[str, Sequence[Picture]],
+    shown: Mapping[str, Sequence[ImageComparison]],
     figures: Mapping[str, bytes],
 ) -> str:
     from jinja2 import Environment, StrictUndefined
@@ -135,10 +135,10 @@ def _render(
         numbers=numbers,
         comparison=evaluation.all_images,
         tables=tables,
-        pictures=shown,
+        images=shown,
         captions=captions,
         kinds_oks=KINDS_OKS,
-        most_poses=MOST_POSES,
+        most_poses=MAX_POSES_DRAWN,
         legend=LEGEND,
         sources={
             name: f"data:image/png;base64,{base64.b64encode(content).decode()}"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["DPI", "axes", "encode", "encode_picture", "panels", "require_packages"]
+__all__ = ["DPI", "axes", "encode", "encode_image", "panels", "require_packages"]
 
 DPI = 200  # twice what a page shows, for sharp screens and paper
 INK, GRID = "#22262b", "#d9dce0"
@@ -62,11 +62,11 @@ def encode(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def encode_picture(figure: Figure) -> bytes:
+def encode_image(figure: Figure) -> bytes:
     """Return a figure with a photograph as PNG of 256 colours, a third of the size."""
     from PIL import Image
 
-    picture = Image.open(io.BytesIO(encode(figure))).convert("RGB")
+    image = Image.open(io.BytesIO(encode(figure))).convert("RGB")
     buffer = io.BytesIO()
-    picture.quantize(256, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
+    image.quantize(256, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Base scores: hand-made formulas of the raw score and the joint scores, by name.
+"""Base scores: hand-made baselines of the raw score and the joint scores, by name.
 
 The residual network corrects one of these, and `formula:NAME` uses one alone. They are also the
 peers that learned weights must beat.
@@ -12,22 +12,23 @@ from types import MappingProxyType
 
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.poses.arrays import EPSILON, Array, logit, namespace
-from rcnet_rt.rescoring.batch import PackedPoses
+from rcnet_rt.rescoring.batch import PoseBatch
 from rcnet_rt.rescoring.nms_consensus import CANDIDATE_OKS
 from rcnet_rt.rescoring.score_reference import CONFIDENT
 
-__all__ = ["FORMULAS", "STANDING", "Formula", "base_logit", "get"]
+__all__ = ["BASELINES", "EXPECTED_RANK", "Baseline", "baseline_logit", "current_name", "get"]
 
-STANDING = "standing"
-LEAST_OKS = 0.3  # below it candidates and second looks are of somebody else, or of nobody
+EXPECTED_RANK = "expected_rank"
+FORMER_NAMES = {"standing": EXPECTED_RANK}  # in weights files made before
+MIN_OKS = 0.3  # below it candidates and rechecks are of somebody else, or of nobody
 # Mean of YOLOv8n-pose at a score_times_confidence s, as a + b s.
 USUAL_CANDIDATE_OKS = (0.75, 0.23)
 USUAL_AGREEMENT = (0.14, 0.84)
 
 
 @dataclass(frozen=True)
-class Formula:
-    """A named base score.
+class Baseline:
+    """A named baseline score.
 
     Attributes:
         compute: packed poses -> (P,) values.
@@ -38,14 +39,14 @@ class Formula:
         automatic: whether training may choose it by itself; not what asks for more than the poses.
     """
 
-    compute: Callable[[PackedPoses], Array]
+    compute: Callable[[PoseBatch], Array]
     summary: str
     bounded: bool = True
     least: float = EPSILON
     automatic: bool = True
 
 
-def _mean_confidence(poses: PackedPoses) -> Array:
+def _mean_confidence(poses: PoseBatch) -> Array:
     """Mean of the joint scores above 0.2; 0 for a pose with none."""
     xp = namespace(poses.scores)
     confident = poses.keypoint_scores > CONFIDENT
@@ -53,16 +54,16 @@ def _mean_confidence(poses: PackedPoses) -> Array:
     return total / xp.clip(confident.sum(axis=1), 1, None)
 
 
-def _times_confidence(poses: PackedPoses) -> Array:
+def _times_confidence(poses: PoseBatch) -> Array:
     return poses.scores * _mean_confidence(poses)
 
 
-def _times_consensus(poses: PackedPoses) -> Array:
+def _times_consensus(poses: PoseBatch) -> Array:
     score = _times_confidence(poses)
     return score * _known_or(poses.consensus[:, CANDIDATE_OKS], USUAL_CANDIDATE_OKS, score)
 
 
-def _times_agreement(poses: PackedPoses) -> Array:
+def _times_agreement(poses: PoseBatch) -> Array:
     usual = _known_or(poses.agreement, USUAL_AGREEMENT, _times_confidence(poses))
     return _times_consensus(poses) * usual
 
@@ -75,56 +76,56 @@ def _known_or(oks: Array, usual: tuple[float, float], score: Array) -> Array:
     """
     xp = namespace(score)
     least, rise = usual
-    return xp.clip(xp.where(xp.isnan(oks), least + rise * score, oks), LEAST_OKS, 1)
+    return xp.clip(xp.where(xp.isnan(oks), least + rise * score, oks), MIN_OKS, 1)
 
 
-def _joints(poses: PackedPoses) -> Array:
+def _joints(poses: PoseBatch) -> Array:
     return poses.found.sum(axis=1)
 
 
-def _bbox_rle(poses: PackedPoses) -> Array:
+def _bbox_rle(poses: PoseBatch) -> Array:
     xp = namespace(poses.scores)
     mean = poses.keypoint_scores.mean(axis=1)
     return poses.scores + mean + xp.amax(poses.keypoint_scores, 1)
 
 
-FORMULAS: Mapping[str, Formula] = MappingProxyType(
+BASELINES: Mapping[str, Baseline] = MappingProxyType(
     {
-        "score": Formula(lambda poses: poses.scores, "the estimator's own score"),
-        "mean_confidence": Formula(_mean_confidence, "mean of the joint scores above 0.2"),
-        "score_times_confidence": Formula(
+        "score": Baseline(lambda poses: poses.scores, "the estimator's own score"),
+        "mean_confidence": Baseline(_mean_confidence, "mean of the joint scores above 0.2"),
+        "score_times_confidence": Baseline(
             _times_confidence,
             "score × mean of the joint scores above 0.2",
         ),
-        "score_times_consensus": Formula(
+        "score_times_consensus": Baseline(
             _times_consensus,
             "score_times_confidence × mean OKS of the candidates with the pose",
             automatic=False,
         ),
-        "score_times_agreement": Formula(
+        "score_times_agreement": Baseline(
             _times_agreement,
-            "score_times_consensus × OKS × √score of a second look",
+            "score_times_consensus × OKS × √score of a recheck",
             automatic=False,
         ),
-        "score_plus_confidence": Formula(
+        "score_plus_confidence": Baseline(
             _bbox_rle, "score + mean + maximum of the joint scores", bounded=False
         ),
-        "score_times_joints": Formula(
+        "score_times_joints": Baseline(
             lambda poses: poses.scores * (_joints(poses) - 1).clip(0, None),
             "score × (joints found - 1)",
             bounded=False,
         ),
-        "score_times_parts": Formula(
+        "score_times_parts": Baseline(
             lambda poses: poses.scores * _joints(poses) * (_joints(poses) + 1),
             "score × joints found × (joints found + 1)",
             bounded=False,
         ),
-        "unbounded_score": Formula(
+        "unbounded_score": Baseline(
             lambda poses: poses.scores, "the estimator's own score, where it may pass 1", False
         ),
-        STANDING: Formula(
-            lambda poses: 1 / poses.standing,
-            "1 / poses per picture that score at least this: the raw order, comparable between "
+        EXPECTED_RANK: Baseline(
+            lambda poses: 1 / poses.expected_rank,
+            "1 / poses per image that score at least this: the raw order, comparable between "
             "estimators",
             bounded=False,
             least=1e-7,  # far below any standing of use: no ties
@@ -134,33 +135,42 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
 )
 
 
-def get(name: str) -> Formula:
-    """Return the formula of that name.
+def current_name(name: str) -> str:
+    """Return the name of a baseline today, whatever name it had in an older weights file.
+
+    >>> current_name("standing")
+    'expected_rank'
+    """
+    return FORMER_NAMES.get(name, name)
+
+
+def get(name: str) -> Baseline:
+    """Return the baseline of that name.
 
     Raises:
-        WeightsError: no formula has that name.
+        WeightsError: no baseline has that name.
     """
     try:
-        return FORMULAS[name]
+        return BASELINES[current_name(name)]
     except KeyError:
         raise WeightsError(
-            f"unknown formula {name!r}; known are {', '.join(sorted(FORMULAS))}"
+            f"unknown baseline {name!r}; known are {', '.join(sorted(BASELINES))}"
         ) from None
 
 
-def base_logit(name: str, poses: PackedPoses, scale: float = 1.0) -> Array:
+def baseline_logit(name: str, poses: PoseBatch, scale: float = 1.0) -> Array:
     """Return (P,) logits of the base score of that name.
 
-    A bounded formula's value v is clipped to [1e-4, 1 - 1e-4]; an unbounded one's becomes
+    A bounded baseline's value v is clipped to [1e-4, 1 - 1e-4]; an unbounded one's becomes
     v / (v + scale), whose logit is log(v / scale): strictly increasing, so that no ties arise
     above its least value.
 
     Raises:
-        WeightsError: no formula has that name.
+        WeightsError: no baseline has that name.
     """
-    formula = get(name)
-    value = formula.compute(poses)
-    if formula.bounded:
+    baseline = get(name)
+    value = baseline.compute(poses)
+    if baseline.bounded:
         return logit(value)
     xp = namespace(value)
-    return xp.log(xp.clip(value / scale, formula.least, None))
+    return xp.log(xp.clip(value / scale, baseline.least, None))

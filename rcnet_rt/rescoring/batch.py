@@ -1,6 +1,6 @@
-"""Poses of one or many pictures as flat arrays of P rows, every absent input filled by its rule.
+"""Poses of one or many images as flat arrays of P rows, every absent input filled by its rule.
 
-What the features and the base formulas read. NumPy in float64 or torch; never a dynamic shape, so
+What the features and the baselines read. NumPy in float64 or torch; never a dynamic shape, so
 that a GPU needs no word from the host.
 """
 
@@ -11,18 +11,22 @@ from dataclasses import dataclass, fields, replace
 
 from rcnet_rt.poses.arrays import Array, namespace, numbers
 from rcnet_rt.poses.poses import Poses
-from rcnet_rt.rescoring.inputs import OPTIONAL, GivenPoses, check, doubles
+from rcnet_rt.rescoring.inputs import OPTIONAL, PoseInputs, check, doubles
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
-from rcnet_rt.rescoring.score_reference import UNKNOWN_ECHO, ScoreScale, standing_alone
+from rcnet_rt.rescoring.score_reference import (
+    UNKNOWN_CORRELATION,
+    ScoreReference,
+    expected_rank_alone,
+)
 
-__all__ = ["PackedPoses", "concatenate", "extent", "fill", "pack", "pack_poses", "set_apart"]
+__all__ = ["PoseBatch", "concatenate", "extent", "fill", "pack", "poses_to_batch", "isolate"]
 
 LARGEST = 1e15  # no pixel and no score lies beyond; squares of what is below stay finite in float32
 
 
 @dataclass(frozen=True, eq=False)
-class PackedPoses:
-    """P poses, K joints each, of any number of pictures.
+class PoseBatch:
+    """P poses, K joints each, of any number of images.
 
     Attributes:
         keypoints: (P, K, 2) pixels; anything finite where a joint was not found: read `found`.
@@ -31,12 +35,12 @@ class PackedPoses:
         keypoint_scores: (P, K), 0 where not found; 1 where found if the estimator gives none.
         boxes: (P, 4) x1, y1, x2, y2 pixels; the extent of the found joints if there are none.
         image_sizes: (P, 2) width and height, NaN if not known.
-        picture: (P,) which picture a pose belongs to; poses see only those of their own picture.
+        image_index: (P,) which image a pose belongs to; poses see only those of their own image.
         consensus: (P, C) statistics of the NMS candidates, NaN where not known.
-        agreement: (P,) how surely a second look finds it again, NaN where there was none.
+        agreement: (P,) how surely a recheck finds it again, NaN where there was none.
         embeddings: (P, E) what the estimator's network saw; E is 0 where it does not tell.
         faulty: (P,) a score, joint or box that is NaN or beyond 1e15: the pose cannot be scored.
-        scale: what else is known of the estimator's scores, or None.
+        reference: what else is known of the estimator's scores, or None.
     """
 
     keypoints: Array
@@ -48,28 +52,28 @@ class PackedPoses:
     consensus: Array
     agreement: Array
     embeddings: Array
-    picture: Array
+    image_index: Array
     faulty: Array
-    scale: ScoreScale | None = None
+    reference: ScoreReference | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
     @property
-    def standing(self) -> Array:
-        """(P,) poses per picture that score at least this, above 0; by a rule without a scale."""
-        if self.scale is None:
-            return standing_alone(self.scores)
-        return self.scale.standing(self.scores)
+    def expected_rank(self) -> Array:
+        """(P,) poses per image that score at least this, above 0; by a rule without a reference."""
+        if self.reference is None:
+            return expected_rank_alone(self.scores)
+        return self.reference.expected_rank(self.scores)
 
     @property
-    def echo(self) -> float:
+    def joint_correlation(self) -> float:
         """How much the estimator's scores repeat the joints' confidence, in [0, 1]."""
-        return UNKNOWN_ECHO if self.scale is None else self.scale.echo
+        return UNKNOWN_CORRELATION if self.reference is None else self.reference.joint_correlation
 
 
-def pack(given: GivenPoses) -> PackedPoses:
-    """Pack the poses of one picture as `rescoring.inputs.check` takes them.
+def pack(given: PoseInputs) -> PoseBatch:
+    """Pack the poses of one image as `rescoring.inputs.check` takes them.
 
     Raises:
         PosesError: a shape that does not fit.
@@ -77,7 +81,7 @@ def pack(given: GivenPoses) -> PackedPoses:
     return fill(check(given).map(doubles))
 
 
-def fill(given: GivenPoses, embedding_size: int = 0) -> PackedPoses:
+def fill(given: PoseInputs, embedding_size: int = 0) -> PoseBatch:
     """Pack poses that were checked: fill what is absent by its rule, find the faulty.
 
     Absent embeddings become so many values that are not known.
@@ -98,7 +102,7 @@ def fill(given: GivenPoses, embedding_size: int = 0) -> PackedPoses:
     wrong = numbers(~good, columns).sum(axis=1)
     columns = xp.where(good, columns, 0.0)
     scores = columns[:, 0]
-    return PackedPoses(
+    return PoseBatch(
         keypoints=columns[:, 5 + joints :].reshape(-1, joints, 2),
         found=found,
         scores=scores,
@@ -108,28 +112,28 @@ def fill(given: GivenPoses, embedding_size: int = 0) -> PackedPoses:
         consensus=_or_unknown(given.consensus, scores, len(CONSENSUS)),
         agreement=scores * float("nan") if given.agreement is None else given.agreement,
         embeddings=_or_unknown(given.embeddings, scores, embedding_size),
-        picture=scores * 0 if given.picture is None else given.picture,
+        image_index=scores * 0 if given.image_index is None else given.image_index,
         faulty=wrong > missing.sum(axis=1),
-        scale=given.scale,
+        reference=given.reference,
     )
 
 
-def pack_poses(poses: Poses) -> PackedPoses:
-    """Pack the poses of one picture, with the scores that they have now."""
+def poses_to_batch(poses: Poses) -> PoseBatch:
+    """Pack the poses of one image, with the scores that they have now."""
     known = {name: getattr(poses, name) for name in ("keypoints", "scores", *OPTIONAL)}
-    return pack(GivenPoses(**known, image_size=poses.image_size))
+    return pack(PoseInputs(**known, image_size=poses.image_size))
 
 
-def concatenate(packs: Sequence[PackedPoses], embedding_size: int = 0) -> PackedPoses:
-    """Join packs of one estimator into one, each a picture of its own, numbered from 0.
+def concatenate(packs: Sequence[PoseBatch], embedding_size: int = 0) -> PoseBatch:
+    """Join packs of one estimator into one, each an image of its own, numbered from 0.
 
     Embeddings have at least that size, with NaN for poses without.
     """
     xp = namespace(packs[0].scores)
     columns = {
         field.name: xp.concatenate([getattr(pack, field.name) for pack in packs])
-        for field in fields(PackedPoses)
-        if field.name not in ("picture", "scale", "embeddings")
+        for field in fields(PoseBatch)
+        if field.name not in ("image_index", "reference", "embeddings")
     }
     width = max(embedding_size, *(pack.embeddings.shape[1] for pack in packs))
     columns["embeddings"] = xp.concatenate(
@@ -140,15 +144,17 @@ def concatenate(packs: Sequence[PackedPoses], embedding_size: int = 0) -> Packed
             for pack in packs
         ]
     )
-    picture = xp.concatenate([pack.picture * 0 + number for number, pack in enumerate(packs)])
-    return PackedPoses(picture=picture, scale=packs[0].scale, **columns)
+    image_index = xp.concatenate(
+        [pack.image_index * 0 + number for number, pack in enumerate(packs)]
+    )
+    return PoseBatch(image_index=image_index, reference=packs[0].reference, **columns)
 
 
-def set_apart(poses: PackedPoses, chosen: Array) -> PackedPoses:
-    """Give each chosen pose a picture of its own, a negative number, so that no other sees it."""
+def isolate(poses: PoseBatch, chosen: Array) -> PoseBatch:
+    """Give each chosen pose an image of its own, a negative number, so that no other sees it."""
     xp = namespace(poses.scores)
     number = xp.cumsum(numbers(chosen, poses.scores), 0)
-    return replace(poses, picture=xp.where(chosen, -number, poses.picture))
+    return replace(poses, image_index=xp.where(chosen, -number, poses.image_index))
 
 
 def _sizes(scores: Array, size: tuple[float, float] | Array | None) -> Array:

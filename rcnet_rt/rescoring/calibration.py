@@ -14,7 +14,7 @@ from rcnet_rt.poses.arrays import Array, Constant, namespace
 __all__ = ["Calibration", "fit"]
 
 SAME = 1e-9  # scores closer than this share a knot
-MINIMUM_RISE = 1e-3  # share of each step's width that the map rises at least, so that no ties arise
+MIN_RISE = 1e-3  # share of each step's width that the map rises at least, so that no ties arise
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def fit(
     inside = [pool for pool in pools if SAME < pool[0] < 1 - SAME]
     inputs = np.array([0.0, *(x for x, _, _ in inside), 1.0])
     outputs = np.clip(np.array([0.0, *(y for _, y, _ in inside), 1.0]), 0, 1)
-    outputs = (1 - MINIMUM_RISE) * np.maximum.accumulate(outputs) + MINIMUM_RISE * inputs
+    outputs = (1 - MIN_RISE) * np.maximum.accumulate(outputs) + MIN_RISE * inputs
     outputs[0], outputs[-1] = 0.0, 1.0
     return Calibration(inputs, outputs)
 

@@ -27,18 +27,26 @@ from rcnet_rt.errors import WeightsError
 from rcnet_rt.poses.arrays import Array, Constant, namespace, numbers
 from rcnet_rt.poses.boxes import box_areas, box_iou, box_sides
 from rcnet_rt.poses.skeletons import Skeleton
-from rcnet_rt.rescoring.batch import PackedPoses
+from rcnet_rt.rescoring.batch import PoseBatch
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from rcnet_rt.rescoring.score_reference import CONFIDENT
 
-__all__ = ["CONFIDENCE", "EXTRAS", "FEATURE_SETS", "SIGNALS", "FeatureSet", "get", "news"]
+__all__ = [
+    "CONFIDENCE",
+    "EXTRAS",
+    "FEATURE_SETS",
+    "SIGNALS",
+    "FeatureSet",
+    "get",
+    "unexplained_share",
+]
 
 TORSO_OF_SIZE = 0.35  # torso length as a share of sqrt(box area), for poses without a torso
-CAUTION = 3  # raw scores (echo 0.3 to 0.4) keep a quarter, those with a formula in them nothing
+CAUTION = 3  # raw scores (echo 0.3 to 0.4) keep a quarter, those with a baseline in them nothing
 RELATED = 0.3  # an echo below it: what has little to do with the score may mean little at all
-LEAST_AGREEMENT = 0.05  # what lies below is another person or nobody
+MIN_AGREEMENT = 0.05  # what lies below is another person or nobody
 EQUAL = 1e-5  # base logits that are closer are equal: a vectorised log may differ in its last bit
-SMALLEST_UNIT = 0.01  # of the box diagonal; DEKR has 1 pixel, which a scaled picture would notice
+MIN_UNIT = 0.01  # of the box diagonal; DEKR has 1 pixel, which a scaled image would notice
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class FeatureSet:
         visual: whether the values of the pose's embedding follow.
     """
 
-    compute: Callable[[PackedPoses, Skeleton, Array], Array]
+    compute: Callable[[PoseBatch, Skeleton, Array], Array]
     names: Callable[[Skeleton], tuple[str, ...]]
     complete: bool = True
     visual: bool = False
@@ -62,7 +70,7 @@ class FeatureSet:
         return len(self.names(skeleton)) + (embedding_size if self.visual else 0)
 
 
-def _links(poses: PackedPoses, skeleton: Skeleton) -> tuple[Array, Array, Array]:
+def _links(poses: PoseBatch, skeleton: Skeleton) -> tuple[Array, Array, Array]:
     """Vectors (P, 2L) and lengths (P, L) of the links, and the unit length (P,) of each pose.
 
     A link with a joint that was not found is 0.
@@ -92,7 +100,7 @@ def _link_matrices(skeleton: Skeleton) -> tuple[Constant, Constant, Constant]:
     )
 
 
-def _unit(poses: PackedPoses, skeleton: Skeleton, lengths: Array, known: Array) -> Array:
+def _unit(poses: PoseBatch, skeleton: Skeleton, lengths: Array, known: Array) -> Array:
     """(P,) mean length of the skeleton's unit links, by rule where they were not found."""
     xp = namespace(poses.scores)
     first, second = skeleton.unit
@@ -100,11 +108,11 @@ def _unit(poses: PackedPoses, skeleton: Skeleton, lengths: Array, known: Array) 
     mean = (lengths[:, first] + lengths[:, second]) / xp.clip(count, 1, None)
     sides = box_sides(poses.boxes)
     unit = xp.where(count > 0, mean, TORSO_OF_SIZE * xp.sqrt(box_areas(poses.boxes)))
-    unit = xp.maximum(unit, SMALLEST_UNIT * xp.sqrt((sides * sides).sum(axis=0)))
+    unit = xp.maximum(unit, MIN_UNIT * xp.sqrt((sides * sides).sum(axis=0)))
     return xp.where(unit > 0, unit, 1.0)
 
 
-def dekr(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+def dekr(poses: PoseBatch, skeleton: Skeleton, baseline: Array) -> Array:
     """DEKR's features (P, 3L + K): link vectors and lengths over the unit length, joint scores.
 
     The order is dx0, dy0, dx1, dy1, …, then the lengths, then the joint scores. Links with a joint
@@ -113,7 +121,7 @@ def dekr(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     return _dekr(poses, *_links(poses, skeleton))
 
 
-def _dekr(poses: PackedPoses, vectors: Array, lengths: Array, unit: Array, *more: Array) -> Array:
+def _dekr(poses: PoseBatch, vectors: Array, lengths: Array, unit: Array, *more: Array) -> Array:
     """DEKR's features, and more columns beside them."""
     xp, unit = namespace(unit), unit[:, None]
     return xp.concatenate([vectors / unit, lengths / unit, poses.keypoint_scores, *more], 1)
@@ -128,7 +136,7 @@ def _dekr_names(skeleton: Skeleton) -> tuple[str, ...]:
     )
 
 
-def paper(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+def paper(poses: PoseBatch, skeleton: Skeleton, baseline: Array) -> Array:
     """Return DEKR's features and the initial score (P, 3L + K + 1), as the paper has them."""
     return _dekr(poses, *_links(poses, skeleton), poses.scores[:, None])
 
@@ -139,7 +147,7 @@ def _paper_names(skeleton: Skeleton) -> tuple[str, ...]:
 
 EXTRAS: Mapping[str, str] = MappingProxyType(
     {
-        "base": "logit of the base score",
+        "base": "logit of the baseline score",
         "log size": "log of sqrt(box area in pixels²)",
         "log aspect": "log of box height / width",
         "log unit": "log of unit length / sqrt(box area)",
@@ -149,10 +157,10 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
         "least confidence": "smallest score of the found joints",
         "spread of confidence": "standard deviation of the scores of the found joints",
         "mean log confidence": "mean log of the scores of the found joints, each at least 0.001",
-        "overlap": "largest box IoU with a pose of higher base score in the picture",
-        "rank": "log(1 + number of poses of higher base score in the picture)",
-        "company": "log of the number of poses in the picture",
-        "gap": "base logit - highest base logit in the picture",
+        "overlap": "largest box IoU with a pose of higher baseline score in the image",
+        "rank": "log(1 + number of poses of higher baseline score in the image)",
+        "company": "log of the number of poses in the image",
+        "gap": "base logit - highest base logit in the image",
     }
 )
 
@@ -160,7 +168,7 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 CONFIDENCE = ("joints", "confident joints")
 
 
-def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+def confidence(poses: PoseBatch, skeleton: Skeleton, baseline: Array) -> Array:
     """Return the (P, 2) features of `CONFIDENCE`, in that order.
 
     Each is drawn towards its value for a perfect pose as far as the scores know it already, by
@@ -169,15 +177,17 @@ def confidence(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
     """
     xp = namespace(poses.scores)
     columns = _joint_statistics(poses, skeleton)[: len(CONFIDENCE)]
-    return xp.stack([1 + news(poses.echo) * (column - 1) for column in columns], 1)
+    return xp.stack(
+        [1 + unexplained_share(poses.joint_correlation) * (column - 1) for column in columns], 1
+    )
 
 
-def news(echo: float) -> float:
+def unexplained_share(joint_correlation: float) -> float:
     """Return how much of the confidence in the joints scores of that echo do not know, 0 to 1."""
-    return min(echo / RELATED, 1.0) * (1 - max(echo, RELATED)) ** CAUTION
+    return min(joint_correlation / RELATED, 1.0) * (1 - max(joint_correlation, RELATED)) ** CAUTION
 
 
-def _joint_statistics(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:
+def _joint_statistics(poses: PoseBatch, skeleton: Skeleton) -> list[Array]:
     """Return columns (P,) of `EXTRAS`, from "joints" to "mean log confidence"."""
     xp = namespace(poses.scores)
     joints = len(skeleton.keypoints)
@@ -198,24 +208,24 @@ def _joint_statistics(poses: PackedPoses, skeleton: Skeleton) -> list[Array]:
     ]
 
 
-def _extras(poses: PackedPoses, skeleton: Skeleton, base: Array, unit: Array) -> Array:
+def _extras(poses: PoseBatch, skeleton: Skeleton, baseline: Array, unit: Array) -> Array:
     """Return the (P, 14) features of `EXTRAS`, in that order."""
     xp = namespace(poses.scores)
     log_sides = xp.log(xp.clip(box_sides(poses.boxes), 1e-3, None))
     log_size = log_sides.mean(axis=0)
     log_unit = xp.log(unit) - log_size
 
-    same = poses.picture[:, None] == poses.picture
-    higher = same & (base > base[:, None] + EQUAL)
-    ahead = numbers(higher, base)
+    same = poses.image_index[:, None] == poses.image_index
+    higher = same & (baseline > baseline[:, None] + EQUAL)
+    ahead = numbers(higher, baseline)
     overlap = _amax(box_iou(poses.boxes, poses.boxes) * ahead)
-    top = _amax(xp.where(same, base, float("-inf")))
-    shape = [base, log_size, log_sides[1] - log_sides[0], log_unit]
+    top = _amax(xp.where(same, baseline, float("-inf")))
+    shape = [baseline, log_size, log_sides[1] - log_sides[0], log_unit]
     company = [
         overlap,
         xp.log(1 + ahead.sum(axis=1)),
-        xp.log(numbers(same, base).sum(axis=1)),
-        base - top,
+        xp.log(numbers(same, baseline).sum(axis=1)),
+        baseline - top,
     ]
     return xp.stack([*shape, *_joint_statistics(poses, skeleton), *company], 1)
 
@@ -226,10 +236,10 @@ def _amax(matrix: Array) -> Array:
     return matrix.sum(axis=1) if none else namespace(matrix).amax(matrix, 1)
 
 
-def full(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+def full(poses: PoseBatch, skeleton: Skeleton, baseline: Array) -> Array:
     """Return the paper's features and `EXTRAS` (P, 3L + K + 15)."""
     vectors, lengths, unit = _links(poses, skeleton)
-    more = _extras(poses, skeleton, base, unit)
+    more = _extras(poses, skeleton, baseline, unit)
     return _dekr(poses, vectors, lengths, unit, poses.scores[:, None], more)
 
 
@@ -241,22 +251,22 @@ SIGNALS: Mapping[str, str] = MappingProxyType(
     {
         **CONSENSUS,
         "candidates shown": "whether the above are known",
-        "agreement": "how surely a second look finds it again: OKS × √score",
+        "agreement": "how surely a recheck finds it again: OKS × √score",
         "log agreement": "its log, at least log 0.05",
         "looked at again": "whether the two above are known",
     }
 )
 
 
-def signals(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
+def signals(poses: PoseBatch, skeleton: Skeleton, baseline: Array) -> Array:
     """Return the features of `full` and `SIGNALS` (P, 3L + K + 15 + 13); unknown ones are NaN."""
     xp = namespace(poses.scores)
     shown = ~xp.isnan(poses.consensus).any(axis=1)
     looked = ~xp.isnan(poses.agreement)
-    log_agreement = xp.log(xp.clip(poses.agreement, LEAST_AGREEMENT, None))
+    log_agreement = xp.log(xp.clip(poses.agreement, MIN_AGREEMENT, None))
     flags = [numbers(flag, poses.scores) for flag in (shown, looked)]
     more = [flags[0], poses.agreement, log_agreement, flags[1]]
-    columns = [full(poses, skeleton, base), poses.consensus, xp.stack(more, 1)]
+    columns = [full(poses, skeleton, baseline), poses.consensus, xp.stack(more, 1)]
     return xp.concatenate(columns, 1)
 
 
@@ -267,9 +277,9 @@ def _signals_names(skeleton: Skeleton) -> tuple[str, ...]:
 def _visual(plain: FeatureSet) -> FeatureSet:
     """Return a set with the values of the embeddings after it (paper, table 9)."""
 
-    def compute(poses: PackedPoses, skeleton: Skeleton, base: Array) -> Array:
-        columns = [plain.compute(poses, skeleton, base), poses.embeddings]
-        return namespace(base).concatenate(columns, 1)
+    def compute(poses: PoseBatch, skeleton: Skeleton, baseline: Array) -> Array:
+        columns = [plain.compute(poses, skeleton, baseline), poses.embeddings]
+        return namespace(baseline).concatenate(columns, 1)
 
     return FeatureSet(compute, plain.names, complete=False, visual=True)
 

@@ -11,13 +11,13 @@ from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.arrays import Array, as_tensor, is_torch, namespace
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
-from rcnet_rt.rescoring.score_reference import ScoreScale
+from rcnet_rt.rescoring.score_reference import ScoreReference
 
-__all__ = ["ARRAYS", "OPTIONAL", "GivenPoses", "check", "doubles", "join", "of"]
+__all__ = ["ARRAYS", "OPTIONAL", "PoseInputs", "check", "doubles", "join", "of"]
 
 
-class GivenPoses(NamedTuple):
-    """P poses, K joints each, of one or many pictures; None is what was not given.
+class PoseInputs(NamedTuple):
+    """P poses, K joints each, of one or many images; None is what was not given.
 
     Attributes:
         keypoints: (P, K, 2) pixels, NaN for a joint that was not found.
@@ -25,11 +25,11 @@ class GivenPoses(NamedTuple):
         keypoint_scores: (P, K).
         boxes: (P, 4) x1, y1, x2, y2 pixels.
         consensus: (P, C), see `rescoring.nms_consensus.CONSENSUS`; NaN where not known.
-        agreement: (P,) how surely a second look finds it again, NaN where there was none.
+        agreement: (P,) how surely a recheck finds it again, NaN where there was none.
         embeddings: (P, E) what the estimator's network saw.
-        picture: (P,) which picture a pose belongs to; None if there is only one.
-        image_size: (width, height), or (P, 2) for the poses of many pictures.
-        scale: what else is known of the estimator's scores.
+        image_index: (P,) which image a pose belongs to; None if there is only one.
+        image_size: (width, height), or (P, 2) for the poses of many images.
+        reference: what else is known of the estimator's scores.
     """
 
     keypoints: Array
@@ -39,24 +39,24 @@ class GivenPoses(NamedTuple):
     consensus: Array | None = None
     agreement: Array | None = None
     embeddings: Array | None = None
-    picture: Array | None = None
+    image_index: Array | None = None
     image_size: tuple[float, float] | Array | None = None
-    scale: ScoreScale | None = None
+    reference: ScoreReference | None = None
 
-    def map(self, change: Callable[[Array], Array]) -> GivenPoses:
+    def map(self, change: Callable[[Array], Array]) -> PoseInputs:
         """Return the same poses with every array changed."""
         arrays = [None if array is None else change(array) for array in self[: len(ARRAYS)]]
         size = self.image_size
         size = size if size is None or isinstance(size, tuple) else change(size)
-        return GivenPoses(*arrays, image_size=size, scale=self.scale)  # type: ignore[misc]
+        return PoseInputs(*arrays, image_size=size, reference=self.reference)  # type: ignore[misc]
 
 
-ARRAYS = GivenPoses._fields[:8]
+ARRAYS = PoseInputs._fields[:8]
 OPTIONAL = ARRAYS[2:7]
 
 
-def check(given: GivenPoses) -> GivenPoses:
-    """Bring the poses of one picture to one kind of array: torch if keypoints are, else NumPy.
+def check(given: PoseInputs) -> PoseInputs:
+    """Bring the poses of one image to one kind of array: torch if keypoints are, else NumPy.
 
     Keypoints may be (P, K, 3) here, the third column joint scores.
 
@@ -66,14 +66,14 @@ def check(given: GivenPoses) -> GivenPoses:
     keypoints, scores, joint_scores, *others = _same_kind(*given[: len(ARRAYS)])
     keypoints, joint_scores = _split_third_column(keypoints, joint_scores)
     size = None if given.image_size is None else _checked_size(given.image_size)
-    checked = GivenPoses._make((keypoints, scores, joint_scores, *others, size, given.scale))
+    checked = PoseInputs._make((keypoints, scores, joint_scores, *others, size, given.reference))
     _check_shapes(checked)
     return checked
 
 
-def of(poses: Poses, scale: ScoreScale | None = None) -> GivenPoses:
-    """Return the poses of one picture, with their raw scores."""
-    return GivenPoses(
+def of(poses: Poses, reference: ScoreReference | None = None) -> PoseInputs:
+    """Return the poses of one image, with their raw scores."""
+    return PoseInputs(
         poses.keypoints,
         poses.scores if poses.raw_scores is None else poses.raw_scores,
         poses.keypoint_scores,
@@ -82,7 +82,7 @@ def of(poses: Poses, scale: ScoreScale | None = None) -> GivenPoses:
         poses.agreement,
         poses.embeddings,
         image_size=poses.image_size,
-        scale=scale,
+        reference=reference,
     )
 
 
@@ -91,23 +91,23 @@ def doubles(array: Array) -> Array:
     return array if is_torch(array) else np.asarray(array, np.float64)
 
 
-def join(pictures: Sequence[Poses], scale: ScoreScale | None = None) -> GivenPoses:
-    """Join the poses of many pictures that have the same optional fields, with their raw scores.
+def join(images: Sequence[Poses], reference: ScoreReference | None = None) -> PoseInputs:
+    """Join the poses of many images that have the same optional fields, with their raw scores.
 
-    >>> join([Poses.empty(17), Poses(np.ones((2, 17, 2)), [0.1, 0.2])]).picture.tolist()
+    >>> join([Poses.empty(17), Poses(np.ones((2, 17, 2)), [0.1, 0.2])]).image_index.tolist()
     [1.0, 1.0]
     """
-    raw = [p.scores if p.raw_scores is None else p.raw_scores for p in pictures]
+    raw = [p.scores if p.raw_scores is None else p.raw_scores for p in images]
     columns = {"scores": np.concatenate(raw)}
     for name in ("keypoints", *OPTIONAL):
-        if getattr(pictures[0], name) is not None:
-            columns[name] = np.concatenate([getattr(poses, name) for poses in pictures])
-    counts = [len(poses) for poses in pictures]
-    columns["picture"] = np.repeat(np.arange(len(pictures), dtype=np.float64), counts)
-    if any(poses.image_size for poses in pictures):
-        sizes = [poses.image_size or (np.nan, np.nan) for poses in pictures]
+        if getattr(images[0], name) is not None:
+            columns[name] = np.concatenate([getattr(poses, name) for poses in images])
+    counts = [len(poses) for poses in images]
+    columns["image_index"] = np.repeat(np.arange(len(images), dtype=np.float64), counts)
+    if any(poses.image_size for poses in images):
+        sizes = [poses.image_size or (np.nan, np.nan) for poses in images]
         columns["image_size"] = np.repeat(np.array(sizes, np.float64), counts, axis=0)
-    return GivenPoses(**columns, scale=scale)
+    return PoseInputs(**columns, reference=reference)
 
 
 def _same_kind(*arrays: Any) -> list[Any]:
@@ -150,7 +150,7 @@ def _split_third_column(keypoints: Array, keypoint_scores: Array | None) -> tupl
     return keypoints[:, :, :2], keypoints[:, :, 2]
 
 
-def _check_shapes(given: GivenPoses) -> None:
+def _check_shapes(given: PoseInputs) -> None:
     count, joints = given.keypoints.shape[:2]
     width = 0 if given.embeddings is None else given.embeddings.shape[-1]
     expected = (
@@ -161,7 +161,7 @@ def _check_shapes(given: GivenPoses) -> None:
         (count,),
         (count, width),
     )
-    for name, array, shape in zip(GivenPoses._fields[1:], given[1:], expected, strict=False):
+    for name, array, shape in zip(PoseInputs._fields[1:], given[1:], expected, strict=False):
         if array is not None and array.shape != shape:
             raise PosesError(
                 f"{name}: expected shape {shape} for {count} poses of {joints} keypoints, "

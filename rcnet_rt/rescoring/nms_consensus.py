@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from rcnet_rt.poses.arrays import Array, at_least, namespace
+from rcnet_rt.poses.arrays import Array, clip_low, namespace
 from rcnet_rt.poses.boxes import box_areas, box_iou
 
 __all__ = ["CANDIDATE_OKS", "CONSENSUS", "FLOOR", "Candidates", "consensus"]
@@ -69,22 +69,22 @@ def consensus(keypoints: Array, boxes: Array, candidates: Candidates, sigmas: Ar
         return xp.concatenate([boxes[:, :1] * float("nan")] * len(CONSENSUS), 1)
     overlap = box_iou(boxes, candidates.boxes)
     owner = overlap.argmax(0)
-    largest = at_least(xp.amax(overlap, 0), SAME_PERSON)
+    largest = clip_low(xp.amax(overlap, 0), SAME_PERSON)
     counts = (overlap >= largest) & (candidates.scores >= FLOOR)
     weights = counts * candidates.scores
     number = counts.sum(axis=1)
-    several = at_least(number, 1)
-    total = at_least(weights.sum(axis=1), FLOOR / 2)
+    several = clip_low(number, 1)
+    total = clip_low(weights.sum(axis=1), FLOOR / 2)
     shares = weights / total[:, None]
 
     # Offsets from the kept pose; one unit is a joint's d at which OKS falls to exp(-1/2).
-    size = xp.sqrt(AREA_OF_BOX * at_least(box_areas(boxes), 1))
+    size = xp.sqrt(AREA_OF_BOX * clip_low(box_areas(boxes), 1))
     unit = size[owner][:, None, None] * (2 * sigmas)[:, None]
     offsets = (candidates.keypoints - keypoints[owner]) / unit
     squares = (offsets * offsets).sum(axis=2)
     oks = xp.exp(-squares / 2).mean(axis=1)
     means = (shares @ offsets.reshape(len(offsets), -1)).reshape(keypoints.shape)
-    variance = at_least(shares @ squares - (means * means).sum(axis=2), 0)
+    variance = clip_low(shares @ squares - (means * means).sum(axis=2), 0)
     spread, expected = xp.sqrt(variance), xp.exp(-variance / 2)
     columns = [
         xp.log(several),

@@ -11,17 +11,17 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.batch import pack
-from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.network_config import CLIP
 from rcnet_rt.rescoring.weights import Weights
 
-__all__ = ["without_signals"]
+__all__ = ["prune_signals"]
 
 WITH, WITHOUT = "signals", "full"  # the second is how the first begins
 FIRST_LAYER = {"attention": "phi", "mlp": "layers.0", "linear": "head"}
 
 
-def without_signals(weights: Weights) -> Weights:
+def prune_signals(weights: Weights) -> Weights:
     """Return weights that refine poses without consensus and agreement as these do.
 
     What the network makes of signals that are not known is the same for every pose: it goes into
@@ -49,7 +49,7 @@ def without_signals(weights: Weights) -> Weights:
 def _unknown(weights: Weights) -> npt.NDArray[np.float64]:
     """Return the (D,) standardised features of a pose of which nothing is known."""
     skeleton = _skeleton(weights)
-    nobody = GivenPoses(np.full((1, len(skeleton.keypoints), 2), np.nan), np.zeros(1))
+    nobody = PoseInputs(np.full((1, len(skeleton.keypoints), 2), np.nan), np.zeros(1))
     row = feature_sets.get(weights.features).compute(pack(nobody), skeleton, np.zeros(1))[0]
     mean, deviation = (weights.tensors[f"standardise.{part}"] for part in ("mean", "deviation"))
     standard: npt.NDArray[np.float64] = np.nan_to_num((row - mean) / deviation)

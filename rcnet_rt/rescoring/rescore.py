@@ -11,8 +11,8 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import Array, namespace, sigmoid
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
-from rcnet_rt.rescoring.batch import PackedPoses, fill, set_apart
-from rcnet_rt.rescoring.inputs import GivenPoses
+from rcnet_rt.rescoring.batch import PoseBatch, fill, isolate
+from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["BELOW_FLOOR", "Network", "refined_scores"]
@@ -20,11 +20,11 @@ __all__ = ["BELOW_FLOOR", "Network", "refined_scores"]
 BELOW_FLOOR = 1e-3  # refined scores of poses below the floor lie under this, in their old order
 
 Network = Callable[[Array, Array, Array], Array]
-"""(P, D) features, (P,) base logits, (P,) picture numbers -> (P,) scores in (0, 1)."""
+"""(P, D) features, (P,) base logits, (P,) image numbers -> (P,) scores in (0, 1)."""
 
 
 def refined_scores(
-    given: GivenPoses, weights: Weights, network: Network | None
+    given: PoseInputs, weights: Weights, network: Network | None
 ) -> tuple[Array, Array]:
     """Return refined scores (P,) in [0, 1], and which poses (P,) hold a fault.
 
@@ -34,17 +34,17 @@ def refined_scores(
     Args:
         given: the poses.
         weights: what to refine them with.
-        network: the network of these weights; None if they are a formula.
+        network: the network of these weights; None if they are a baseline.
     """
     packed = fill(given, weights.embedding_size)
     xp = namespace(packed.scores)
     below = packed.scores < weights.floor
-    poses = set_apart(packed, packed.faulty | below)
-    base = baselines.base_logit(weights.base, poses, weights.base_scale)
+    poses = isolate(packed, packed.faulty | below)
+    baseline = baselines.baseline_logit(weights.baseline, poses, weights.baseline_scale)
     if network is None:
-        refined = _formula_score(poses, base, weights)
+        refined = _baseline_score(poses, baseline, weights)
     else:
-        refined = _network_score(poses, base, weights, network)
+        refined = _network_score(poses, baseline, weights, network)
     if weights.calibration is not None:
         refined = weights.calibration(refined)
     if weights.floor > 0:
@@ -54,16 +54,16 @@ def refined_scores(
     return xp.where(packed.faulty, raw, refined), packed.faulty
 
 
-def _formula_score(poses: PackedPoses, base: Array, weights: Weights) -> Array:
-    """The formula's own value where it is bounded, free of the logit's clipping."""
-    formula = baselines.get(weights.base)
-    if formula.bounded:
-        return namespace(base).clip(formula.compute(poses), 0, 1)
-    return sigmoid(base)
+def _baseline_score(poses: PoseBatch, baseline: Array, weights: Weights) -> Array:
+    """The baseline's own value where it is bounded, free of the logit's clipping."""
+    rule = baselines.get(weights.baseline)
+    if rule.bounded:
+        return namespace(baseline).clip(rule.compute(poses), 0, 1)
+    return sigmoid(baseline)
 
 
-def _network_score(poses: PackedPoses, base: Array, weights: Weights, network: Network) -> Array:
+def _network_score(poses: PoseBatch, baseline: Array, weights: Weights, network: Network) -> Array:
     assert weights.skeleton is not None
     skeleton = skeletons.get(weights.skeleton)
-    features = feature_sets.get(weights.features).compute(poses, skeleton, base)
-    return network(features, base, poses.picture)
+    features = feature_sets.get(weights.features).compute(poses, skeleton, baseline)
+    return network(features, baseline, poses.image_index)

@@ -72,29 +72,29 @@ class ScoreConvention:
         )
 
     @classmethod
-    def of(cls, pictures: Sequence[Poses]) -> ScoreConvention:
-        """Return the narrowest convention that the numbers of some pictures fit.
+    def of(cls, images: Sequence[Poses]) -> ScoreConvention:
+        """Return the narrowest convention that the numbers of some images fit.
 
         >>> poses = Poses(np.ones((2, 17, 2)), np.array([0.2, 1.8]))
         >>> str(ScoreConvention.of([poses]))
         'above 0, without bound; no joint scores'
         """
-        raw = [p.scores if p.raw_scores is None else p.raw_scores for p in pictures]
+        raw = [p.scores if p.raw_scores is None else p.raw_scores for p in images]
         scores = _finite(raw)
         if len(scores) == 0:
             return cls(None, observed=True)
         poses = UNIT if _unit(scores) else ABOVE_0 if scores.min() >= 0 else ANY_SIGN
-        return cls(poses, _joints(pictures), observed=True)
+        return cls(poses, _joints(images), observed=True)
 
 
 def check_convention(weights: Weights, given: ScoreConvention, subject: str) -> None:
-    """Check that weights were made for scores such as these of a subject; a formula takes any.
+    """Check that weights were made for scores such as these of a subject; a baseline takes any.
 
     Raises:
         WeightsError: they were made for another convention.
     """
     made_for = ScoreConvention.parse(weights.score_convention)
-    if weights.is_formula or (
+    if weights.is_baseline or (
         _fits(POSES, made_for.poses, given.poses, given.observed)
         and _fits(JOINTS[:2], made_for.joints, given.joints, given.observed)
     ):
@@ -115,8 +115,8 @@ def _fits(order: Sequence[str], made_for: str | None, given: str | None, observe
     return order.index(given) < order.index(made_for)
 
 
-def _joints(pictures: Sequence[Poses]) -> str:
-    known = [p.keypoint_scores[p.found] for p in pictures if p.keypoint_scores is not None]
+def _joints(images: Sequence[Poses]) -> str:
+    known = [p.keypoint_scores[p.found] for p in images if p.keypoint_scores is not None]
     values = _finite(known)
     if len(values) == 0:
         return NO_JOINTS

@@ -1,7 +1,7 @@
 """How high a pose stands among all poses of its estimator, whatever its scores mean.
 
 Scores of different estimators cannot be compared: probabilities, sums over joints, logits. Their
-standing can: how many poses a picture holds, on average, that score at least this. Any increasing
+standing can: how many poses an image holds, on average, that score at least this. Any increasing
 change of the scores leaves it as it is, and so does a tail of junk, however long.
 
 Nor do all scores know the same: some are a detector's, some hold the joints' confidences already,
@@ -22,24 +22,26 @@ from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.arrays import Array, namespace
 from rcnet_rt.poses.poses import Poses
 
-__all__ = ["CONFIDENT", "UNKNOWN_ECHO", "ScoreScale", "standing_alone"]
+__all__ = ["CONFIDENT", "UNKNOWN_CORRELATION", "ScoreReference", "expected_rank_alone"]
 
 Floats = npt.NDArray[np.float64]
 
 TOP = 2.0  # the echo is heard among the poses that stand above this: those that may be right
-FEWEST = 30  # fewer such poses than this tell nothing
-UNKNOWN_ECHO = 0.76  # careful: raw scores have 0.3 to 0.4, those with a formula in them 0.7 to 1
+MIN_POSES = 30  # fewer such poses than this tell nothing
+UNKNOWN_CORRELATION = (
+    0.76  # careful: raw scores have 0.3 to 0.4, those with a baseline in them 0.7 to 1
+)
 
 # Joints above this are found surely (mmpose's keypoint_score_thr); a little more than 0.2, so that
 # 0.2 is not above it in any precision.
 CONFIDENT = 0.2 + 1e-6
 
-AT_ONE_HALF = 2.5  # poses a picture that score at least 0.5, where scores are in [0, 1]
+AT_ONE_HALF = 2.5  # poses an image that score at least 0.5, where scores are in [0, 1]
 LEAST = 1e-4  # scores below 1 are told from 0 down to this
 
 
 @dataclass(frozen=True, eq=False)
-class ScoreScale:
+class ScoreReference:
     """The scores of one estimator that a new score is compared with.
 
     `refine` remembers nothing from frame to frame; this is what a caller passes who has seen more
@@ -47,62 +49,67 @@ class ScoreScale:
 
     Attributes:
         scores: (M,) reference scores, increasing.
-        standings: (M,) poses per picture that score at least this, decreasing, above 0.
-        echo: how much the scores repeat the joints' confidence, in [0, 1]: the correlation of their
-            rank with the mean joint score (0 where not found) or with the mean of those above 0.2,
-            whichever is higher, among the poses that stand highest.
+        expected_ranks: (M,) poses per image that score at least this, decreasing, above 0.
+        joint_correlation: how much of the joints' confidence the scores contain already, in [0, 1]:
+            the correlation of their rank with the mean joint score (0 where not found) or with the
+            mean of those above 0.2, whichever is higher, among the poses of highest rank.
 
-    >>> pictures = [Poses(np.ones((2, 17, 2)), [900, 100]), Poses(np.ones((1, 17, 2)), [500])]
-    >>> scale = ScoreScale.of(pictures)
-    >>> scale.standing(np.array([900.0, 500.0, 100.0])).round(6).tolist()
+    >>> images = [Poses(np.ones((2, 17, 2)), [900, 100]), Poses(np.ones((1, 17, 2)), [500])]
+    >>> scale = ScoreReference.of(images)
+    >>> scale.expected_rank(np.array([900.0, 500.0, 100.0])).round(6).tolist()
     [0.25, 0.75, 1.25]
 
     Raises:
-        PosesError: reference scores that do not increase, or standings that do not decrease.
+        PosesError: reference scores that do not increase, or expected ranks that do not decrease.
     """
 
     scores: Floats
-    standings: Floats
-    echo: float = UNKNOWN_ECHO
+    expected_ranks: Floats
+    joint_correlation: float = UNKNOWN_CORRELATION
 
     def __post_init__(self) -> None:
-        for name in ("scores", "standings"):
+        for name in ("scores", "expected_ranks"):
             object.__setattr__(self, name, np.array(getattr(self, name), dtype=np.float64))
-        shapes = self.scores.shape, self.standings.shape
+        shapes = self.scores.shape, self.expected_ranks.shape
         if self.scores.ndim != 1 or len(self.scores) == 0 or shapes[0] != shapes[1]:
-            raise PosesError(f"a score scale needs as many scores as standings, got {shapes}")
-        ordered = (np.diff(self.scores) > 0).all() and (np.diff(self.standings) < 0).all()
-        finite = np.isfinite(self.scores).all() and np.isfinite(self.standings).all()
-        if not (ordered and finite and self.standings[-1] > 0 and 0 <= self.echo <= 1):
             raise PosesError(
-                "a score scale needs increasing scores, decreasing standings above 0 and an echo "
-                f"in [0, 1], got {self.scores}, {self.standings} and {self.echo}"
+                f"a score reference needs as many scores as expected ranks, got {shapes}"
+            )
+        ordered = (np.diff(self.scores) > 0).all() and (np.diff(self.expected_ranks) < 0).all()
+        finite = np.isfinite(self.scores).all() and np.isfinite(self.expected_ranks).all()
+        if not (
+            ordered and finite and self.expected_ranks[-1] > 0 and 0 <= self.joint_correlation <= 1
+        ):
+            raise PosesError(
+                "a score reference needs increasing scores, decreasing expected ranks above 0 and "
+                "a joint correlation in [0, 1], got "
+                f"{self.scores}, {self.expected_ranks} and {self.joint_correlation}"
             )
 
     @classmethod
-    def of(cls, pictures: Sequence[Poses], knots: int | None = None) -> ScoreScale:
-        """Return the scale of an estimator by its poses in some pictures.
+    def of(cls, images: Sequence[Poses], knots: int | None = None) -> ScoreReference:
+        """Return the scale of an estimator by its poses in some images.
 
         Args:
-            pictures: all that the estimator gave; pictures without poses count. Its own scores are
+            images: all that the estimator gave; images without poses count. Its own scores are
                 read, refined or not. Poses with a score that is not finite are left out.
             knots: keep about this many reference scores, evenly by log standing; None keeps all.
         """
-        scores, sure = _columns(pictures)
+        scores, sure = _columns(images)
         values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
         if len(values) == 0:  # nothing to compare with: any constant will do
             return cls(np.zeros(1), np.ones(1))
-        at_least = np.cumsum(counts[::-1])[::-1]
-        standings = (at_least - 0.5) / len(pictures)
-        echo = _echo(standings[place], sure)
+        clip_low = np.cumsum(counts[::-1])[::-1]
+        expected_ranks = (clip_low - 0.5) / len(images)
+        joint_correlation = _joint_correlation(expected_ranks[place], sure)
         if knots is None or len(values) <= knots:
-            return cls(values, standings, echo)
-        levels = np.geomspace(standings[-1], standings[0], knots)
-        chosen = np.unique(np.searchsorted(-standings, -levels).clip(0, len(values) - 1))
-        return cls(values[chosen], standings[chosen], echo)
+            return cls(values, expected_ranks, joint_correlation)
+        levels = np.geomspace(expected_ranks[-1], expected_ranks[0], knots)
+        chosen = np.unique(np.searchsorted(-expected_ranks, -levels).clip(0, len(values) - 1))
+        return cls(values[chosen], expected_ranks[chosen], joint_correlation)
 
-    def standing(self, scores: Array) -> Array:
-        """Return (N,) poses per picture that score at least this; NumPy or torch, finite scores.
+    def expected_rank(self, scores: Array) -> Array:
+        """Return (N,) poses per image that score at least this; NumPy or torch, finite scores.
 
         It falls strictly as the score rises: log standing is linear between reference scores and
         goes on beyond them, ever more slowly.
@@ -119,22 +126,22 @@ class ScoreScale:
         slope, lowest, highest = self._slope, float(self.scores[0]), float(self.scores[-1])
         below = xp.log1p(slope * xp.clip(lowest - values, 0, None))
         above = xp.log1p(slope * xp.clip(values - highest, 0, None))
-        standing = xp.exp(inside + below - above)
-        return standing if xp is np else standing.to(scores.dtype)
+        expected_rank = xp.exp(inside + below - above)
+        return expected_rank if xp is np else expected_rank.to(scores.dtype)
 
     @property
     def _slope(self) -> float:
         """How fast log standing falls, on the whole, with the score."""
         if len(self.scores) == 1:
             return 1 / max(abs(float(self.scores[0])), 1.0)
-        fall = float(np.log(self.standings[0] / self.standings[-1]))
+        fall = float(np.log(self.expected_ranks[0] / self.expected_ranks[-1]))
         return fall / float(self.scores[-1] - self.scores[0])
 
 
-def _columns(pictures: Sequence[Poses]) -> tuple[Floats, Floats]:
+def _columns(images: Sequence[Poses]) -> tuple[Floats, Floats]:
     """Raw scores (P,) and confidence in the joints (P, 2) of all poses with finite numbers."""
     scores, sure = [np.zeros(0)], [np.zeros((0, 2))]
-    for poses in pictures:
+    for poses in images:
         raw = poses.scores if poses.raw_scores is None else poses.raw_scores
         found = ~np.isnan(poses.keypoints).any(axis=2)
         known = found if poses.keypoint_scores is None else poses.keypoint_scores
@@ -153,22 +160,22 @@ def _sure(joints: Floats) -> Floats:
     return np.stack([mean, total / np.maximum(confident.sum(axis=1), 1)], axis=1)
 
 
-def _echo(standings: Floats, sure: Floats) -> float:
-    top = standings < TOP
-    if top.sum() < FEWEST or np.ptp(standings[top]) == 0:
-        return UNKNOWN_ECHO
+def _joint_correlation(expected_ranks: Floats, sure: Floats) -> float:
+    top = expected_ranks < TOP
+    if top.sum() < MIN_POSES or np.ptp(expected_ranks[top]) == 0:
+        return UNKNOWN_CORRELATION
     heard = [
-        float(np.corrcoef(-standings[top], column)[0, 1])
+        float(np.corrcoef(-expected_ranks[top], column)[0, 1])
         for column in sure[top].T
         if np.ptp(column) > 1e-6
     ]
-    return float(np.clip(max(heard), 0, 1)) if heard else UNKNOWN_ECHO
+    return float(np.clip(max(heard), 0, 1)) if heard else UNKNOWN_CORRELATION
 
 
 @lru_cache(maxsize=16)
-def _knots(scale: ScoreScale, device: Any) -> tuple[Array, Array]:
-    """Return reference scores and log standings where the scores are: copied to a GPU only once."""
-    knots = scale.scores, np.log(scale.standings)
+def _knots(reference: ScoreReference, device: Any) -> tuple[Array, Array]:
+    """Return reference scores and log expected ranks on the device; copied to a GPU only once."""
+    knots = reference.scores, np.log(reference.expected_ranks)
     if device is None:
         return knots
     import torch
@@ -177,8 +184,8 @@ def _knots(scale: ScoreScale, device: Any) -> tuple[Array, Array]:
     return score, log
 
 
-def standing_alone(scores: Array) -> Array:
-    """Return (N,) standings by the scores themselves, where nothing else is known of the estimator.
+def expected_rank_alone(scores: Array) -> Array:
+    """Return (N,) expected ranks by the scores alone, without a reference.
 
     The rule is the same for every pose, so that frames refined one by one stay comparable, and
     falls strictly over all finite scores: by the odds up to 0.9, then e² for each 1, and beyond 3

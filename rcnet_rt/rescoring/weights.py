@@ -17,7 +17,7 @@ from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.calibration import Calibration
 from rcnet_rt.rescoring.network_config import NetworkConfig, tensor_shapes
 
-__all__ = ["DEFAULT_FLOOR", "DEFAULT_THRESHOLD", "Weights", "formula"]
+__all__ = ["DEFAULT_FLOOR", "DEFAULT_THRESHOLD", "Weights", "baseline"]
 
 DEFAULT_THRESHOLD = 0.25  # where nothing was fitted: the estimators' own customary value
 DEFAULT_FLOOR = 0.05
@@ -25,12 +25,12 @@ DEFAULT_FLOOR = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A trained network with what belongs to it, or a formula alone (`network` is None).
+    """A trained network with what belongs to it, or a baseline alone (`network` is None).
 
     Attributes:
         name: what the user calls it.
-        base: name of the base formula, see `rescoring.baselines`.
-        base_scale: the value that becomes 0.5 where the formula is unbounded.
+        baseline: name of the baseline, see `rescoring.baselines`.
+        baseline_scale: the value that becomes 0.5 where the baseline is unbounded.
         skeleton: name of the skeleton; None fits all.
         features: name of the feature set.
         embedding_size: how many values of a pose's embedding are among the features.
@@ -46,8 +46,8 @@ class Weights:
     """
 
     name: str
-    base: str
-    base_scale: float = 1.0
+    baseline: str
+    baseline_scale: float = 1.0
     skeleton: str | None = None
     features: str = "paper"
     embedding_size: int = 0
@@ -62,12 +62,13 @@ class Weights:
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        baselines.get(self.base)
+        object.__setattr__(self, "baseline", baselines.current_name(self.baseline))
+        baselines.get(self.baseline)
         if self.skeleton is not None:
             skeletons.get(self.skeleton)
         thresholds = tuple(self.thresholds.values())
-        numbers = (self.base_scale, self.floor, self.raw_threshold, *thresholds)
-        if not np.isfinite(numbers).all() or self.base_scale <= 0 or self.floor < 0:
+        numbers = (self.baseline_scale, self.floor, self.raw_threshold, *thresholds)
+        if not np.isfinite(numbers).all() or self.baseline_scale <= 0 or self.floor < 0:
             raise WeightsError(
                 f"weights {self.name!r}: scale, floor and thresholds must be finite and not "
                 f"negative, got {numbers}"
@@ -110,14 +111,14 @@ class Weights:
                 )
 
     @property
-    def is_formula(self) -> bool:
-        """Whether there is no network: the base formula is the score."""
+    def is_baseline(self) -> bool:
+        """Whether there is no network: the baseline is the score."""
         return self.network is None
 
     @property
-    def uses_scale(self) -> bool:
-        """Whether a `ScoreScale` makes their scores better."""
-        return self.base == baselines.STANDING
+    def uses_reference(self) -> bool:
+        """Whether a `ScoreReference` makes their scores better."""
+        return self.baseline == baselines.EXPECTED_RANK
 
     @property
     def signals(self) -> frozenset[str]:
@@ -128,10 +129,10 @@ class Weights:
         """Return the shape of the network.
 
         Raises:
-            WeightsError: these weights are a formula alone.
+            WeightsError: these weights are a baseline alone.
         """
         if self.network is None:
-            raise WeightsError(f"weights {self.name!r} are a formula and hold no network")
+            raise WeightsError(f"weights {self.name!r} are a baseline and hold no network")
         return self.network
 
     def threshold(self, choice: str | float) -> float:
@@ -156,10 +157,10 @@ class Weights:
         return value
 
 
-def formula(name: str) -> Weights:
-    """Return weights that are a formula alone.
+def baseline(name: str) -> Weights:
+    """Return weights that are a baseline alone.
 
     Raises:
-        WeightsError: no formula has that name.
+        WeightsError: no baseline has that name.
     """
-    return Weights(name=f"formula:{name}", base=name)
+    return Weights(name=f"formula:{name}", baseline=name)

@@ -18,20 +18,22 @@ from rcnet_rt.errors import OutputError, RcnetError, WeightsError
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.calibration import Calibration
 from rcnet_rt.rescoring.network_config import NetworkConfig
-from rcnet_rt.rescoring.weights import Weights, formula
+from rcnet_rt.rescoring.weights import Weights, baseline
 
 __all__ = ["available", "find", "load", "save"]
 
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
 CALIBRATION = ("calibration.inputs", "calibration.outputs")
-LARGEST_FILE = 64 * 2**20  # bytes; a real one holds less than 1 MiB
-LONGEST_DESCRIPTION = 2**20  # characters; a real one has a few thousand
+MAX_FILE_SIZE = 64 * 2**20  # bytes; a real one holds less than 1 MiB
+MAX_DESCRIPTION = 2**20  # characters; a real one has a few thousand
 NUMBER, TEXT, NOTHING = (int, float), (str,), (type(None),)
+# What the file calls some fields of `Weights`.
+FILE_NAMES = {"baseline": "base", "baseline_scale": "base_scale"}
 # What the description may hold; the values themselves are checked where they are used.
 DESCRIPTION: dict[str, tuple[type, ...]] = {
     "base": TEXT,
-    "base_scale": NUMBER,
+    "baseline_scale": NUMBER,
     "skeleton": TEXT + NOTHING,
     "features": TEXT,
     "embedding_size": (int,),
@@ -64,7 +66,7 @@ def find(name: str) -> Weights:
         WeightsError: there are none, or they are damaged.
     """
     if name.startswith("formula:"):
-        return formula(name.removeprefix("formula:"))
+        return baseline(name.removeprefix("formula:"))
     shipped = available()
     if name in shipped:
         return load(shipped[name])
@@ -73,7 +75,7 @@ def find(name: str) -> Weights:
         return load(path)
     raise WeightsError(
         f"unknown weights {name!r}; shipped are {', '.join(shipped) or 'none'}: give one of these, "
-        f"a path to a {SUFFIX} file, or formula:NAME with {', '.join(sorted(baselines.FORMULAS))}"
+        f"a path to a {SUFFIX} file, or formula:NAME with {', '.join(sorted(baselines.BASELINES))}"
     )
 
 
@@ -86,7 +88,7 @@ def save(weights: Weights, path: Path) -> None:
     from safetensors.numpy import save as to_bytes
 
     record = {
-        item.name: getattr(weights, item.name)
+        FILE_NAMES.get(item.name, item.name): getattr(weights, item.name)
         for item in fields(Weights)
         if item.name not in ("name", "tensors", "calibration", "network")
     }
@@ -116,9 +118,9 @@ def load(path: Path) -> Weights:
 
     if not path.is_file():
         raise WeightsError(f"no weights file at {path}")
-    if path.stat().st_size > LARGEST_FILE:
+    if path.stat().st_size > MAX_FILE_SIZE:
         raise WeightsError(
-            f"{path} is larger than {LARGEST_FILE >> 20} MiB: not weights of rcnet_rt"
+            f"{path} is larger than {MAX_FILE_SIZE >> 20} MiB: not weights of rcnet_rt"
         )
     try:
         with safe_open(path, framework="numpy") as file:
@@ -132,7 +134,7 @@ def load(path: Path) -> Weights:
         raise WeightsError(
             f"{path} is a safetensors file, but not one that rcnet-rt wrote; `rcnet-rt train` does"
         )
-    if len(metadata["rcnet_rt"]) > LONGEST_DESCRIPTION:
+    if len(metadata["rcnet_rt"]) > MAX_DESCRIPTION:
         raise WeightsError(f"{path}: its description is damaged (too long to be one)")
     try:
         return _from_record(path, json.loads(metadata["rcnet_rt"]), tensors)
@@ -157,6 +159,9 @@ def _from_record(path: Path, record: dict[str, Any], tensors: dict[str, Any]) ->
             kinds = " or ".join(kind.__name__ for kind in DESCRIPTION[key])
             raise TypeError(f"{key} should be {kinds}, got {record[key]!r:.80}")
     network = record.pop("network")
+    for name, file_name in FILE_NAMES.items():
+        if file_name in record:
+            record[name] = record.pop(file_name)
     knots = [tensors.pop(name, None) for name in CALIBRATION]
     return Weights(
         name=path.stem,

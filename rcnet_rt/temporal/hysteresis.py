@@ -18,7 +18,7 @@ from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.temporal.tracking import LOST_AFTER, followed, seconds
 
-__all__ = ["AGE", "Hysteresis", "half_the_odds"]
+__all__ = ["AGE", "Hysteresis", "half_odds"]
 
 AGE = 0.1  # seconds: three frames of most videos; hides a flash, and is faster than any reaction
 ROUNDING = 1e-6  # seconds by which times may miss each other
@@ -46,7 +46,7 @@ class Hysteresis:
     """
 
     def __init__(self, enter: float, leave: float | None = None, age: float = AGE) -> None:
-        leave = half_the_odds(enter) if leave is None else leave
+        leave = half_odds(enter) if leave is None else leave
         if not 0 <= leave <= enter <= 1:
             raise PosesError(
                 f"expected thresholds 0 <= leave <= enter <= 1, got leave={leave}, enter={enter}"
@@ -89,10 +89,10 @@ class Hysteresis:
         return kept
 
 
-def half_the_odds(score: float) -> float:
+def half_odds(score: float) -> float:
     """Return the score with half the odds: a person is given up once the doubt has doubled.
 
-    >>> half_the_odds(0.5), half_the_odds(1.0), half_the_odds(0.0)
+    >>> half_odds(0.5), half_odds(1.0), half_odds(0.0)
     (0.3333333333333333, 1.0, 0.0)
     """
     return score / (2 - score)

@@ -30,15 +30,15 @@ from rcnet_rt.poses.arrays import logit, sigmoid
 from rcnet_rt.poses.boxes import box_areas
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
-from rcnet_rt.rescoring.batch import PackedPoses, pack_poses
+from rcnet_rt.rescoring.batch import PoseBatch, poses_to_batch
 from rcnet_rt.rescoring.nms_consensus import AREA_OF_BOX
 from rcnet_rt.temporal.tracking import LOST_AFTER, followed, seconds
 
-__all__ = ["MEMORY", "ScoresOverTime"]
+__all__ = ["MEMORY", "ScoreSmoothing"]
 
 Floats = npt.NDArray[np.float64]
 
-LEAST_SURE = 1e-9  # sum of joint scores: two poses without a common joint do not agree
+MIN_CONFIDENCE = 1e-9  # sum of joint scores: two poses without a common joint do not agree
 MEMORY = 0.5  # seconds: about a step of a walking person, who stands differently after it
 
 
@@ -61,7 +61,7 @@ class _Track:
     time: float
 
 
-class ScoresOverTime:
+class ScoreSmoothing:
     """Takes the poses of frame after frame; remembers the tracks of the last second.
 
     Args:
@@ -110,11 +110,11 @@ class ScoresOverTime:
         }
         if len(rows) == 0:
             return poses.with_scores(poses.scores)
-        packed = pack_poses(poses)
+        packed = poses_to_batch(poses)
         return poses.with_scores(self._scores(poses, packed, rows[~packed.faulty[rows]], time))
 
     def _scores(
-        self, poses: Poses, packed: PackedPoses, rows: npt.NDArray[np.intp], time: float
+        self, poses: Poses, packed: PoseBatch, rows: npt.NDArray[np.intp], time: float
     ) -> npt.NDArray[np.float32]:
         """Return all scores, those of followed rows with their tracks' word; remember the rows."""
         assert poses.track_ids is not None
@@ -144,11 +144,11 @@ class ScoresOverTime:
         joints = np.minimum(sure, np.stack([track.sure for track in tracks]))
         squares = ((shapes - np.stack([track.shape for track in tracks])) ** 2).sum(axis=2)
         similar = (joints * np.exp(-squares / self._tolerance)).sum(axis=1)
-        agreement: Floats = similar / np.maximum(joints.sum(axis=1), LEAST_SURE)
+        agreement: Floats = similar / np.maximum(joints.sum(axis=1), MIN_CONFIDENCE)
         return past * agreement
 
 
-def _shapes(packed: PackedPoses) -> Floats:
+def _shapes(packed: PoseBatch) -> Floats:
     """Return (N, K, 2) keypoints seen from the middle of their boxes, which is all alignment is."""
     middles = (packed.boxes[:, :2] + packed.boxes[:, 2:]) / 2
     sizes = np.sqrt(np.clip(box_areas(packed.boxes), 1, None))

@@ -19,14 +19,14 @@ import numpy.typing as npt
 
 from rcnet_rt.errors import BackendError, PosesError, missing_package
 from rcnet_rt.poses.poses import Poses
-from rcnet_rt.rescoring.batch import pack_poses
+from rcnet_rt.rescoring.batch import poses_to_batch
 
 __all__ = ["LOST_AFTER", "UNTRACKED", "ByteTrack", "Tracker", "followed"]
 
 UNTRACKED = -1  # the id of a pose that belongs to no track
 LOST_AFTER = 1.0  # seconds unseen until a track is over: ByteTrack's own rule
 TRACKER_RATE = 30  # frames a second that the tracker's own settings are written for
-SHORTEST_STEP = 1e-6  # seconds; the tracker takes no time twice
+MIN_STEP = 1e-6  # seconds; the tracker takes no time twice
 
 
 class Tracker(Protocol):
@@ -76,8 +76,8 @@ class ByteTrack:
         Raises:
             PosesError: a time that is not finite.
         """
-        self._time = max(seconds(time), self._time + SHORTEST_STEP)
-        packed = pack_poses(poses)
+        self._time = max(seconds(time), self._time + MIN_STEP)
+        packed = poses_to_batch(poses)
         rows = np.flatnonzero(~packed.faulty)
         boxes = packed.boxes[rows]
         ids = np.full(len(poses), UNTRACKED)

@@ -20,14 +20,14 @@ class Recipe:
     Attributes:
         architecture: see `NetworkConfig`; so are output, feedforward and the dropouts.
         features: name of the feature set.
-        base: name of the base formula; "auto" is the one with the best AP on the training images.
+        baseline: name of the baseline; "auto" is the one with the best AP on the training images.
         hidden: None is 16 for attention, the paper's, and 128 for the MLP.
         target: "oks" (matched OKS) or "share" (share of COCO's ten thresholds reached).
         loss: name of the loss, see `training.losses`.
         margin: of the rank loss.
         positive: matched OKS from which a pose is right, of the losses that know right and wrong.
         epochs: passes over the training images.
-        poses_a_step: whole images are packed to about this many poses.
+        poses_per_step: whole images are packed to about this many poses.
         shortcut: see `NetworkConfig`.
         learning_rate: after the warm-up, constant.
         linear_learning_rate: likewise, of what is linear in the features: the shortcut, or the
@@ -45,7 +45,7 @@ class Recipe:
     architecture: Architecture = "attention"
     output: Output = "residual"
     features: str = "full"
-    base: str = "auto"
+    baseline: str = "auto"
     target: Target = "oks"
     loss: str = "rank"
     margin: float = 0.5
@@ -55,7 +55,7 @@ class Recipe:
     dropout: float = 0.3
     input_dropout: float = 0.1
     epochs: int = 20
-    poses_a_step: int = 128
+    poses_per_step: int = 128
     shortcut: bool = True
     learning_rate: float = 1e-3
     linear_learning_rate: float = 1e-2
@@ -69,10 +69,10 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.poses_a_step < 1 or self.learning_rate <= 0:
+        if self.epochs < 1 or self.poses_per_step < 1 or self.learning_rate <= 0:
             raise WeightsError(
                 "epochs and poses_a_step must be at least 1 and learning_rate above 0, got "
-                f"{self.epochs}, {self.poses_a_step}, {self.learning_rate}"
+                f"{self.epochs}, {self.poses_per_step}, {self.learning_rate}"
             )
         if not 0 <= self.margin <= 1:
             raise WeightsError(f"margin must be in [0, 1], got {self.margin}")
@@ -88,7 +88,7 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
         "paper": Recipe(
             output="plain",
             features="paper",
-            base="score",
+            baseline="score",
             feedforward=2048,
             dropout=0.1,
             input_dropout=0.0,

@@ -38,35 +38,35 @@ class HeldOut:
         images: ids of the images that were held out.
         entries: (H,) places of their poses in the results.
         refined: (H,) scores as the networks gave them, before calibration.
-        formula: (H,) values of the formula that is best on the training images of each split.
-        formula_name: which that is; the names, where splits differ.
+        baseline: (H,) values of the baseline that is best on the training images of each split.
+        baseline_name: which that is; the names, where splits differ.
         calibrated: (H,) `refined`, each half of the images calibrated on the other half.
     """
 
     images: tuple[int, ...]
     entries: npt.NDArray[np.int64]
     refined: Floats
-    formula: Floats
-    formula_name: str
+    baseline: Floats
+    baseline_name: str
     calibrated: Floats
 
 
 def hold_out(data: Data, parts: Sequence[tuple[Split, Weights]], seed: int = 0) -> HeldOut:
     """Score the held-out images of each split with its weights, the way that `refine` does.
 
-    A second look is left out, because it costs inferences: figures are of what comes for nothing.
+    A recheck is left out, because it costs inferences: figures are of what comes for nothing.
     """
-    refined, formula = data.scores * 0.0, data.scores * 0.0
+    refined, baseline = data.scores * 0.0, data.scores * 0.0
     names: dict[str, None] = {}
     for split, weights in parts:
         items = [data.poses[image] for image in split.held_out]
         once = [replace(item.poses, agreement=None) for item in items]
         after = Refiner(weights, backend="torch").batch(once)
-        best = data.best_formula(split.training)
-        values, names[best] = data.formula_values(best), None
+        best = data.best_baseline(split.training)
+        values, names[best] = data.baseline_values(best), None
         for item, poses in zip(items, after, strict=True):
             refined[item.entries] = poses.scores
-            formula[item.entries] = values[item.entries]
+            baseline[item.entries] = values[item.entries]
     images = tuple(sorted(image for split, _ in parts for image in split.held_out))
     entries = np.concatenate([data.poses[image].entries for image in images])
     half = np.random.default_rng(seed).permutation(np.arange(len(images)) % 2)
@@ -83,8 +83,8 @@ def hold_out(data: Data, parts: Sequence[tuple[Split, Weights]], seed: int = 0) 
         images=images,
         entries=entries,
         refined=refined[entries],
-        formula=formula[entries],
-        formula_name=" / ".join(names),
+        baseline=baseline[entries],
+        baseline_name=" / ".join(names),
         calibrated=calibrated[entries],
     )
 

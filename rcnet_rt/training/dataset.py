@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.datasets.augment import CopyPoses, seen_through
+from rcnet_rt.datasets.augment import AugmentedPoses, persons_in_augmentation
 from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.results import ImagePoses
 from rcnet_rt.errors import DatasetError
@@ -18,7 +18,7 @@ from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
-from rcnet_rt.rescoring.batch import PackedPoses, concatenate, pack_poses
+from rcnet_rt.rescoring.batch import PoseBatch, concatenate, poses_to_batch
 
 __all__ = ["PoseTable", "RankingSet", "Target", "mirror", "ranking_set", "table"]
 
@@ -35,7 +35,7 @@ class PoseTable:
     """The poses of many images with what is right about them; images by number from 0.
 
     Attributes:
-        pictures: the packed poses of each image.
+        batches: the packed poses of each image.
         mirrored: the same, seen in a mirror.
         image_ids: (I,) ids; a copy has that of its original.
         entries: for each image, the places of its poses in the results (of copies, in theirs).
@@ -43,8 +43,8 @@ class PoseTable:
         weights: for each image, (N,) how much a pose counts.
     """
 
-    pictures: list[PackedPoses]
-    mirrored: list[PackedPoses]
+    batches: list[PoseBatch]
+    mirrored: list[PoseBatch]
     image_ids: npt.NDArray[np.int64]
     entries: list[npt.NDArray[np.int64]]
     oks: list[Floats]
@@ -58,7 +58,7 @@ class RankingSet:
     Attributes:
         features: (P, D) float32, not standardised.
         mirrored: (P, D) float32, of the mirrored poses.
-        base: (P,) float32 logits of the base score.
+        baseline: (P,) float32 logits of the baseline score.
         targets: (P,) float32 in [0, 1].
         weights: (P,) float32.
         image: (P,) number of the image.
@@ -67,20 +67,20 @@ class RankingSet:
 
     features: Singles
     mirrored: Singles
-    base: Singles
+    baseline: Singles
     targets: Singles
     weights: Singles
     image: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.base)
+        return len(self.baseline)
 
 
 def table(
     ground_truth: GroundTruth,
     poses: Mapping[int, ImagePoses],
-    copies: Mapping[int, Sequence[CopyPoses]] | None = None,
+    augmentations: Mapping[int, Sequence[AugmentedPoses]] | None = None,
     *,
     floor: float = 0.0,
     most: int = 20,
@@ -91,8 +91,8 @@ def table(
     Args:
         ground_truth: the people.
         poses: the estimator's poses by image id; images without ground truth are left out.
-        copies: its poses on altered copies of these images; each becomes an image of its own, after
-            the one that it is a copy of.
+        augmentations: its poses on augmentations of these images; each becomes an image of its own,
+            after its original.
         floor: poses with a raw score below it are left out.
         most: of the rest, only this many of each image, the best by raw score (COCO's 20).
         unsure: weight of a pose with (almost) no match on an image that is not completely
@@ -106,9 +106,9 @@ def table(
         raise DatasetError(
             "no image of the results has ground truth; were they made on other data?"
         )
-    seen: list[CopyPoses] = []
+    seen: list[AugmentedPoses] = []
     for image_id in chosen:
-        seen += [CopyPoses(None, poses[image_id]), *(copies or {}).get(image_id, ())]
+        seen += [AugmentedPoses(None, poses[image_id]), *(augmentations or {}).get(image_id, ())]
     result = PoseTable([], [], np.array([item.poses.image_id for item in seen]), [], [], [])
     for item in seen:
         _add(result, ground_truth, item, floor, most, unsure)
@@ -118,7 +118,7 @@ def table(
 def _add(
     result: PoseTable,
     ground_truth: GroundTruth,
-    item: CopyPoses,
+    item: AugmentedPoses,
     floor: float,
     most: int,
     unsure: float,
@@ -128,14 +128,14 @@ def _add(
     kept = _best(item.poses.poses.scores, floor, most)
     here = item.poses.poses[kept]
     as_seen = here
-    if item.copy is not None:
-        people = seen_through(item.copy, people, (image.width, image.height))
-        as_seen = item.copy.seen(here)
+    if item.augmentation is not None:
+        people = persons_in_augmentation(item.augmentation, people, (image.width, image.height))
+        as_seen = item.augmentation.seen(here)
     skeleton = ground_truth.skeleton
     fit = match(people.oks(here.keypoints, skeleton.sigmas), people.ignore, here.scores)
     sure = (image.id in ground_truth.complete) | (fit.target >= NEAR)
-    result.pictures.append(pack_poses(as_seen))
-    result.mirrored.append(pack_poses(mirror(as_seen, skeleton, image.width)))
+    result.batches.append(poses_to_batch(as_seen))
+    result.mirrored.append(poses_to_batch(mirror(as_seen, skeleton, image.width)))
     result.entries.append(item.poses.entries[kept])
     result.oks.append(fit.target)
     result.weights.append(fit.weight * np.where(sure, 1.0, unsure))
@@ -164,8 +164,8 @@ def ranking_set(
     poses: PoseTable,
     skeleton: Skeleton,
     features: str,
-    base: str,
-    base_scale: float,
+    baseline: str,
+    baseline_scale: float,
     target: Target = "oks",
     images: Collection[int] | None = None,
     embedding_size: int = 0,
@@ -174,27 +174,27 @@ def ranking_set(
 
     For visual features, `embedding_size` is how many values an embedding has.
     """
-    numbers = range(len(poses.pictures)) if images is None else sorted(images)
+    numbers = range(len(poses.batches)) if images is None else sorted(images)
     counts = np.array([len(poses.oks[number]) for number in numbers])
     compute = feature_sets.get(features).compute
 
-    def matrix(pictures: Sequence[PackedPoses]) -> tuple[Singles, Singles]:
+    def matrix(batches: Sequence[PoseBatch]) -> tuple[Singles, Singles]:
         parts = []
         for some in _parts(numbers, counts):
-            packed = concatenate([pictures[number] for number in some], embedding_size)
-            logits = baselines.base_logit(base, packed, base_scale)
+            packed = concatenate([batches[number] for number in some], embedding_size)
+            logits = baselines.baseline_logit(baseline, packed, baseline_scale)
             matrix = compute(packed, skeleton, logits)
             parts.append((matrix.astype(np.float32), logits.astype(np.float32)))
         matrices, logits = zip(*parts, strict=True)
         return np.concatenate(matrices), np.concatenate(logits)
 
-    seen, logits = matrix(poses.pictures)
+    seen, logits = matrix(poses.batches)
     mirrored, _ = matrix(poses.mirrored)
     oks = np.concatenate([poses.oks[number] for number in numbers])
     return RankingSet(
         features=seen,
         mirrored=mirrored,
-        base=logits,
+        baseline=logits,
         targets=(share_of_thresholds(oks) if target == "share" else oks).astype(np.float32),
         weights=np.concatenate([poses.weights[number] for number in numbers]).astype(np.float32),
         image=np.repeat(np.arange(len(counts)), counts),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.datasets.augment import CopyPoses
+from rcnet_rt.datasets.augment import AugmentedPoses
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.evaluation.metrics import TRUE_POSITIVE, ranking_accuracy
@@ -65,15 +65,15 @@ def fit(
     """Train on the split's training images; return weights that are not calibrated yet."""
     recipe = _settled(data, recipe, split)
     assert recipe.floor is not None
-    learned = _table(data, recipe, split.training, _copies(data, recipe))
-    scale = _scale(recipe.base, learned)
+    learned = _table(data, recipe, split.training, _augmentations(data, recipe))
+    scale = _scale(recipe.baseline, learned)
     examples = _ranking_set(data, recipe, learned, scale)
     watch = None if progress is None else _Watch(data, recipe, split, scale, progress)
     network = train(recipe, examples, device=device, checkpoint=checkpoint, on_epoch=watch)
     return Weights(
         name=name,
-        base=recipe.base,
-        base_scale=scale,
+        baseline=recipe.baseline,
+        baseline_scale=scale,
         skeleton=data.ground_truth.skeleton.name,
         features=recipe.features,
         embedding_size=embedding_size(data, recipe),
@@ -104,28 +104,32 @@ def embedding_size(data: Data, recipe: Recipe) -> int:
 
 def _settled(data: Data, recipe: Recipe, split: Split) -> Recipe:
     """Decide what the recipe leaves open, from the training images alone."""
-    base = data.best_formula(split.training) if recipe.base == "auto" else recipe.base
+    baseline = data.best_baseline(split.training) if recipe.baseline == "auto" else recipe.baseline
     floor = recipe.floor
     if floor is None:
         floor = DEFAULT_FLOOR if data.unit_scores else 0.0
-    return replace(recipe, base=base, floor=floor)
+    return replace(recipe, baseline=baseline, floor=floor)
 
 
-def _copies(data: Data, recipe: Recipe) -> Mapping[int, Sequence[CopyPoses]]:
-    return data.copies_and_lesser if recipe.features == "signals" else data.copies
+def _augmentations(data: Data, recipe: Recipe) -> Mapping[int, Sequence[AugmentedPoses]]:
+    return (
+        data.augmentations_with_fewer_signals
+        if recipe.features == "signals"
+        else data.augmentations
+    )
 
 
 def _table(
     data: Data,
     recipe: Recipe,
     images: Collection[int],
-    copies: Mapping[int, Sequence[CopyPoses]] | None = None,
+    augmentations: Mapping[int, Sequence[AugmentedPoses]] | None = None,
 ) -> PoseTable:
     assert recipe.floor is not None
     return table(
         data.ground_truth,
         {image: data.poses[image] for image in images},
-        copies,
+        augmentations,
         floor=recipe.floor,
         most=recipe.most,
         unsure=recipe.unsure,
@@ -138,19 +142,19 @@ def _ranking_set(data: Data, recipe: Recipe, poses: PoseTable, scale: float) -> 
         poses,
         skeleton,
         recipe.features,
-        recipe.base,
+        recipe.baseline,
         scale,
         recipe.target,
         embedding_size=embedding_size(data, recipe),
     )
 
 
-def _scale(base: str, poses: PoseTable) -> float:
-    """Return the value of an unbounded formula that becomes 0.5: its median."""
-    formula = baselines.get(base)
+def _scale(baseline: str, poses: PoseTable) -> float:
+    """Return the value of an unbounded baseline that becomes 0.5: its median."""
+    formula = baselines.get(baseline)
     if formula.bounded:
         return 1.0
-    median = float(np.median(formula.compute(concatenate(poses.pictures))))
+    median = float(np.median(formula.compute(concatenate(poses.batches))))
     return median if median > 0 else 1.0
 
 

@@ -97,7 +97,7 @@ def score(network: Network, data: RankingSet) -> npt.NDArray[np.float64]:
     with torch.inference_mode():
         for images in np.split(np.arange(len(ends)), np.flatnonzero(np.diff(step)) + 1):
             rows = slice(data.starts[images[0]], data.starts[images[-1] + 1])
-            columns = (data.features[rows], data.base[rows], data.image[rows])
+            columns = (data.features[rows], data.baseline[rows], data.image[rows])
             batch = [torch.as_tensor(column, device=device) for column in columns]
             scores[rows] = network(*batch).cpu().numpy()
     return scores
@@ -157,7 +157,7 @@ class _Columns:
             return torch.tensor(array, device=device)
 
         self.starts = data.starts
-        self.image, self.base = tensor(data.image), tensor(data.base)
+        self.image, self.baseline = tensor(data.image), tensor(data.baseline)
         self.targets, self.weights = tensor(data.targets), tensor(data.weights)
         self.features = tensor(data.features)
         if recipe.flip:  # the mirrored poses follow
@@ -177,7 +177,7 @@ class _Columns:
         image = self.image[rows]
         seen = rows + len(rows) * torch.from_numpy(flipped).to(image.device)[image]
         # What is small is put in order at once; of the features only a step's are, at its turn.
-        others = (self.base[rows], image, self.targets[rows], self.weights[rows])
+        others = (self.baseline[rows], image, self.targets[rows], self.weights[rows])
         steps = (torch.split(column, sizes) for column in (seen, *others))
         for place, *rest in zip(*steps, strict=True):
             yield self.features.index_select(0, place), *rest
@@ -191,11 +191,11 @@ def _epoch(
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     flipped = recipe.flip * random.integers(0, 2, len(columns.starts) - 1)
-    order, sizes = _batches(columns.starts, random, recipe.poses_a_step)
+    order, sizes = _batches(columns.starts, random, recipe.poses_per_step)
     network = state.network.train()
     values: list[Tensor] = []
-    for features, base, image, targets, weights in columns.batches(order, sizes, flipped):
-        loss = criterion(network.logits(features, base, image), targets, weights)
+    for features, baseline, image, targets, weights in columns.batches(order, sizes, flipped):
+        loss = criterion(network.logits(features, baseline, image), targets, weights)
         state.step(loss)
         values.append(loss.detach())
     mean = float(torch.stack(values).mean())

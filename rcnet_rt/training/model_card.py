@@ -12,9 +12,9 @@ from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.version import __version__
 
-__all__ = ["MOST_IMAGES", "card", "record"]
+__all__ = ["MAX_IMAGES_LISTED", "card", "record"]
 
-MOST_IMAGES = 5000  # ids of more training images than this are not written into the file
+MAX_IMAGES_LISTED = 5000  # ids of more training images than this are not written into the file
 
 
 _COMPLETE = (
@@ -49,7 +49,7 @@ def record(
         "recipe": asdict(recipe),
         "data": list(data),
         "held_out": held_out,
-        "images": sorted(images) if len(images) <= MOST_IMAGES else [],
+        "images": sorted(images) if len(images) <= MAX_IMAGES_LISTED else [],
         "figures": {name: _figures(part) for name, part in parts.items() if part is not None},
         "calibration_error": dict(calibration_errors),
     }
@@ -94,7 +94,7 @@ def card(weights: Weights) -> str:
         f"| held out | {training['held_out']} |",
         f"| skeleton | {weights.skeleton} |",
         f"| raw scores | {weights.score_convention} |",
-        f"| base formula | `{weights.base}` |",
+        f"| baseline | `{weights.baseline}` |",
         f"| features | `{weights.features}`, {network.feature_count} |",
         f"| network | {network.architecture}, {network.output} output |",
         f"| floor | raw scores below {weights.floor:g} are not re-scored |",

@@ -1,1 +1,1 @@
-"""Video and pictures: source, overlay, sink, and the pipeline that joins them."""
+"""Video and images: source, overlay, sink, and the pipeline that joins them."""

@@ -37,7 +37,7 @@ def open_sound(path: Path) -> Sound | None:
 class Sound:
     """Copies packets, or encodes AAC where the codec does not fit the new file.
 
-    Where it is damaged it ends early, and `note` says so: the pictures matter more.
+    Where it is damaged it ends early, and `note` says so: the images matter more.
 
     Attributes:
         note: what became of it, if it is not just copied.
@@ -89,7 +89,7 @@ class Sound:
             self._next = next(self._items, None)
 
     def rest(self, end: Fraction) -> Iterator[Any]:
-        """Yield what is left: up to `end` in seconds, or all of it where the pictures end there."""
+        """Yield what is left: up to `end` in seconds, or all of it where the images end there."""
         yield from self.before(Fraction(10**9) if self._is_last(end) else end)
         if self._out is not None and not self._copies:
             yield from self._out.encode(None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rcnet_rt.errors import SourceError
 from rcnet_rt.poses.frame import Frame, Kind
-from rcnet_rt.video.opencv_log import quiet_opencv
+from rcnet_rt.video.opencv_log import silence_opencv
 
 __all__ = ["CameraSource"]
 
@@ -17,7 +17,7 @@ MICROSECONDS = 1_000_000
 
 
 class CameraSource:
-    """The pictures of a camera as they come; times are monotonic seconds since opening.
+    """The images of a camera as they come; times are monotonic seconds since opening.
 
     Raises:
         SourceError: there is no such camera, or it stops answering.
@@ -30,7 +30,7 @@ class CameraSource:
         import cv2
 
         self.name = f"camera {index}"
-        with quiet_opencv():
+        with silence_opencv():
             self._camera: Any = cv2.VideoCapture(index)
             opened = self._camera.isOpened()
             rate = self._camera.get(cv2.CAP_PROP_FPS) if opened else 0.0
@@ -72,12 +72,10 @@ class CameraSource:
         self.close()
 
     def _read(self, index: int) -> Frame:
-        with quiet_opencv():
+        with silence_opencv():
             answered, image = self._camera.read()
         if not answered or image is None:
             self.close()
-            raise SourceError(
-                f"{self.name} gave no picture {index}; check its cable and start again"
-            )
+            raise SourceError(f"{self.name} gave no image {index}; check its cable and start again")
         elapsed = round((time.monotonic() - self._start) * MICROSECONDS)
         return Frame(index, image, time=Fraction(elapsed, MICROSECONDS))

@@ -19,7 +19,7 @@ __all__ = ["frame_rate", "time_base", "upright", "video_stream"]
 
 
 def video_stream(container: InputContainer, name: str) -> VideoStream:
-    """Return the first stream of moving pictures; cover pictures do not count.
+    """Return the first stream of moving images; cover images do not count.
 
     Raises:
         SourceError: there is none, or none that can be decoded.
@@ -28,7 +28,7 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
 
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        raise SourceError(f"{name} holds no video stream; give a file with pictures in it")
+        raise SourceError(f"{name} holds no video stream; give a file with images in it")
     stream = streams[0]
     if stream.codec_context is None:
         raise SourceError(
@@ -52,8 +52,8 @@ def frame_rate(stream: VideoStream) -> Fraction:
     return Fraction(30)
 
 
-def upright(picture: VideoFrame) -> Image:
-    """Return the picture as BGR, turned as the file's metadata says."""
-    image: Any = picture.to_ndarray(format="bgr24")
-    quarter_turns = round(picture.rotation / 90) % 4
+def upright(video_frame: VideoFrame) -> Image:
+    """Return the image as BGR, turned as the file's metadata says."""
+    image: Any = video_frame.to_ndarray(format="bgr24")
+    quarter_turns = round(video_frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image

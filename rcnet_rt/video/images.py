@@ -1,4 +1,4 @@
-"""Pictures as a source: one file or many, in the order given."""
+"""Images as a source: one file or many, in the order given."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import numpy as np
 from rcnet_rt.errors import SourceError
 from rcnet_rt.poses.frame import Frame, Image, Kind
 
-__all__ = ["PICTURE_SUFFIXES", "PictureSource", "read_picture"]
+__all__ = ["IMAGE_SUFFIXES", "ImageSource", "read_image"]
 
-PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
-class PictureSource:
-    """Picture files, one frame each; names are relative to the folder they share.
+class ImageSource:
+    """Image files, one frame each; names are relative to the folder they share.
 
     Raises:
-        SourceError: a picture is missing or damaged.
+        SourceError: an image is missing or damaged.
     """
 
-    kind: Kind = "pictures"
+    kind: Kind = "images"
     frame_rate: Fraction | None = None
     time_base: Fraction | None = None
 
@@ -44,44 +44,44 @@ class PictureSource:
             yield self._frame(index)
 
     def stop(self) -> None:
-        """Nothing to do: a picture is read at once."""
+        """Nothing to do: an image is read at once."""
 
     def close(self) -> None:
-        """Nothing stays open between pictures."""
+        """Nothing stays open between images."""
 
-    def __enter__(self) -> PictureSource:
+    def __enter__(self) -> ImageSource:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def _frame(self, index: int) -> Frame:
-        return Frame(index, read_picture(self._paths[index]), name=self._names[index])
+        return Frame(index, read_image(self._paths[index]), name=self._names[index])
 
 
-def read_picture(path: Path) -> Image:
-    """Return a picture file as (H, W, 3) uint8, blue first, turned as its EXIF data says.
+def read_image(path: Path) -> Image:
+    """Return an image file as (H, W, 3) uint8, blue first, turned as its EXIF data says.
 
     Raises:
         SourceError: it is missing, empty or damaged.
     """
     import cv2
 
-    from rcnet_rt.video.opencv_log import quiet_opencv
+    from rcnet_rt.video.opencv_log import silence_opencv
 
     try:
         data = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
-        raise SourceError(f"picture {path} cannot be read: {error.strerror or error}") from error
+        raise SourceError(f"image {path} cannot be read: {error.strerror or error}") from error
     image: Any = None
     if data.size:
-        with quiet_opencv():
+        with silence_opencv():
             try:
                 image = cv2.imdecode(data, cv2.IMREAD_COLOR)
             except cv2.error:
                 image = None
     if image is None:
         raise SourceError(
-            f"picture {path} is empty or damaged and cannot be decoded; replace it or leave it out"
+            f"image {path} is empty or damaged and cannot be decoded; replace it or leave it out"
         )
     return image  # type: ignore[no-any-return]

@@ -13,8 +13,8 @@ from rcnet_rt.poses.frame import Frame, Gap, Kind, Source
 
 __all__ = ["LiveSource"]
 
-SHORTEST_WAIT, LONGEST_WAIT = 0.5, 10.0  # seconds between two attempts; each waits twice as long
-STALE = 1.0  # seconds; the first picture may have waited while a model was loaded
+MIN_WAIT, MAX_WAIT = 0.5, 10.0  # seconds between two attempts; each waits twice as long
+STALE = 1.0  # seconds; the first image may have waited while a model was loaded
 MICROSECONDS = 1_000_000
 
 
@@ -76,12 +76,12 @@ class LiveSource:
 
     def _again(self) -> Source | None:
         """Return the source, opened again after as many attempts as it takes; None when stopped."""
-        wait = SHORTEST_WAIT
+        wait = MIN_WAIT
         while not self._stopped.wait(wait):
             try:
                 return self._connect()
             except SourceError:
-                wait = min(2 * wait, LONGEST_WAIT)
+                wait = min(2 * wait, MAX_WAIT)
         return None
 
     def _time(self, moment: float) -> Fraction:

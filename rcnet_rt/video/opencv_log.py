@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["quiet_opencv"]
+__all__ = ["silence_opencv"]
 
 
 @contextmanager
-def quiet_opencv() -> Iterator[None]:
+def silence_opencv() -> Iterator[None]:
     """Keep OpenCV silent inside the block."""
     import cv2
 

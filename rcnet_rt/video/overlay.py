@@ -22,7 +22,7 @@ FAR = 30_000  # pixels
 
 
 def prepare() -> None:
-    """Load what drawing needs, which takes seconds that the first live picture does not have."""
+    """Load what drawing needs, which takes seconds that the first live image does not have."""
     import supervision as sv
 
     _ramp()
@@ -30,7 +30,7 @@ def prepare() -> None:
 
 
 def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: Skeleton) -> Image:
-    """Return a new picture with the kept poses, each labelled #track raw -> refined score.
+    """Return a new image with the kept poses, each labelled #track raw -> refined score.
 
     Args:
         image_bgr: (H, W, 3) uint8.
@@ -48,7 +48,7 @@ def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: 
 
 
 def draw_raw(image_bgr: Image, poses: Poses, raw_threshold: float, skeleton: Skeleton) -> Image:
-    """Return a new picture with the poses that the estimator's own scores keep, so labelled.
+    """Return a new image with the poses that the estimator's own scores keep, so labelled.
 
     Args:
         image_bgr: (H, W, 3) uint8.
@@ -70,7 +70,7 @@ def compare(
     threshold: float,
     raw_threshold: float,
 ) -> Image:
-    """Return a picture twice as wide: the estimator's own choice left, the refined one right.
+    """Return an image twice as wide: the estimator's own choice left, the refined one right.
 
     Args:
         image_bgr: (H, W, 3) uint8.
@@ -137,7 +137,7 @@ def _skeleton(scene: Image, pose: Poses, score: float, skeleton: Skeleton) -> No
     if pose.keypoint_scores is not None:
         visible = visible & (pose.keypoint_scores[0] >= MIN_JOINT_CONFIDENCE)
     shown = visible.tolist()
-    # Far outside the picture lines end anyway; OpenCV counts in 32 bits.
+    # Far outside the image lines end anyway; OpenCV counts in 32 bits.
     points = np.nan_to_num(pose.keypoints[0]).clip(-FAR, FAR).astype(np.int32).tolist()
     color, width = score_color(score)[::-1], _line_width(scene)
     for first, second in skeleton.links:

@@ -23,7 +23,7 @@ from rcnet_rt.estimators import Estimator, FrameEstimator
 from rcnet_rt.poses.frame import Frame, Gap, Image, Source
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.temporal.hysteresis import Hysteresis
-from rcnet_rt.temporal.smoothing import ScoresOverTime
+from rcnet_rt.temporal.smoothing import ScoreSmoothing
 from rcnet_rt.temporal.tracking import Tracker
 from rcnet_rt.video.stages import DEPTH, Newest, run
 from rcnet_rt.video.telemetry import Telemetry
@@ -36,7 +36,7 @@ __all__ = [
     "estimate",
     "process",
     "refine",
-    "second_look",
+    "recheck",
     "track",
     "write",
 ]
@@ -47,7 +47,7 @@ class Result:
     """What is known about one frame.
 
     Attributes:
-        frame: the picture and its time.
+        frame: the image and its time.
         poses: N poses; once refined, kept or not, the estimator's scores are their `raw_scores`.
         kept: (N,) whether each refined score is at least the threshold, or as the tracks decide;
             before that all are.
@@ -105,13 +105,13 @@ def estimate(estimator: Estimator) -> Stage:
     return Stage("estimate", function)
 
 
-def second_look(look: Callable[[Image, Poses], Poses]) -> Stage:
+def recheck(look: Callable[[Image, Poses], Poses]) -> Stage:
     """Return the stage that looks again at the poses in doubt; see `estimators.recheck`."""
 
     def function(result: Result) -> Result:
         return replace(result, poses=look(result.frame.image_bgr, result.poses))
 
-    return Stage("second look", function)
+    return Stage("recheck", function)
 
 
 def refine(refiner: Callable[[Poses], Poses], threshold: float) -> Stage:
@@ -125,7 +125,7 @@ def refine(refiner: Callable[[Poses], Poses], threshold: float) -> Stage:
     return Stage("refine", function)
 
 
-def track(follow: Tracker, score: ScoresOverTime, keep: Hysteresis) -> Stage:
+def track(follow: Tracker, score: ScoreSmoothing, keep: Hysteresis) -> Stage:
     """Return the stage that follows people, weighs their scores over time and says who is kept.
 
     For frames that have a time, of one source; poses that come with track ids keep them.

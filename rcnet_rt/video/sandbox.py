@@ -29,14 +29,14 @@ __all__ = ["MEMORY", "SECONDS", "SIZES", "SandboxedSource", "Untrusted"]
 
 MEMORY = 4 * 2**30  # bytes of address space
 SECONDS = 30  # for one frame; a silent network gives up earlier
-LONGEST_TEXT, LARGEST_PICTURE = 2**16, 2**30  # bytes
+MAX_TEXT, MAX_IMAGE = 2**16, 2**30  # bytes
 SIZES = struct.Struct("<II")  # of what follows: text, pixels
 # The very modules that this process would import, and no others that lie in the working folder.
 PROGRAM = "import sys; sys.path[:] = {!r}; from rcnet_rt.video.sandbox_process import main; main()"
 # Every thread's own heap would reserve a part of the memory allowed.
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1"}
 
-# A stream's address, a video's path, or those of pictures.
+# A stream's address, a video's path, or those of images.
 Untrusted = Address | Path | tuple[Path, ...]
 
 
@@ -122,20 +122,20 @@ class SandboxedSource:
             return Frame(self._count, image, time=time, name=text["name"], arrived=arrived)
 
     def _receive(self) -> tuple[dict[str, Any], Image | None]:
-        """Return the next message: its text, and its picture if it is a frame."""
-        text_size, picture_size = SIZES.unpack(self._out.read(SIZES.size))
-        if text_size > LONGEST_TEXT or picture_size > LARGEST_PICTURE:
+        """Return the next message: its text, and its image if it is a frame."""
+        text_size, image_size = SIZES.unpack(self._out.read(SIZES.size))
+        if text_size > MAX_TEXT or image_size > MAX_IMAGE:
             raise ValueError("more than a frame can be")
         text: dict[str, Any] = json.loads(self._out.read(text_size))
         if "error" in text:
             raise SourceError(str(text["error"]))
-        if not picture_size:
+        if not image_size:
             return text, None
         height, width = text["shape"][:2]
-        if 3 * height * width != picture_size:
+        if 3 * height * width != image_size:
             raise ValueError("not the size that it says")
         image = np.empty((height, width, 3), np.uint8)
-        if self._out.readinto(image.data.cast("B")) != picture_size:
+        if self._out.readinto(image.data.cast("B")) != image_size:
             raise ValueError("half a frame")
         return text, image
 
@@ -163,7 +163,7 @@ def _described(part: Untrusted) -> dict[str, Any]:
         return {"url": part.url}
     if isinstance(part, Path):
         return {"video": str(part)}
-    return {"pictures": [str(path) for path in part]}
+    return {"images": [str(path) for path in part]}
 
 
 def _first(part: Path | tuple[Path, ...]) -> str:
@@ -175,4 +175,4 @@ def _fraction(text: str | None) -> Fraction | None:
 
 
 def _kind(text: str) -> Kind:
-    return "pictures" if text == "pictures" else "video"
+    return "images" if text == "images" else "video"

@@ -95,4 +95,4 @@ def _part(described: dict[str, Any]) -> Untrusted:
         return parse_address(described["url"])
     if "video" in described:
         return Path(described["video"])
-    return tuple(map(Path, described["pictures"]))
+    return tuple(map(Path, described["images"]))

@@ -1,4 +1,4 @@
-"""Where drawn frames go: an H.264 video or pictures, written whole or not at all."""
+"""Where drawn frames go: an H.264 video or images, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rcnet_rt.video.audio import Sound
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
-__all__ = ["CONTAINERS", "PictureSink", "VideoSink", "check_output_file", "partial_name"]
+__all__ = ["CONTAINERS", "ImageSink", "VideoSink", "check_output_file", "partial_name"]
 
 # Two thirds of the work of "veryfast", crf 20, at the same error; files are a tenth larger.
 H264 = {"preset": "superfast", "bf": "0", "crf": "23"}
@@ -34,10 +34,10 @@ class VideoSink:
 
     Args:
         path: *.mp4, *.m4v, *.mov or *.mkv.
-        size: (width, height) of the pictures; an odd side grows by one pixel, the edge repeated.
+        size: (width, height) of the images; an odd side grows by one pixel, the edge repeated.
         frame_rate: what the header says; the frames' own times decide.
         time_base: unit of the times.
-        sound: is written along, as far as the pictures go.
+        sound: is written along, as far as the images go.
 
     Raises:
         OutputError: the file cannot be written.
@@ -65,7 +65,7 @@ class VideoSink:
             sound.attach(self._container, path.suffix.lower())
 
     def write(self, image_bgr: Image, time: Fraction) -> None:
-        """Append one (H, W, 3) BGR picture, shown from `time` (seconds) on.
+        """Append one (H, W, 3) BGR image, shown from `time` (seconds) on.
 
         Times that do not increase are moved on by the smallest step.
 
@@ -150,14 +150,14 @@ class VideoSink:
         )
 
 
-class PictureSink:
-    """Writes each picture to a file of the same type as its source.
+class ImageSink:
+    """Writes each image to a file of the same type as its source.
 
     Args:
         folder: where they go; it is created.
 
     Raises:
-        OutputError: the folder or a picture cannot be written.
+        OutputError: the folder or an image cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -165,7 +165,7 @@ class PictureSink:
         self.count = 0
 
     def write(self, image_bgr: Image, name: str) -> None:
-        """Write one (H, W, 3) BGR picture under the folder, as `name`."""
+        """Write one (H, W, 3) BGR image under the folder, as `name`."""
         import cv2
 
         path = self.folder / name
@@ -219,7 +219,7 @@ def partial_name(path: Path) -> Path:
 
 
 def _fit(image: Image, size: tuple[int, int]) -> Image:
-    """Return the picture at the video's size: padded by one pixel, or scaled where it changed."""
+    """Return the image at the video's size: padded by one pixel, or scaled where it changed."""
     import cv2
 
     width, height = size

@@ -1,4 +1,4 @@
-"""Where frames come from: video files, pictures, cameras and streams, all iterated alike.
+"""Where frames come from: video files, images, cameras and streams, all iterated alike.
 
 for part in split("clips/*.mp4"):
     with open_source(part) as source:
@@ -18,7 +18,7 @@ from rcnet_rt.errors import SourceError
 from rcnet_rt.poses.frame import Frame, Source
 from rcnet_rt.video.address import Address, is_url, parse_address
 from rcnet_rt.video.camera import CameraSource
-from rcnet_rt.video.images import PICTURE_SUFFIXES, PictureSource
+from rcnet_rt.video.images import IMAGE_SUFFIXES, ImageSource
 from rcnet_rt.video.live import LiveSource
 from rcnet_rt.video.sandbox import SandboxedSource
 from rcnet_rt.video.stream import StreamSource
@@ -37,7 +37,7 @@ __all__ = [
     "split",
 ]
 
-# What one source is opened from: a camera's index, a stream, a video file, or pictures.
+# What one source is opened from: a camera's index, a stream, a video file, or images.
 Part = int | Address | Path | tuple[Path, ...]
 
 
@@ -83,7 +83,7 @@ def open_here(part: Part) -> Source:
         return StreamSource(part)
     if isinstance(part, Path):
         return VideoFileSource(part)
-    return PictureSource(part)
+    return ImageSource(part)
 
 
 def open_live(part: Part) -> LiveSource:
@@ -98,7 +98,7 @@ def open_live(part: Part) -> LiveSource:
 
 
 def split(spec: str) -> list[Part]:
-    """Return the sources that a text stands for: pictures together, every video on its own.
+    """Return the sources that a text stands for: images together, every video on its own.
 
     Args:
         spec: a file, a folder, a glob, a camera's index, or an rtsp, http or https address.
@@ -115,10 +115,10 @@ def split(spec: str) -> list[Part]:
     if path.is_dir():
         return _group(spec, [entry for entry in path.iterdir() if entry.is_file()])
     if path.is_file():
-        return [(path,)] if _is_picture(path) else [path]
+        return [(path,)] if _is_image(path) else [path]
     if path.exists():
         raise SourceError(
-            f"{spec} is neither a file nor a folder; give a video, a picture or a folder"
+            f"{spec} is neither a file nor a folder; give a video, an image or a folder"
         )
     if spec.isascii() and spec.isdigit():
         return [int(spec)]
@@ -146,19 +146,19 @@ def is_live(part: Part) -> bool:
 
 
 def _group(spec: str, files: list[Path]) -> list[Part]:
-    pictures = tuple(sorted(filter(_is_picture, files), key=_natural))
+    images = tuple(sorted(filter(_is_image, files), key=_natural))
     videos = sorted((f for f in files if f.suffix.lower() in VIDEO_SUFFIXES), key=_natural)
-    parts: list[Part] = [pictures] if pictures else []
+    parts: list[Part] = [images] if images else []
     parts.extend(videos)
     if not parts:
         raise SourceError(
-            f"no pictures or videos in {spec}: expected files such as *.jpg, *.png or *.mp4"
+            f"no images or videos in {spec}: expected files such as *.jpg, *.png or *.mp4"
         )
     return parts
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:

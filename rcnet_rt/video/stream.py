@@ -25,7 +25,7 @@ OPTIONS = {"rtsp_transport": "tcp", "analyzeduration": "1000000"}
 class StreamSource:
     """Every frame that a server sends, until it ends; times count from the first.
 
-    Pictures that arrive damaged are left out.
+    Images that arrive damaged are left out.
 
     Raises:
         SourceError: nobody answers, it is no video, or nothing comes for five seconds.
@@ -43,7 +43,7 @@ class StreamSource:
             self._decoder = self._decode()
             first = next(self._decoder, None)
             if first is None:
-                raise SourceError(f"{self.name} sent no picture; check the address")
+                raise SourceError(f"{self.name} sent no image; check the address")
         except BaseException:
             self._container.close()
             raise
@@ -82,7 +82,7 @@ class StreamSource:
         while True:
             try:
                 packet = next(packets, None)
-                pictures = [] if packet is None else packet.decode()
+                images = [] if packet is None else packet.decode()
             except av.error.InvalidDataError:
                 continue
             except (av.error.FFmpegError, OSError) as error:
@@ -90,11 +90,11 @@ class StreamSource:
                     return  # what FFmpeg says when a server that named no length hangs up
                 # The cause would show the address with its credentials.
                 raise SourceError(_lost(self.name, error)) from None
-            for picture in pictures:
-                pts = picture.pts
+            for image in images:
+                pts = image.pts
                 zero = pts if zero is None else zero
                 last = last + step if pts is None or zero is None else max(last + 1, pts - zero)
-                yield Frame(index, upright(picture), time=last * unit)
+                yield Frame(index, upright(image), time=last * unit)
                 index += 1
             if packet is None:
                 return

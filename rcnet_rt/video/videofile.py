@@ -25,7 +25,7 @@ VIDEO_SUFFIXES = frozenset({
 # fmt: on
 
 
-# What FFmpeg may take a file for: films and single pictures. Not among them: playlists, lists of
+# What FFmpeg may take a file for: films and single images. Not among them: playlists, lists of
 # files, session descriptions, which lead elsewhere, and text, which it would draw.
 FORMATS = (
     "3gp,apng,asf,av1,avi,bmp_pipe,dv,flv,gif,h264,hevc,ivf,jpeg_pipe,jpegxl_pipe,m4v,"
@@ -92,10 +92,10 @@ class VideoFileSource:
         # AVI holds no time stamps, and what FFmpeg makes up for it is out of order.
         untimed = self._container.format.name == "avi"
         last, index = -step, 0
-        for picture in self._pictures():
+        for image in self._images():
             # A few old formats leave time stamps out; the frame rate fills the gap.
-            last = last + step if picture.pts is None or untimed else picture.pts
-            yield Frame(index, upright(picture), time=last * unit)
+            last = last + step if image.pts is None or untimed else image.pts
+            yield Frame(index, upright(image), time=last * unit)
             index += 1
         if self._damage is None:
             return
@@ -105,7 +105,7 @@ class VideoFileSource:
             f"{self._path}: {self._damage} after {index} frames; copy or record it again"
         )
 
-    def _pictures(self) -> Iterator[VideoFrame]:
+    def _images(self) -> Iterator[VideoFrame]:
         """Yield what can be decoded; where the file is damaged, stop and note why."""
         import av
 
@@ -160,4 +160,4 @@ def _not_a_video(path: Path, reason: str) -> str:
             f"{path} cannot be opened: its index (moov) is missing, so the file was cut off; "
             "copy or record it again"
         )
-    return f"{path} is not a video that can be decoded ({reason}); give a video or picture file"
+    return f"{path} is not a video that can be decoded ({reason}); give a video or image file"

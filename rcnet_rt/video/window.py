@@ -14,7 +14,7 @@ from rcnet_rt.video.pipeline import Result
 __all__ = ["Window", "WindowClosed", "check_display"]
 
 Drawing = Callable[[Result], Image]
-LARGEST = (1280, 720)  # wider or higher pictures open in a window of this size
+LARGEST = (1280, 720)  # wider or higher images open in a window of this size
 POLL = "import cv2; cv2.namedWindow('rcnet-rt'); cv2.waitKey(1); cv2.destroyAllWindows()"
 
 

@@ -18,7 +18,7 @@ JOINTS = 17
 
 
 def some_poses(count: int, seed: int = 0) -> Poses:
-    """Return made-up people in a picture of 640 x 480, a tenth of their joints not found.
+    """Return made-up people in an image of 640 x 480, a tenth of their joints not found.
 
     How long refining takes does not depend on the numbers.
 

@@ -11,7 +11,7 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.version import __version__
 
-__all__ = ["export_onnx", "notes_of"]
+__all__ = ["export_onnx", "export_metadata"]
 
 
 def export_onnx(weights: Weights, path: Path, signals: Collection[str] = ()) -> tuple[str, ...]:
@@ -21,12 +21,12 @@ def export_onnx(weights: Weights, path: Path, signals: Collection[str] = ()) -> 
     named, "consensus" or "agreement", become inputs.
 
     Raises:
-        WeightsError: the weights are a formula.
+        WeightsError: the weights are a baseline.
         OutputError: the folder is missing or cannot be written.
     """
     from rcnet_rt.backends.onnx_graph import exported_graph
 
-    model = exported_graph(weights, notes_of(weights), signals)
+    model = exported_graph(weights, export_metadata(weights), signals)
     unfinished = path.with_name(f".{path.name}.part")
     try:
         unfinished.write_bytes(model.SerializeToString())
@@ -36,7 +36,7 @@ def export_onnx(weights: Weights, path: Path, signals: Collection[str] = ()) -> 
     return tuple(value.name for value in model.graph.input)
 
 
-def notes_of(weights: Weights) -> dict[str, str]:
+def export_metadata(weights: Weights) -> dict[str, str]:
     """Return what a user of the file must know, as its metadata holds it."""
     weights.network_config()
     assert weights.skeleton is not None
@@ -49,7 +49,7 @@ def notes_of(weights: Weights) -> dict[str, str]:
         "keypoints": ",".join(skeletons.get(weights.skeleton).keypoints),
         "threshold": str(weights.threshold("auto")),
         "inputs": "keypoints [N,K,2] and boxes [N,4] (x1, y1, x2, y2) in image pixels, scores [N] "
-        "and keypoint_scores [N,K] as the estimator gives them; all poses of one picture in a call",
+        "and keypoint_scores [N,K] as the estimator gives them; all poses of one image in a call",
         "nan": "keypoints: the joint was not found; anything else: not known. A pose whose own "
         "score is NaN gets 0; one with an infinite number its own score brought into [0, 1]",
         "output": "refined_scores [N] in [0, 1]: the expected OKS of each pose",

@@ -14,9 +14,9 @@ from rcnet_rt.errors import OutputError
 from rcnet_rt.poses.frame import Gap, Source
 from rcnet_rt.video.address import Address
 from rcnet_rt.video.audio import Sound
-from rcnet_rt.video.images import PICTURE_SUFFIXES
+from rcnet_rt.video.images import IMAGE_SUFFIXES
 from rcnet_rt.video.pipeline import Result, Sink
-from rcnet_rt.video.sink import CONTAINERS, PictureSink, VideoSink, check_output_file
+from rcnet_rt.video.sink import CONTAINERS, ImageSink, VideoSink, check_output_file
 from rcnet_rt.video.source import Part, is_video
 
 __all__ = ["JsonLinesSink", "Plan", "open_drawn", "plan"]
@@ -24,7 +24,7 @@ __all__ = ["JsonLinesSink", "Plan", "open_drawn", "plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """One source and where its drawn frames go: a file, a folder of pictures, or nowhere."""
+    """One source and where its drawn frames go: a file, a folder of images, or nowhere."""
 
     part: Part
     out: Path | None
@@ -50,7 +50,7 @@ def plan(
         plans = [Plan(parts[0], _file(parts[0], out))]
         assert plans[0].out is not None
         if out is None or plans[0].out == out:
-            endings = CONTAINERS if is_video(parts[0]) else PICTURE_SUFFIXES
+            endings = CONTAINERS if is_video(parts[0]) else IMAGE_SUFFIXES
             check_output_file(plans[0].out, endings)
     elif video:
         folder = _folder(spec, out)
@@ -97,20 +97,20 @@ class DrawnVideo:
 
 
 @dataclass(frozen=True)
-class DrawnPictures:
-    """Writes drawn pictures under their own names, or the only one under the name given."""
+class DrawnImages:
+    """Writes drawn images under their own names, or the only one under the name given."""
 
-    pictures: PictureSink
+    images: ImageSink
     name: str | None
 
     def write(self, result: Result) -> None:
-        """Write one picture."""
+        """Write one image."""
         assert result.frame.name is not None
         assert result.drawn is not None
-        self.pictures.write(result.drawn, self.name or result.frame.name)
+        self.images.write(result.drawn, self.name or result.frame.name)
 
     def gap(self, gap: Gap) -> None:
-        """Pictures have no gaps."""
+        """Images have no gaps."""
 
 
 def open_drawn(
@@ -122,14 +122,12 @@ def open_drawn(
         out: where to, as planned.
         source: opened.
         stack: closes it.
-        wide: how many pictures stand side by side.
+        wide: how many images stand side by side.
         sound: is written along.
     """
-    if source.kind == "pictures":
-        is_file = out.suffix.lower() in PICTURE_SUFFIXES
-        return DrawnPictures(
-            PictureSink(out.parent if is_file else out), out.name if is_file else None
-        )
+    if source.kind == "images":
+        is_file = out.suffix.lower() in IMAGE_SUFFIXES
+        return DrawnImages(ImageSink(out.parent if is_file else out), out.name if is_file else None)
     width, height = source.size
     rate, unit = source.frame_rate or Fraction(30), source.time_base or Fraction(1, 90_000)
     _create(out.parent)
@@ -152,7 +150,7 @@ def _is_single(part: Part) -> bool:
 
 
 def _file(part: Part, out: Path | None) -> Path:
-    """Return the output of one video or one picture; --out may be a folder."""
+    """Return the output of one video or one image; --out may be a folder."""
     if isinstance(part, int):
         name = f"camera{part}_rcnet.mp4"
     elif isinstance(part, Address):
@@ -175,7 +173,7 @@ def _folder(spec: str, out: Path | None) -> Path:
     path = Path(spec)
     while glob.has_magic(str(path)) and not path.exists():
         path = path.parent
-    return Path(f"{path.resolve().name or 'pictures'}_rcnet")
+    return Path(f"{path.resolve().name or 'images'}_rcnet")
 
 
 def _check(plans: list[Plan], files: list[Path]) -> None:

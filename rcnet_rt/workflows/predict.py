@@ -1,4 +1,4 @@
-"""An estimator over the pictures of a dataset: COCO results that survive an interruption.
+"""An estimator over the images of a dataset: COCO results that survive an interruption.
 
 The same job goes on with what it left, see `datasets.resume`.
 """
@@ -15,24 +15,24 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt import estimators
-from rcnet_rt.datasets.augment import alter
+from rcnet_rt.datasets.augment import augment
 from rcnet_rt.datasets.coco import Dataset, GroundTruth, Image
 from rcnet_rt.datasets.pose_objects import signals_of
 from rcnet_rt.datasets.results import Entry, write_results
 from rcnet_rt.datasets.resume import Partial, partial_path
 from rcnet_rt.errors import DatasetError, EstimatorError
 from rcnet_rt.estimators import EmbeddingEstimator, Estimator
-from rcnet_rt.estimators.recheck import SecondLook
+from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.video.images import read_picture
+from rcnet_rt.video.images import read_image
 
 __all__ = [
     "FLOOR",
     "Job",
-    "Pictures",
-    "entries_of",
-    "find_pictures",
+    "SplitImages",
+    "poses_to_entries",
+    "find_images",
     "predict",
     "predict_split",
 ]
@@ -52,21 +52,21 @@ class Job:
         model: what --model said, a path made absolute.
         split: of the dataset.
         floor: poses with a lower raw score are not kept.
-        copies: predict on so many altered copies of each picture instead of the picture itself.
+        augmentations: predict on so many altered copies of each image instead of the image itself.
         candidates: keep the consensus of the candidates where the estimator shows them, see
             `rescoring.nms_consensus`.
         embeddings: keep what the estimator's network saw of each pose, where it shows it.
-        second_look: look again at so many poses of each picture, see `estimators.recheck`.
-        most: keep so many poses of each picture, the best by raw score; None keeps all.
+        recheck: look again at so many poses of each image, see `estimators.recheck`.
+        most: keep so many poses of each image, the best by raw score; None keeps all.
     """
 
     model: str
     split: str
     floor: float = FLOOR
-    copies: int = 0
+    augmentations: int = 0
     candidates: bool = False
     embeddings: bool = False
-    second_look: int = 0
+    recheck: int = 0
     most: int | None = None
 
     @property
@@ -77,8 +77,8 @@ class Job:
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
-    """The pictures of a split.
+class SplitImages:
+    """The images of a split.
 
     Attributes:
         paths: file by image id, for those that are here, in the order of the annotations.
@@ -91,11 +91,11 @@ class Pictures:
     ground_truth: GroundTruth
 
 
-def find_pictures(dataset: Dataset, split: str, limit: int | None = None) -> Pictures:
-    """Return the pictures of a split, the first `limit` of those that are here.
+def find_images(dataset: Dataset, split: str, limit: int | None = None) -> SplitImages:
+    """Return the images of a split, the first `limit` of those that are here.
 
     Raises:
-        DatasetError: no annotations, an unknown split, or not one picture is here.
+        DatasetError: no annotations, an unknown split, or not one image is here.
     """
     ground_truth = dataset.ground_truth(split)
     found = {
@@ -106,41 +106,45 @@ def find_pictures(dataset: Dataset, split: str, limit: int | None = None) -> Pic
     if not found:
         raise DatasetError(
             f"none of the {len(ground_truth.images)} images of {split} is in "
-            f"{' or '.join(map(str, dataset.picture_folders(split)))}; put the pictures there"
+            f"{' or '.join(map(str, dataset.image_folders(split)))}; put the images there"
         )
     missing = len(ground_truth.images) - len(found)
-    return Pictures(dict(list(found.items())[:limit]), missing, ground_truth)
+    return SplitImages(dict(list(found.items())[:limit]), missing, ground_truth)
 
 
 def _path(dataset: Dataset, image: Image) -> Path | None:
     try:
-        return dataset.picture(image)
+        return dataset.image_path(image)
     except DatasetError:
         return None
 
 
 def predict(
-    estimator: Estimator, pictures: Pictures, partial: Partial, images: Iterable[int], job: Job
+    estimator: Estimator,
+    split_images: SplitImages,
+    partial: Partial,
+    images: Iterable[int],
+    job: Job,
 ) -> Iterator[int]:
-    """Predict some pictures, or copies of them, one by one; yield the id of each that is done.
+    """Predict some images, or copies of them, one by one; yield the id of each that is done.
 
     Raises:
         EstimatorError: the estimator fails, or its skeleton is not the dataset's.
-        SourceError: a picture is damaged.
+        SourceError: an image is damaged.
     """
-    truth = pictures.ground_truth
+    truth = split_images.ground_truth
     if estimator.skeleton.keypoints != truth.skeleton.keypoints:
         raise EstimatorError(
             f"{estimator.name} gives {estimator.skeleton.name} poses, the dataset has "
             f"{truth.skeleton.name}; choose another model"
         )
     for image in images:
-        picture = read_picture(pictures.paths[image])
-        if job.copies:
-            entries = _entries_of_copies(estimator, picture, image, truth.category_id, job)
+        image_bgr = read_image(split_images.paths[image])
+        if job.augmentations:
+            entries = _augmented_entries(estimator, image_bgr, image, truth.category_id, job)
         else:
-            poses = _estimated(estimator, picture, job)
-            entries = entries_of(poses, image, truth.category_id)
+            poses = _estimated(estimator, image_bgr, job)
+            entries = poses_to_entries(poses, image, truth.category_id)
         partial.add(image, entries)
         yield image
 
@@ -149,35 +153,36 @@ def _estimator(job: Job, device: str) -> Estimator:
     estimator = estimators.load(job.model, floor=job.floor, device=device)
     if job.embeddings and isinstance(estimator, EmbeddingEstimator):
         estimator.show_embeddings()
-    if job.second_look == 0:
+    if job.recheck == 0:
         return estimator
     refine = partial(Refiner(estimator.family), on_error="drop")
-    return SecondLook(estimator, refine, job.second_look)
+    return Recheck(estimator, refine, job.recheck)
 
 
-def _estimated(estimator: Estimator, picture: npt.NDArray[np.uint8], job: Job) -> Poses:
-    poses = estimator.estimate(picture)
+def _estimated(estimator: Estimator, image_bgr: npt.NDArray[np.uint8], job: Job) -> Poses:
+    poses = estimator.estimate(image_bgr)
     poses = poses[np.sort(np.argsort(-poses.scores, kind="stable")[: job.most])]
     if not job.candidates:
         poses = replace(poses, consensus=None)
     return poses if job.embeddings else replace(poses, embeddings=None)
 
 
-def _entries_of_copies(
-    estimator: Estimator, picture: npt.NDArray[np.uint8], image: int, category: int, job: Job
+def _augmented_entries(
+    estimator: Estimator, image_bgr: npt.NDArray[np.uint8], image: int, category: int, job: Job
 ) -> list[Entry]:
     entries = []
-    for number in range(job.copies):
-        altered, copy = alter(picture, number, (image,))
-        poses = copy.original(_estimated(estimator, altered, job))
+    for number in range(job.augmentations):
+        altered, augmentation = augment(image_bgr, number, (image,))
+        poses = augmentation.original(_estimated(estimator, altered, job))
         entries += [
-            {**entry, "copy": copy.written()} for entry in entries_of(poses, image, category)
+            {**entry, "copy": augmentation.written()}
+            for entry in poses_to_entries(poses, image, category)
         ]
     return entries
 
 
-def entries_of(poses: Poses, image_id: int, category_id: int = 1) -> list[Entry]:
-    """Return COCO results of the poses of a picture: raw scores, unrounded, boxes x, y, w, h.
+def poses_to_entries(poses: Poses, image_id: int, category_id: int = 1) -> list[Entry]:
+    """Return COCO results of the poses of an image: raw scores, unrounded, boxes x, y, w, h.
 
     A joint that was not found is 0, 0, 0. Without joint scores the third value is the flag 2.
     """
@@ -212,46 +217,45 @@ def predict_split(
     *,
     device: str = "auto",
     limit: int | None = None,
-    on_start: Callable[[Pictures, int], None] | None = None,
-    on_picture: Callable[[int], None] | None = None,
-    on_looked: Callable[[SecondLook], None] | None = None,
-) -> Pictures:
-    """Run a model over the pictures of a split and write COCO results; return the pictures.
+    on_start: Callable[[SplitImages, int], None] | None = None,
+    on_image: Callable[[int], None] | None = None,
+    on_recheck: Callable[[Recheck], None] | None = None,
+) -> SplitImages:
+    """Run a model over the images of a split and write COCO results; return the images.
 
     Args:
-        dataset: whose pictures.
+        dataset: whose images.
         job: what is predicted; no replay.
         out: results file, gzipped if its name ends in .gz; it appears when all is done.
         device: "auto", "cpu", "cuda", …
-        limit: take only so many pictures.
-        on_start: called with the pictures and how many of them an earlier run has done.
-        on_picture: called with the image id of each picture that is done.
-        on_looked: called at the end with what took second looks, if any were asked for.
+        limit: take only so many images.
+        on_start: called with the images and how many of them an earlier run has done.
+        on_image: called with the image id of each image that is done.
+        on_recheck: called at the end with what took rechecks, if any were asked for.
 
     Raises:
-        DatasetError: no pictures, or the partial results of another job.
+        DatasetError: no images, or the partial results of another job.
         EstimatorError: the model cannot be loaded or fails, see `predict`.
-        SourceError: a picture is damaged.
+        SourceError: an image is damaged.
         OutputError: the results cannot be written.
     """
     if job.model.startswith("replay:"):
         raise EstimatorError(
-            f"{job.model} answers frames in their order, whatever picture is asked for; give a "
-            "model"
+            f"{job.model} answers frames in their order, whatever image is asked for; give a model"
         )
-    pictures = find_pictures(dataset, job.split, limit)
+    split_images = find_images(dataset, job.split, limit)
     with Partial(partial_path(out), job.record) as partial:
-        left = [image for image in pictures.paths if image not in partial.done]
+        left = [image for image in split_images.paths if image not in partial.done]
         if on_start is not None:
-            on_start(pictures, len(pictures.paths) - len(left))
+            on_start(split_images, len(split_images.paths) - len(left))
         if left:
             estimator = _estimator(job, device)
-            for image in predict(estimator, pictures, partial, left, job):
-                if on_picture is not None:
-                    on_picture(image)
-            if on_looked is not None and isinstance(estimator, SecondLook):
-                on_looked(estimator)
-        entries = [entry for image in pictures.paths for entry in partial.done[image]]
+            for image in predict(estimator, split_images, partial, left, job):
+                if on_image is not None:
+                    on_image(image)
+            if on_recheck is not None and isinstance(estimator, Recheck):
+                on_recheck(estimator)
+        entries = [entry for image in split_images.paths for entry in partial.done[image]]
     write_results(out, entries)
     partial.path.unlink(missing_ok=True)
-    return pictures
+    return split_images

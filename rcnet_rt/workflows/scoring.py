@@ -31,7 +31,7 @@ class Scoring:
         floor: raw score from which the estimator should report poses.
         weights: what refines, None for nothing.
         backend: what computes.
-        is_formula: whether it is a hand-made formula instead of trained weights.
+        is_baseline: whether it is a hand-made baseline instead of trained weights.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Scoring:
     floor: float
     weights: Weights | None = None
     backend: str = "none"
-    is_formula: bool = False
+    is_baseline: bool = False
 
     @property
     def visual(self) -> bool:
@@ -94,7 +94,7 @@ def load_scoring(
         floor=chosen.floor or FLOOR,
         weights=chosen,
         backend=refiner.backend_name,
-        is_formula=chosen.is_formula,
+        is_baseline=chosen.is_baseline,
     )
 
 

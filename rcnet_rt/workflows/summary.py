@@ -10,20 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.poses.frame import Gap
-from rcnet_rt.temporal.hysteresis import half_the_odds
+from rcnet_rt.temporal.hysteresis import half_odds
 from rcnet_rt.temporal.tracking import followed
 from rcnet_rt.video.pipeline import Result
 from rcnet_rt.video.telemetry import Telemetry
 from rcnet_rt.workflows.scoring import Scoring
 
-__all__ = ["Tally", "summarise"]
+__all__ = ["RunSummary", "summarise"]
 
 
 @dataclass
-class Tally:
+class RunSummary:
     """Counts for the summary; as the last sink it counts what the others have written.
 
-    `looks` are close-ups of a second look, which took `looking` seconds and moved `looked_moved`
+    `looks` are close-ups of a recheck, which took `looking` seconds and moved `recheck_changed`
     refined scores by more than 0.1; `followed` are poses that belong to a track.
     """
 
@@ -33,7 +33,7 @@ class Tally:
     moved: int = 0
     looks: int = 0
     looking: float = 0.0
-    looked_moved: int = 0
+    recheck_changed: int = 0
     followed: int = 0
     outputs: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Tally:
         return ", ".join(str(path) for path in self.outputs if path.exists()) or "nothing"
 
 
-def summarise(tally: Tally, scoring: Scoring) -> None:
+def summarise(tally: RunSummary, scoring: Scoring) -> None:
     """Print what was done."""
     seconds = tally.telemetry.seconds
     rate = tally.frames / seconds if seconds else 0.0
@@ -69,19 +69,19 @@ def summarise(tally: Tally, scoring: Scoring) -> None:
     if tally.followed:
         click.echo(
             f"tracks: {tally.followed} poses followed; once kept, people stay kept while their "
-            f"score is >= {half_the_odds(scoring.threshold):.3g}"
+            f"score is >= {half_odds(scoring.threshold):.3g}"
         )
     click.echo(_times(tally.telemetry))
     if tally.telemetry.dropped or tally.telemetry.gaps:
         click.echo(_losses(tally.telemetry))
     if tally.looks:
         click.echo(
-            f"second look: {tally.looks / tally.frames:.1f} close-ups a frame, "
+            f"recheck: {tally.looks / tally.frames:.1f} close-ups a frame, "
             f"{1000 * tally.looking / tally.frames:.0f} ms a frame; "
-            f"it moved {tally.looked_moved} of {tally.looks} scores by more than 0.1"
+            f"it moved {tally.recheck_changed} of {tally.looks} scores by more than 0.1"
         )
-    formula = ": no trained weights, a hand-made formula" if scoring.is_formula else ""
-    click.echo(f"weights: {scoring.name}{formula} ({scoring.backend})")
+    baseline = ": no trained weights, a hand-made baseline" if scoring.is_baseline else ""
+    click.echo(f"weights: {scoring.name}{baseline} ({scoring.backend})")
     if tally.outputs:
         click.echo(f"written: {tally.written}")
     for note in tally.notes:
@@ -97,7 +97,7 @@ def _times(telemetry: Telemetry) -> str:
     return (
         f"refining: {1000 * refining.percentile(0.5):.2f} ms a frame (median), "
         f"{100 * telemetry.share('refine'):.1f} % of the time; "
-        f"from picture to result: {1000 * age.percentile(0.5):.0f} ms"
+        f"from image to result: {1000 * age.percentile(0.5):.0f} ms"
     )
 
 

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rcnet_rt.datasets.augment import last_of_each_copy
+from rcnet_rt.datasets.augment import last_of_each_augmentation
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.results import Entry, read_results
@@ -97,7 +97,7 @@ class Run:
     recipe: Recipe
     results: Sequence[Path]
     parts: Sequence[Split]
-    copies: Sequence[Path] = ()
+    augmentations: Sequence[Path] = ()
     skeleton: str = COCO17.name
 
     @property
@@ -172,7 +172,7 @@ class Run:
             "recipe": asdict(self.recipe),
             "skeleton": self.skeleton,
             "results": [_digest(path) for path in self.results],
-            "copies": [_digest(path) for path in self.copies],
+            "copies": [_digest(path) for path in self.augmentations],
             "held-out images": [list(part.held_out) for part in self.parts],
             "version": __version__,
         }
@@ -191,7 +191,9 @@ class Outcome:
     held_out: HeldOut
 
 
-def load_data(dataset: Dataset, results: Sequence[Path], copies: Sequence[Path] = ()) -> Data:
+def load_data(
+    dataset: Dataset, results: Sequence[Path], augmentations: Sequence[Path] = ()
+) -> Data:
     """Read results files, one after the other, with the ground truth of their images.
 
     `copies` are the results on altered copies of these images; what is in several of these files
@@ -212,7 +214,7 @@ def load_data(dataset: Dataset, results: Sequence[Path], copies: Sequence[Path] 
                 )
             seen[image] = path
         entries += part
-    altered = last_of_each_copy([read_results(path) for path in copies])
+    altered = last_of_each_augmentation([read_results(path) for path in augmentations])
     return Data(dataset.ground_truth(image_ids=seen.keys()), entries, altered)
 
 
@@ -241,14 +243,14 @@ def train_run(
         [data.entries[index] for index in unseen.entries],
         data.scores[unseen.entries],
         unseen.refined,
-        {unseen.formula_name: unseen.formula},
+        {unseen.baseline_name: unseen.baseline},
     )
     weights = calibrate(data, unseen, trained[-1])
     training = record(
         run.recipe,
         evaluation,
-        data=[path.name for path in (*run.results, *run.copies)],
-        held_out=_in_words(run.parts),
+        data=[path.name for path in (*run.results, *run.augmentations)],
+        held_out=_describe(run.parts),
         images=unseen.images if len(run.parts) > 1 else run.parts[0].training,
         calibration_errors=_calibration_errors(data, unseen, weights.floor),
     )
@@ -276,7 +278,7 @@ def _calibration_errors(data: Data, unseen: HeldOut, floor: float) -> dict[str, 
     }
 
 
-def _in_words(parts: Sequence[Split]) -> str:
+def _describe(parts: Sequence[Split]) -> str:
     if len(parts) > 1:
         return f"every image once, in {len(parts)} folds; the kept network is trained on all"
     (part,) = parts

@@ -13,10 +13,10 @@ from rcnet_rt.cli.progress import Report, progress_bar
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import SourceError
 from rcnet_rt.estimators import EmbeddingEstimator, Estimator
-from rcnet_rt.estimators.recheck import SecondLook
+from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.poses.frame import Gap, Image, Source
 from rcnet_rt.temporal.hysteresis import Hysteresis
-from rcnet_rt.temporal.smoothing import ScoresOverTime
+from rcnet_rt.temporal.smoothing import ScoreSmoothing
 from rcnet_rt.temporal.tracking import ByteTrack
 from rcnet_rt.video import overlay, pipeline
 from rcnet_rt.video.address import is_url
@@ -28,7 +28,7 @@ from rcnet_rt.video.window import Window, WindowClosed, check_display
 from rcnet_rt.workflows.interrupt import between_frames
 from rcnet_rt.workflows.outputs import JsonLinesSink, Plan, open_drawn, plan
 from rcnet_rt.workflows.scoring import Scoring, load_scoring
-from rcnet_rt.workflows.summary import Tally
+from rcnet_rt.workflows.summary import RunSummary
 
 __all__ = ["RunOptions", "execute"]
 
@@ -47,7 +47,7 @@ class RunOptions:
     compare: bool = False
     device: str = "auto"
     backend: str = "auto"
-    second_look: int = 0
+    recheck: int = 0
     track: bool = False
     max_frames: int | None = None
     realtime: bool = False
@@ -63,16 +63,16 @@ class Job:
     options: RunOptions
     scoring: Scoring
     estimator: Estimator
-    tally: Tally
+    tally: RunSummary
 
     def draw(self, result: Result) -> Image:
-        """Return the picture with what is kept; with --compare what was kept before, too."""
-        picture, poses, kept = result.frame.image_bgr, result.poses, result.kept
+        """Return the image with what is kept; with --compare what was kept before, too."""
+        image, poses, kept = result.frame.image_bgr, result.poses, result.kept
         skeleton, scoring = self.estimator.skeleton, self.scoring
         if not self.options.compare:
-            return overlay.draw(picture, poses, kept, skeleton)
+            return overlay.draw(image, poses, kept, skeleton)
         return overlay.compare(
-            picture,
+            image,
             poses,
             kept,
             skeleton,
@@ -81,12 +81,12 @@ class Job:
         )
 
     def draw_raw(self, result: Result) -> Image:
-        """Return the picture as the estimator's own scores would have it."""
+        """Return the image as the estimator's own scores would have it."""
         threshold, skeleton = self.scoring.raw_threshold, self.estimator.skeleton
         return overlay.draw_raw(result.frame.image_bgr, result.poses, threshold, skeleton)
 
 
-def execute(options: RunOptions, tally: Tally) -> Scoring:
+def execute(options: RunOptions, tally: RunSummary) -> Scoring:
     """Do what `rcnet-rt run` does, without its words; `tally` counts as it goes.
 
     Raises:
@@ -97,7 +97,7 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
     parts = split(options.source)
     if options.track and not all(map(is_video, parts)):
         raise SourceError(
-            f"--track follows people through time, and {options.source} has pictures, which have "
+            f"--track follows people through time, and {options.source} has images, which have "
             "none; give a video or a camera, or leave --track out"
         )
     plans = plan(
@@ -130,9 +130,9 @@ def execute(options: RunOptions, tally: Tally) -> Scoring:
                     _follow(job, source, stages, report, window, check_interrupt)
                 if _left(options, tally) == 0:
                     break
-        if isinstance(estimator, SecondLook):
+        if isinstance(estimator, Recheck):
             tally.looks, tally.looking = estimator.looks, estimator.seconds
-            tally.looked_moved = estimator.moved
+            tally.recheck_changed = estimator.moved
     return scoring
 
 
@@ -154,8 +154,8 @@ def _load(options: RunOptions) -> tuple[Scoring, Estimator]:
     scoring.check(estimator)
     if scoring.visual and isinstance(estimator, EmbeddingEstimator):
         estimator.show_embeddings()
-    if options.second_look:
-        estimator = SecondLook(estimator, scoring.refine, options.second_look)
+    if options.recheck:
+        estimator = Recheck(estimator, scoring.refine, options.recheck)
     if options.track:
         _track(scoring, estimator)  # what is not installed fails before anything is written
     return scoring, estimator
@@ -192,7 +192,7 @@ def _drawn(job: Job, one: Plan, out: Path, source: Source, stack: ExitStack) -> 
     return open_drawn(out, source, stack, 2 if job.options.compare else 1, sound)
 
 
-def _end_sound(sound: Sound, tally: Tally) -> None:
+def _end_sound(sound: Sound, tally: RunSummary) -> None:
     sound.close()
     if sound.note is not None:
         tally.notes.append(sound.note)
@@ -208,8 +208,8 @@ def _window(job: Job, title: str, check: Callable[[], None], stack: ExitStack) -
 def _stages(job: Job, sinks: list[Sink], *, draws: bool) -> list[Stage]:
     """Return what happens to a frame of one source."""
     estimator = job.estimator
-    if isinstance(estimator, SecondLook):
-        stages = [pipeline.estimate(estimator.first), pipeline.second_look(estimator.look)]
+    if isinstance(estimator, Recheck):
+        stages = [pipeline.estimate(estimator.first), pipeline.recheck(estimator.look)]
     else:
         stages = [pipeline.estimate(estimator)]
     stages.append(pipeline.refine(job.scoring.refine, job.scoring.threshold))
@@ -225,7 +225,7 @@ def _track(scoring: Scoring, estimator: Estimator) -> Stage:
     keep = Hysteresis(scoring.threshold)
     # Whoever could not even stay is not worth following.
     follow = ByteTrack(least=keep.leave)
-    return pipeline.track(follow, ScoresOverTime(estimator.skeleton), keep)
+    return pipeline.track(follow, ScoreSmoothing(estimator.skeleton), keep)
 
 
 def _follow(
@@ -261,10 +261,10 @@ def _follow(
                 window.show(result)
 
 
-def _left(options: RunOptions, tally: Tally) -> int | None:
+def _left(options: RunOptions, tally: RunSummary) -> int | None:
     return None if options.max_frames is None else options.max_frames - tally.frames
 
 
-def _total(source: Source, options: RunOptions, tally: Tally) -> int | None:
+def _total(source: Source, options: RunOptions, tally: RunSummary) -> int | None:
     limits = [n for n in (source.frame_count, _left(options, tally)) if n is not None]
     return min(limits, default=None)

@@ -9,7 +9,7 @@ import pytest
 
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation.labeled_results import Data
-from rcnet_rt.report.images import MOST_POSES, Picture, pictures
+from rcnet_rt.report.images import MAX_POSES_DRAWN, Image, compare_images
 from rcnet_rt.report.numbers import ImageChange, Pair
 from tests.synthetic_coco import make_content, make_results, write_dataset
 
@@ -18,7 +18,7 @@ CHANGES = [ImageChange(image, 1, Pair(0.5, 0.6)) for image in (3, 1, 2, 5)]
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
-    """With pictures of images 1, 2 and 3, of which that of 1 is damaged."""
+    """With images of images 1, 2 and 3, of which that of 1 is damaged."""
     content = make_content()
     root = write_dataset(tmp_path, content)
     (root / "val2017").mkdir()
@@ -30,26 +30,26 @@ def dataset(tmp_path: Path) -> Dataset:
     return Dataset(root)
 
 
-def drawn(dataset: Dataset, entries: list[dict], most: int = 9) -> tuple[Data, list[Picture]]:
+def drawn(dataset: Dataset, entries: list[dict], most: int = 9) -> tuple[Data, list[Image]]:
     data = Data(dataset.ground_truth(), entries)
-    return data, list(pictures(data, data.match.target, CHANGES, dataset, most))
+    return data, list(compare_images(data, data.match.target, CHANGES, dataset, most))
 
 
 def test_those_that_can_be_read_in_order_and_not_too_many(dataset: Dataset) -> None:
     entries = make_results(make_content())
-    assert [picture.image.id for picture in drawn(dataset, entries)[1]] == [3, 2]
-    assert [picture.image.id for picture in drawn(dataset, entries, most=1)[1]] == [3]
+    assert [comparison.image.id for comparison in drawn(dataset, entries)[1]] == [3, 2]
+    assert [comparison.image.id for comparison in drawn(dataset, entries, most=1)[1]] == [3]
 
 
 def test_an_order_holds_the_highest_scores_with_their_truth(dataset: Dataset) -> None:
-    data, (picture, _) = drawn(dataset, make_results(make_content()))
+    data, (comparison, _) = drawn(dataset, make_results(make_content()))
     rows = data.poses[3].entries
     for order, scores in (
-        (picture.orders.before, data.scores[rows]),
-        (picture.orders.after, data.match.target[rows]),
+        (comparison.orders.before, data.scores[rows]),
+        (comparison.orders.after, data.match.target[rows]),
     ):
         assert [place.number for place in order.places] == list(range(1, len(order.places) + 1))
-        assert len(order.places) <= MOST_POSES
+        assert len(order.places) <= MAX_POSES_DRAWN
         found = [place.score for place in order.places]
         assert found == sorted(scores, reverse=True)[: len(found)]
         for place in order.places:
@@ -58,7 +58,7 @@ def test_an_order_holds_the_highest_scores_with_their_truth(dataset: Dataset) ->
         image = cv2.imdecode(np.frombuffer(order.png, np.uint8), cv2.IMREAD_COLOR)
         assert image.shape[1] == pytest.approx(2 * image.shape[0], abs=1)
     right = (data.match.target[rows] >= 0.5).sum()
-    assert [p.state for p in picture.orders.after.places[:right]] == ["right"] * right
+    assert [p.state for p in comparison.orders.after.places[:right]] == ["right"] * right
 
 
 def test_poses_on_crowds_are_unknown(dataset: Dataset) -> None:
@@ -66,8 +66,8 @@ def test_poses_on_crowds_are_unknown(dataset: Dataset) -> None:
     data.match.weight[data.poses[3].entries[0]] = 0
     scores = np.zeros(len(data.entries))
     scores[data.poses[3].entries[0]] = 1
-    (picture,) = pictures(data, scores, CHANGES[:1], dataset, 1)
-    assert picture.orders.after.places[0].state == "unknown"
+    (comparison,) = compare_images(data, scores, CHANGES[:1], dataset, 1)
+    assert comparison.orders.after.places[0].state == "unknown"
 
 
 def test_absurd_coordinates_and_lost_joints_can_be_drawn(dataset: Dataset) -> None:
@@ -82,5 +82,5 @@ def test_absurd_coordinates_and_lost_joints_can_be_drawn(dataset: Dataset) -> No
 def test_it_says_where_annotations_are_not_complete(dataset: Dataset) -> None:
     data, _ = drawn(dataset, make_results(make_content()))
     truth = replace(data.ground_truth, complete=frozenset({2}))
-    found = pictures(replace(data, ground_truth=truth), data.scores, CHANGES, dataset, 9)
-    assert {picture.image.id: picture.complete for picture in found} == {3: False, 2: True}
+    found = compare_images(replace(data, ground_truth=truth), data.scores, CHANGES, dataset, 9)
+    assert {comparison.image.id: comparison.complete for comparison in found} == {3: False, 2: True}

@@ -1,4 +1,4 @@
-"""Pictures of the poses that rose and fell most because of a signal, with how right they are."""
+"""Images of the poses that rose and fell most because of a signal, with how right they are."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.estimators.recheck import close_up
+from rcnet_rt.estimators.recheck import crop_around
 from rcnet_rt.evaluation.labeled_results import Data
-from rcnet_rt.video.images import read_picture
+from rcnet_rt.video.images import read_image
 from rcnet_rt.video.overlay import draw
 
 __all__ = ["sheet"]
@@ -24,7 +24,7 @@ COLUMNS = 4
 
 
 def sheet(dataset: Dataset, data: Data, before: Floats, after: Floats, path: Path) -> None:
-    """Write a picture: the poses that rose most in the upper row, that fell most in the lower.
+    """Write an image: the poses that rose most in the upper row, that fell most in the lower.
 
     Scores are labelled before -> after; below stands the OKS with the matched person.
     """
@@ -46,10 +46,10 @@ def _tile(
         scores=after[[entry]].astype(np.float32),
         raw_scores=before[[entry]].astype(np.float32),
     )
-    picture = read_picture(dataset.picture(data.ground_truth.images[image]))
-    drawn = draw(picture, scored, np.array([True]), data.ground_truth.skeleton)
+    image_bgr = read_image(dataset.image_path(data.ground_truth.images[image]))
+    drawn = draw(image_bgr, scored, np.array([True]), data.ground_truth.skeleton)
     assert pose.boxes is not None
-    view, _ = close_up(drawn, pose.boxes[0])
+    view, _ = crop_around(drawn, pose.boxes[0])
     tile = cv2.resize(view, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     text = f"OKS {data.match.target[entry]:.2f}  {before[entry]:.2f} -> {after[entry]:.2f}"
     cv2.rectangle(tile, (0, SIDE - 26), (SIDE, SIDE), (0, 0, 0), cv2.FILLED)
