@@ -1,6 +1,6 @@
 """Re-measures every figure of the performance page: `python -m benchmarks [PART …] [--json FILE]`.
 
-One part alone: `python -m benchmarks.training`, which also takes that part's own options.
+One part alone: `python -m benchmarks.speed.training`, which also takes that part's own options.
 """
 
 from __future__ import annotations

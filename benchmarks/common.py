@@ -1,6 +1,6 @@
 """What the performance benchmarks share: the machine in words, timing side by side, the output.
 
-A part, such as `benchmarks.training`, has `measure(...) -> Results` and calls `report` when it runs
+A part, such as `benchmarks.speed.training`, has `measure(...) -> Results` and calls `report` when it runs
 by itself. Results are what JSON can hold; a list of records is shown as a table.
 """
 
@@ -27,7 +27,7 @@ __all__ = ["Results", "Timing", "machine", "parser", "report", "show", "side_by_
 Results = dict[str, Any]
 
 PACKAGES = (
-    "rcnet-rt", "numpy", "torch", "triton", "torch-tensorrt", "numba", "onnxruntime",
+    "rcnet-rt", "numpy", "torch", "torch-tensorrt", "numba", "onnxruntime",
     "openvino", "ultralytics", "opencv-python", "av", "pycocotools", "faster-coco-eval",
 )  # fmt: skip
 

@@ -34,7 +34,7 @@ class Refiner:
     Args:
         weights: a shipped name ("yolo-pose"), a path, "formula:NAME", `Weights`, or "auto".
         device: "auto", "cpu", "cuda", "cuda:0", …
-        backend: "auto", "numba", "onnx", "torch", "tensorrt" or "triton".
+        backend: "auto", "numba", "onnx", "torch" or "tensorrt".
 
     Attributes:
         weights: the `Weights` in use.

@@ -17,7 +17,7 @@ import pytest
 
 from rcnet_rt.cli import main
 from rcnet_rt.datasets.jsonl import read_lines
-from tests.corpus import CORPUS, Bad, lay_out
+from tests.helpers.bad_inputs import CORPUS, Bad, lay_out
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="pipes, links and limits differ"),

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from rcnet_rt import BackendError, Poses, PosesError, Refiner, WeightsError, refine
 from rcnet_rt.backends import missing
-from tests.networks import EMBEDDING_SIZE, KINDS, random_weights
+from tests.helpers.networks import EMBEDDING_SIZE, KINDS, random_weights
 
 BACKENDS = [name for name in ("numba", "onnx", "torch") if not missing(name)]
 REFINERS = {
@@ -258,7 +258,7 @@ def test_poses_go_to_the_refiner_itself(random_poses):
 def test_unknown_weights_and_backends_are_told():
     with pytest.raises(WeightsError, match="unknown weights"):
         Refiner("nobody")
-    with pytest.raises(BackendError, match="auto, numba, onnx, torch, tensorrt, triton"):
+    with pytest.raises(BackendError, match="auto, numba, onnx, torch, tensorrt"):
         Refiner(random_weights(), backend="abacus")
     with pytest.raises(BackendError, match="onnx runs on the CPU"):
         Refiner(random_weights(), backend="onnx", device="cuda")

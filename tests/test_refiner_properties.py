@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from functools import cache
@@ -27,14 +24,14 @@ from rcnet_rt.rescoring import features, weights_io
 from rcnet_rt.rescoring.batch import poses_to_batch
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from rcnet_rt.training.dataset import mirror
-from tests.networks import random_weights
+from tests.helpers.networks import random_weights
 
 FEW, MANY = 40, 1300
 SIGNALS = ("consensus", "agreement")
 OPTIONAL = ("keypoint_scores", "boxes", *SIGNALS)
 BEST = "cuda" if torch.cuda.is_available() else "cpu"
-DEVICES = {"numba": "cpu", "onnx": "cpu"} | dict.fromkeys(("torch", "tensorrt", "triton"), BEST)
-TOLERANCES = {"numba": 5e-6, "onnx": 2e-5, "torch": 5e-6, "tensorrt": 5e-3, "triton": 1e-4}
+DEVICES = {"numba": "cpu", "onnx": "cpu"} | dict.fromkeys(("torch", "tensorrt"), BEST)
+TOLERANCES = {"numba": 5e-6, "onnx": 2e-5, "torch": 5e-6, "tensorrt": 5e-3}
 HERE = [name for name in NAMES[1:] if not missing(name, DEVICES[name])]
 # One pose at a time, and a base that no signal moves: what is known of one changes no rank.
 ALONE = ("mlp signals beside", "linear full")
@@ -336,20 +333,6 @@ def test_that(name: str) -> None:
 def test_in_many_cases_that(name: str) -> None:
     few = PROPERTIES[name] is many_threads_give_the_numbers_of_one  # each builds its graphs anew
     settings(max_examples=MANY // 10 if few else MANY)(PROPERTIES[name])()
-
-
-@pytest.mark.skipif("triton" in HERE, reason="the first test had it")
-def test_that_triton_agrees_in_its_interpreter() -> None:
-    """Triton must be told before it is imported, so in a process of its own."""
-    pytest.importorskip("triton")
-    check = every_kind_of_array_and_every_backend_agree.__name__
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", f"{__file__}::test_that[{check}]"],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("name", ALL_WEIGHTS)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.accuracy import protocol
+from benchmarks.studies.accuracy import protocol
 from rcnet_rt.datasets.results import ImagePoses, with_scores
 from rcnet_rt.evaluation.average_precision import Interval
 from rcnet_rt.evaluation.labeled_results import Data

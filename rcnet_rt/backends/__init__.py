@@ -14,14 +14,13 @@ from rcnet_rt.rescoring.weights import Weights
 __all__ = ["NAMES", "ON_CPU", "Backend", "auto", "missing", "open_backend", "best_without_numba"]
 
 ON_CPU = ("numba", "onnx")
-NAMES = ("auto", *ON_CPU, "torch", "tensorrt", "triton")
+NAMES = ("auto", *ON_CPU, "torch", "tensorrt")
 
 PACKAGES = {
     "numba": {"numba": "pip install 'rcnet-rt[numba]'"},
     "onnx": {"onnxruntime": "pip install onnxruntime", "onnx": "pip install onnx"},
     "torch": {"torch": "pip install torch"},
     "tensorrt": {"torch_tensorrt": "pip install 'rcnet-rt[tensorrt]'"},
-    "triton": {"triton": "pip install triton"},
 }
 
 
@@ -77,19 +76,13 @@ def missing(name: str, device: str = "auto") -> str:
         return f"backend {name} runs on the CPU, got device {device!r}; use torch there"
     if name == "tensorrt" and on_cpu:
         return f"backend {name} needs a GPU: say device='cuda'"
-    if name == "triton" and on_cpu:
-        import triton
-
-        if not triton.knobs.runtime.interpret:
-            return "backend triton needs a GPU: say device='cuda'"
     return ""
 
 
 def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> Backend:
     """Return the backend of that name with these weights loaded.
 
-    One that is an extra (tensorrt, triton) and cannot run here is replaced by `auto`, with a
-    warning.
+    TensorRT, where it cannot run here, is replaced by `auto`, with a warning.
 
     Raises:
         BackendError: an unknown backend, or one that does not suit the device.
@@ -134,10 +127,6 @@ def _open(weights: Weights, name: str, device: str) -> Backend:
         from rcnet_rt.backends.tensorrt import open_tensorrt
 
         return open_tensorrt(weights, device)
-    if name == "triton":
-        from rcnet_rt.backends.triton import TritonBackend
-
-        return TritonBackend(weights, device)
     from rcnet_rt.backends.torch import TorchBackend
 
     return TorchBackend(weights, device)

@@ -1,4 +1,4 @@
-"""What `rcnet-rt bench` and `benchmarks.refine` share: poses to refine, backends to refine them."""
+"""What `rcnet-rt bench` and `benchmarks.speed.refine` share: poses to refine, backends to refine them."""
 
 from __future__ import annotations
 

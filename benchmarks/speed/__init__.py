@@ -1,0 +1,1 @@
+"""How fast: ratios, side by side in one run."""

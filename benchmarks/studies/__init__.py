@@ -1,0 +1,1 @@
+"""How good: studies on real predictions, each with its results and findings."""

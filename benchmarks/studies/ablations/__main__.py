@@ -1,0 +1,85 @@
+"""`python -m benchmarks.studies.ablations`: re-run the paper's ablations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.studies.ablations import learning, networks, parts, report, visual
+from benchmarks.studies.ablations.settings import SETTINGS
+from benchmarks.studies.accuracy.__main__ import default_data
+from benchmarks.studies.accuracy.parts import Part, Subject
+from benchmarks.studies.accuracy.protocol import ESTIMATORS
+from benchmarks.studies.accuracy.report import provenance
+from benchmarks.studies.accuracy.study import Options, run_rows
+
+HERE = Path(__file__).resolve().parent
+
+Run = Callable[[Options, str, bool], Any]
+
+
+def _by_rows(part: Part, options: Options, estimator: str, quick: bool) -> Any:
+    return run_rows(options, Subject(estimator, quick), part, _tell)
+
+
+def _by(module: Any, name: str, options: Options, estimator: str, quick: bool) -> Any:
+    return module.run(options, estimator, name, quick, _tell)
+
+
+def _visual(options: Options, estimator: str, quick: bool) -> Any:
+    return visual.run(options, estimator, quick, _tell)
+
+
+PARTS: dict[str, Run] = {
+    **{name: partial(_by_rows, part) for name, part in parts.PARTS.items()},
+    **{f"networks {name}": partial(_by, networks, name) for name in SETTINGS},
+    "visual": _visual,
+    **{f"learning {name}": partial(_by, learning, name) for name in learning.RECIPES},
+}
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path, exists=True), default=default_data)
+@click.option("--out", type=click.Path(path_type=Path), default=HERE, help="Folder of results.")
+@click.option("--part", type=click.Choice([*PARTS, "all"]), default="all", show_default=True)
+@click.option("--fold-seeds", default=2, show_default=True, help="How many splits into folds.")
+@click.option("--resamples", default=500, show_default=True, help="Of the bootstrap.")
+@click.option("--workers", default=2, show_default=True, help="Processes, each on one thread.")
+@click.option("--quick", is_flag=True, help="A few epochs, one seed: whether it runs at all.")
+def main(
+    data: Path,
+    out: Path,
+    part: str,
+    fold_seeds: int,
+    resamples: int,
+    workers: int,
+    quick: bool,
+) -> None:
+    """Re-run the ablations and write results.json, RESULTS.md and learning.png."""
+    command = (
+        f"python -m benchmarks.studies.ablations --fold-seeds {fold_seeds} --resamples {resamples}"
+    )
+    command += f" --workers {workers}" + " --quick" * quick
+    command += f' --part "{part}"' if part != "all" else ""
+    options = (
+        Options(data, 1, 20, workers) if quick else Options(data, fold_seeds, resamples, workers)
+    )
+    for name in PARTS if part == "all" else [part]:
+        begin = time.monotonic()
+        found = {estimator: PARTS[name](options, estimator, quick) for estimator in ESTIMATORS}
+        made = provenance(command, time.monotonic() - begin)
+        report.keep(out, list(PARTS), name, {"made": made, "estimators": found})
+        _tell(f"{name}: {made['seconds']} s")
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
+
+
+if __name__ == "__main__":
+    main()

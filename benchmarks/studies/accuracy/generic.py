@@ -1,0 +1,94 @@
+"""Scorers for an estimator that was left out of training: scores enter by their rank in their file.
+
+To try another recipe, write a function of (training data, one a known estimator; blind test data;
+seed) that returns the test's scores, and give it a row in `parts.generic`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.studies.accuracy.scorers import Settled
+from rcnet_rt.datasets.results import with_scores
+from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.rescoring.weights import DEFAULT_FLOOR
+from rcnet_rt.training.config import Recipe
+from rcnet_rt.training.dataset import RankingSet
+from rcnet_rt.training.loop import score, train
+
+__all__ = ["quantiles", "relative", "universal_formula"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def universal_formula(data: Data) -> Floats:
+    """Return score × mean joint score above 0.2 × (joints found - 1).
+
+    For Lightweight OpenPose, which has no joint scores, and for YOLO, which finds all joints, it
+    ranks as their own formulas do.
+    """
+    confidence = data.baseline_values("score_times_confidence")
+    joints = data.baseline_values("score_times_joints")
+    return confidence * joints / np.where(data.scores > 0, data.scores, 1.0)
+
+
+def quantiles(data: Data, values: Floats) -> Floats:
+    """Return (E,) scores in (0, 1): the share of the file's poses with a lower or equal value.
+
+    Poses below the floor of scores in [0, 1] stay below all others and out of the count: a file
+    may hold any number of them.
+    """
+    floor = DEFAULT_FLOOR if data.unit_scores else -np.inf
+    above = np.sort(values[data.scores >= floor])
+    share = np.searchsorted(above, values, side="right") / (len(above) + 1)
+    return np.where(data.scores >= floor, DEFAULT_FLOOR + (1 - DEFAULT_FLOOR) * share, 0.0)
+
+
+def relative(
+    training: Sequence[Data], test: Data, seed: int, recipe: Recipe, universal: bool = False
+) -> Floats:
+    """Train by a recipe on scores replaced by their quantiles, those of the universal formula."""
+    settled = Settled(replace(recipe, baseline="score", seed=seed), DEFAULT_FLOOR, 1.0)
+    learn = partial(settled.examples, most=recipe.most)
+    known = _joined([learn(_ranked(data, universal))[1] for data in training])
+    ranked = _ranked(test, universal)
+    poses, unseen = settled.examples(ranked)
+    unseen = _hide_constant(known, unseen)
+    return settled.place(ranked, poses, score(train(settled.recipe, known), unseen))
+
+
+def _ranked(data: Data, universal: bool) -> Data:
+    values = universal_formula(data) if universal else data.scores
+    return Data(data.ground_truth, with_scores(data.entries, quantiles(data, values)))
+
+
+def _joined(sets: Sequence[RankingSet]) -> RankingSet:
+    """Join ranking sets; images are numbered through."""
+    images = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
+    rows = np.cumsum([0, *(len(part) for part in sets)])
+
+    def column(name: str) -> npt.NDArray[np.float32]:
+        return np.concatenate([getattr(part, name) for part in sets])
+
+    return RankingSet(
+        features=column("features"),
+        mirrored=column("mirrored"),
+        baseline=column("base"),
+        targets=column("targets"),
+        weights=column("weights"),
+        image=np.concatenate([p.image + n for p, n in zip(sets, images, strict=False)]),
+        starts=np.concatenate(
+            [np.array([0]), *(p.starts[1:] + n for p, n in zip(sets, rows, strict=False))]
+        ),
+    )
+
+
+def _hide_constant(known: RankingSet, unseen: RankingSet) -> RankingSet:
+    """Take away what never changed while training: its weights were never learned."""
+    constant = np.ptp(known.features, axis=0) < 1e-4
+    return replace(unseen, features=np.where(constant, np.float32(np.nan), unseen.features))

@@ -1,0 +1,117 @@
+"""A long video down the whole road: does memory stay, and is anything left open?"""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from benchmarks.common import Results
+from benchmarks.studies.soak.clip import CLIP, RECORDING, write_clip
+from rcnet_rt.workflows.summary import RunSummary
+from rcnet_rt.workflows.video import RunOptions, execute
+
+__all__ = ["measure"]
+
+WARM = 0.2  # this share of the frames fills caches, pools and the histograms' pages
+LOOKS = 200  # how often memory is read
+
+
+def measure(folder: Path, frames: int) -> Results:
+    """Refine, draw, encode and write `frames` frames; read memory as they pass.
+
+    People are followed where the package for it is installed.
+
+    A run of a few frames goes before, so that what a process loads only once is there already.
+    """
+    track = importlib.util.find_spec("trackers") is not None
+    write_clip(folder, frames)
+    _run(folder, min(frames, 200), track)
+    process = psutil.Process()
+    before = _threads(process), _files(process)
+    start = time.perf_counter()
+    curve = _run(folder, frames, track)
+    seconds = time.perf_counter() - start
+    after = _threads(process), _files(process)
+    warm = [row for row in curve if row["frames"] >= WARM * frames]
+    return {
+        "frames": curve[-1]["frames"],
+        "frames a second": round(frames / seconds, 1),
+        "tracks": track,
+        "warm after frames": warm[0]["frames"],
+        "memory when warm, MB": warm[0]["memory, MB"],
+        "memory at the end, MB": curve[-1]["memory, MB"],
+        "most memory, MB": max(row["memory, MB"] for row in curve),
+        "MB per 100,000 frames": round(_slope(warm), 2),
+        "threads left": max(after[0] - before[0], 0),
+        "files left open": sorted(after[1] - before[1]),
+        "curve": [[row["frames"], row["memory, MB"]] for row in curve],
+    }
+
+
+def _run(folder: Path, frames: int, track: bool) -> list[Results]:
+    tally = RunSummary()
+    options = RunOptions(
+        str(folder / CLIP),
+        model=f"replay:{folder / RECORDING}",
+        out=folder / "drawn.mp4",
+        json=folder / "refined.jsonl",
+        telemetry=folder / "telemetry.json",
+        max_frames=frames,
+        track=track,
+    )
+    with _watching(tally, max(frames // LOOKS, 1)) as curve:
+        execute(options, tally)
+    return curve
+
+
+@contextmanager
+def _watching(tally: RunSummary, every: int) -> Iterator[list[Results]]:
+    """Read the resident memory each time so many more frames are through, and at the end."""
+    process, done, curve = psutil.Process(), threading.Event(), []
+
+    def look() -> None:
+        megabytes = round(process.memory_info().rss / 1e6, 2)
+        curve.append({"frames": tally.frames, "memory, MB": megabytes})
+
+    def watch() -> None:
+        while not done.wait(0.01):
+            if tally.frames >= (curve[-1]["frames"] if curve else 0) + every:
+                look()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield curve
+    finally:
+        done.set()
+        watcher.join()
+        look()
+
+
+def _threads(process: psutil.Process) -> int:
+    """Count threads, native ones too; one that has ended takes a moment to be gone."""
+    counts = []
+    for _ in range(5):
+        counts.append(process.num_threads())
+        time.sleep(0.1)
+    return min(counts)
+
+
+def _files(process: psutil.Process) -> set[str]:
+    return {file.path for file in process.open_files()}
+
+
+def _slope(curve: list[Results]) -> float:
+    """Median slope between any two looks (Theil and Sen): a single step is not a growth."""
+    frames, memory = (np.array([row[name] for row in curve]) for name in ("frames", "memory, MB"))
+    first, second = np.triu_indices(len(curve), 1)
+    apart = frames[second] > frames[first]
+    rise, run = (values[second] - values[first] for values in (memory, frames))
+    return float(np.median(rise[apart] / run[apart]) * 100_000) if apart.any() else float("nan")

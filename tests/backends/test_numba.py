@@ -1,0 +1,66 @@
+"""What the compiled backend does beside its numbers, which test_backends.py holds."""
+
+import logging
+import sys
+
+import numpy as np
+import pytest
+
+from rcnet_rt import backends
+from rcnet_rt.errors import BackendError
+from rcnet_rt.refiner import Refiner
+from tests.backends.test_backends import given_poses
+from tests.helpers.networks import random_weights
+
+numba = pytest.importorskip("numba")
+from rcnet_rt.backends import numba as module  # noqa: E402
+
+
+def test_weights_of_every_kind_share_one_compilation(caplog):
+    module._step.cache_clear()
+    Refiner("yolo-pose", backend="numba")
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        for weights in ("generic", "lightweight-openpose", random_weights("attention", "dekr")):
+            Refiner(weights, backend="numba")
+    assert not caplog.records
+    assert module._step.cache_info().misses == 1
+
+
+def test_arrays_that_are_not_contiguous_or_not_writeable_are_taken():
+    weights = random_weights("mlp", "full")
+    backend = backends.open_backend(weights, "numba")
+    given = given_poses(weights, 20, ("keypoint_scores", "boxes"))
+    expected, _ = backend(given)
+    turned = given.map(lambda array: np.asfortranarray(array))
+    for array in turned[:4]:
+        array.flags.writeable = False
+    np.testing.assert_array_equal(backend(turned)[0], expected)
+
+
+def test_auto_takes_it_where_it_is(monkeypatch):
+    assert backends.auto()[0] == "numba"
+    monkeypatch.setitem(backends.PACKAGES, "numba", {"no_such_package": "pip install it"})
+    assert backends.auto()[0] == "onnx"
+    with pytest.raises(BackendError, match="pip install it"):
+        Refiner("generic", backend="numba")
+
+
+@pytest.mark.filterwarnings("default:backend numba")
+def test_auto_does_without_it_where_it_does_not_work(monkeypatch):
+    """Numba says no to a NumPy that is newer than it."""
+    monkeypatch.setitem(sys.modules, "rcnet_rt.backends.numba", None)
+    with pytest.warns(UserWarning, match="does not work here.*onnx runs instead"):
+        refiner = Refiner("yolo-pose")
+    assert refiner.backend_name == "onnx"
+    assert refiner.backend_reason == "the one chosen does not work here"
+    with pytest.raises(BackendError, match="does not work here"):
+        Refiner("yolo-pose", backend="numba")
+
+
+def test_it_needs_no_onnxruntime(monkeypatch):
+    monkeypatch.setitem(backends.PACKAGES, "onnx", {"no_such_package": "pip install it"})
+    monkeypatch.setitem(sys.modules, "rcnet_rt.backends.onnx", None)
+    refiner = Refiner("generic")
+    assert refiner.backend_name == "numba"
+    assert refiner._default._with_reference.name == "torch"

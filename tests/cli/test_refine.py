@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rcnet_rt.backends import auto
+from rcnet_rt.cli import main
+from rcnet_rt.cli.refine import rescore
+from rcnet_rt.datasets.results import poses_by_image, read_results
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.refiner import Refiner
+from rcnet_rt.rescoring.weights_io import save
+from tests.helpers.networks import random_weights
+from tests.helpers.synthetic_coco import make_content, make_results
+
+FORMULA = ("--weights", "formula:score_times_confidence")
+
+
+def write_weights(path: Path, skeleton: str = "coco17") -> Path:
+    save(random_weights(skeleton=skeleton), path)
+    return path
+
+
+def run(*arguments: object) -> int | str | None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["refine", *map(str, arguments)])
+    return stopped.value.code
+
+
+@pytest.fixture
+def entries() -> list[dict]:
+    return [
+        {**entry, "note": {"any": [number, None, 1e-300]}}
+        for number, entry in enumerate(make_results(make_content()))
+    ]
+
+
+@pytest.fixture
+def results(tmp_path: Path, entries: list[dict]) -> Path:
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(entries))
+    return path
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.json.gz"])
+def test_only_scores_change(
+    tmp_path: Path,
+    results: Path,
+    entries: list[dict],
+    name: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / name
+    weights = write_weights(tmp_path / "net.safetensors")
+    assert run(results, "--out", out, "--weights", weights) == 0
+    content = out.read_bytes()
+    refined = json.loads(gzip.decompress(content) if name.endswith(".gz") else content)
+    scores = np.array([entry["score"] for entry in refined])
+    assert ((scores >= 0) & (scores <= 1)).all()
+    assert len(np.unique(scores)) > len(scores) / 2
+    restored = [{**new, "score": old["score"]} for new, old in zip(refined, entries, strict=True)]
+    assert json.dumps(restored) == json.dumps(entries)
+    images = len({entry["image_id"] for entry in entries})
+    assert capsys.readouterr().out == (
+        f"{len(entries)} poses of {images} images re-scored with net ({auto()[0]}) -> {out}\n"
+    )
+
+
+def test_scores_are_those_of_each_image_alone(tmp_path: Path, entries: list[dict]) -> None:
+    refiner = Refiner(str(write_weights(tmp_path / "net.safetensors")))
+    scores = rescore(entries, refiner)
+    for image in poses_by_image(entries, COCO17).values():
+        np.testing.assert_allclose(scores[image.entries], refiner(image.poses).scores, atol=1e-6)
+
+
+def test_the_file_itself_may_be_the_output(results: Path, entries: list[dict]) -> None:
+    assert run(results, "--out", results, "--weights", "formula:score") == 0
+    expected = [float(np.float32(entry["score"])) for entry in entries]
+    assert [entry["score"] for entry in read_results(results)] == expected
+
+
+def test_no_poses_are_no_poses(tmp_path: Path) -> None:
+    (tmp_path / "none.json").write_text("[]")
+    assert run(tmp_path / "none.json", "--out", tmp_path / "out.json", *FORMULA) == 0
+    assert (tmp_path / "out.json").read_text() == "[]"
+
+
+def test_formulas_take_any_known_skeleton(tmp_path: Path, entries: list[dict]) -> None:
+    crowdpose = [{**entry, "keypoints": entry["keypoints"][:42]} for entry in entries]
+    (tmp_path / "crowdpose.json").write_text(json.dumps(crowdpose))
+    assert run(tmp_path / "crowdpose.json", "--out", tmp_path / "out.json", *FORMULA) == 0
+
+
+@pytest.mark.parametrize(("choice", "score"), [("raw", 0.0), ("drop", 0.0)])
+def test_scores_that_are_not_numbers(
+    tmp_path: Path,
+    entries: list[dict],
+    choice: str,
+    score: float,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, out = tmp_path / "nan.json", tmp_path / "out.json"
+    entries[3]["score"] = float("nan")
+    path.write_text(json.dumps(entries))
+    assert run(path, "--out", out, *FORMULA) == 1
+    sentence = f"entry 3 (image {entries[3]['image_id']}) of the results has a score that is not a"
+    assert sentence in capsys.readouterr().err
+    assert not out.exists()
+    assert run(path, "--out", out, *FORMULA, "--on-error", choice) == 0
+    refined = [entry["score"] for entry in read_results(out)]
+    assert refined[3] == score
+    assert np.isfinite(refined).all()
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("raw", 0.75), ("drop", 0.0)])
+def test_keypoints_that_are_not_numbers(
+    tmp_path: Path, entries: list[dict], choice: str, expected: float
+) -> None:
+    path, out = tmp_path / "infinite.json", tmp_path / "out.json"
+    entries[3]["score"], entries[3]["keypoints"][0] = 0.75, float("inf")
+    path.write_text(json.dumps(entries))
+    assert run(path, "--out", out, *FORMULA) == 1
+    assert run(path, "--out", out, *FORMULA, "--on-error", choice) == 0
+    assert read_results(out)[3]["score"] == expected
+
+
+def test_faults_are_one_sentence_and_no_file(
+    tmp_path: Path, results: Path, entries: list[dict], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+
+    def sentence(value: object, *arguments: object) -> str:
+        path = tmp_path / "faulty.json"
+        path.write_text(value if isinstance(value, str) else json.dumps(value))
+        assert run(path, "--out", out, *(arguments or FORMULA)) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1
+        assert not out.exists()
+        return captured.err
+
+    sixteen = [{**entry, "keypoints": entry["keypoints"][:48]} for entry in entries]
+    assert "48 keypoint values (16 joints), expected 51" in sentence(sixteen)
+    assert "cut off or not JSON" in sentence(json.dumps(entries)[:-40])
+    assert "expected a list of entries" in sentence({"images": []})
+    other = write_weights(tmp_path / "other.safetensors", "crowdpose14")
+    assert (
+        "weights 'other' are for the 14 keypoints of crowdpose14, and the results have the 17"
+        in (sentence(entries, "--weights", other))
+    )
+    assert "unknown weights 'nobody'" in sentence(entries, "--weights", "nobody")
+    assert "leave every score as it is" in sentence(entries, "--weights", "none")
+    assert run(results, "--out", tmp_path / "nowhere" / "out.json") == 1
+    assert "create" in capsys.readouterr().err
+
+
+def test_wrong_usage(results: Path) -> None:
+    assert run(results) == 2
+    assert run(results, "--out", results, "--on-error", "guess") == 2

@@ -1,0 +1,138 @@
+"""The exported file, run by onnxruntime alone, against `refine`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from rcnet_rt import OutputError, Refiner, WeightsError
+from rcnet_rt.cli import main
+from rcnet_rt.poses.poses import SIGNALS
+from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.weights import baseline
+from rcnet_rt.workflows.export import export_onnx
+from tests.backends.test_backends import OPTIONAL, SHIPPED, given_poses
+from tests.conftest import ROOT
+from tests.helpers.networks import random_weights
+
+EXAMPLE = ROOT / "examples" / "onnx_python.py"
+
+
+def exported(weights, folder, signals=()):
+    path = folder / "file.onnx"
+    export_onnx(weights, path, signals)
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def scores_of(session, poses):
+    wanted = [item.name for item in session.get_inputs()]
+    feed = {name: np.asarray(poses[name], np.float32) for name in wanted}
+    return session.run(["refined_scores"], feed)[0]
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, "signals", "paper+visual"])
+@pytest.mark.parametrize("count", [0, 1, 20, 100])
+@pytest.mark.parametrize("signals", [(), SIGNALS])
+def test_it_gives_the_scores_of_refine(name, count, signals, tmp_path):
+    weights = weights_io.find(name) if name in SHIPPED else random_weights("mlp", name)
+    poses = given_poses(weights, count).map(lambda array: array.astype(np.float32))._asdict()
+    session = exported(weights, tmp_path, signals)
+    assert [item.name for item in session.get_outputs()] == ["refined_scores"]
+    assert all(item.type == "tensor(float)" for item in session.get_inputs())
+    poses["boxes"][np.isnan(poses["boxes"])] = 7  # NaN would say that there is no box
+    poses["keypoint_scores"][np.isnan(poses["keypoint_scores"])] = 0.5
+    optional = [name for name in OPTIONAL if name not in SIGNALS or name in signals]
+    expected = Refiner(weights).refine(
+        poses["keypoints"],
+        poses["scores"],
+        **{name: poses[name] for name in optional},
+        on_error="raw",
+    )
+    np.testing.assert_allclose(scores_of(session, poses), expected, rtol=0, atol=1e-5)
+
+
+def test_nan_stands_for_an_input_that_refine_does_without(tmp_path):
+    weights = weights_io.find("yolo-pose")
+    given = given_poses(weights, 20).map(lambda array: array.astype(np.float32))
+    absent = given._replace(
+        keypoint_scores=given.keypoint_scores * np.nan, boxes=given.boxes * np.nan
+    )
+    expected = Refiner(weights).refine(given.keypoints, given.scores, on_error="raw")
+    scores = scores_of(exported(weights, tmp_path), absent._asdict())
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5)
+
+
+def test_only_what_the_weights_use_is_an_input(tmp_path):
+    def inputs(weights, signals=()):
+        return {item.name for item in exported(weights, tmp_path, signals).get_inputs()}
+
+    paper = {"keypoints", "scores", "keypoint_scores", "boxes"}
+    assert inputs(random_weights("attention", "paper")) == paper
+    assert inputs(random_weights("mlp", "paper+visual")) == paper | {"embeddings"}
+    assert inputs(random_weights("mlp", "signals")) == paper
+    assert inputs(random_weights("mlp", "signals"), SIGNALS) == paper | set(SIGNALS)
+
+
+def test_the_file_says_how_to_use_it(tmp_path):
+    weights = weights_io.find("yolo-pose")
+    notes = exported(weights, tmp_path).get_modelmeta().custom_metadata_map
+    assert notes["skeleton"] == "coco17"
+    assert len(notes["keypoints"].split(",")) == 17
+    assert float(notes["threshold"]) == weights.threshold("auto")
+    assert "not found" in notes["nan"]
+    onnx.checker.check_model(tmp_path / "file.onnx", full_check=True)
+
+
+def test_the_command_writes_it_and_the_example_reads_it(tmp_path):
+    path = tmp_path / "yolo-pose.onnx"
+    with pytest.raises(SystemExit) as caught:
+        main(["export", "--weights", "yolo-pose", "--out", str(path)])
+    assert caught.value.code == 0
+    done = subprocess.run([sys.executable, EXAMPLE, path], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_faults_are_told(tmp_path):
+    with pytest.raises(WeightsError, match="baseline"):
+        export_onnx(baseline("score"), tmp_path / "file.onnx")
+    with pytest.raises(OutputError, match="cannot write"):
+        export_onnx(random_weights(), Path("/nowhere/file.onnx"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(
+    "ONNXRUNTIME_ROOT" not in os.environ or shutil.which("cmake") is None,
+    reason="ONNXRUNTIME_ROOT names no onnxruntime with C++ headers",
+)
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_example_in_c_plus_plus_gives_the_scores_of_refine(name, tmp_path):
+    root = os.environ["ONNXRUNTIME_ROOT"]
+    source = ROOT / "examples" / "onnx_cpp"
+    subprocess.run(
+        ["cmake", "-S", source, "-B", tmp_path, f"-DONNXRUNTIME_ROOT={root}"], check=True
+    )
+    subprocess.run(["cmake", "--build", tmp_path], check=True)
+    export_onnx(weights_io.find(name), tmp_path / "file.onnx")
+    done = subprocess.run(
+        [tmp_path / "refine", tmp_path / "file.onnx"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "LD_LIBRARY_PATH": f"{root}/lib"},
+    )
+    # The poses of refine.cpp.
+    keypoints = 100 + 37 * np.arange(68.0).reshape(2, 17, 2) % 200
+    keypoints[0, 0] = np.nan
+    boxes, confidence = np.array([[90, 90, 310, 310.0]] * 2), np.full((2, 17), 0.8)
+    expected = Refiner(name).refine(
+        keypoints, np.array([0.9, 0.4]), keypoint_scores=confidence, boxes=boxes
+    )
+    got = [float(line.split("->")[1]) for line in done.stdout.splitlines()]
+    np.testing.assert_allclose(got, expected, atol=1e-3)

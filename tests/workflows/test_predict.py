@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from rcnet_rt import estimators
+from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.datasets.results import poses_by_image, read_results
+from rcnet_rt.datasets.resume import partial_path
+from rcnet_rt.errors import DatasetError, EstimatorError, SourceError
+from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS
+from rcnet_rt.workflows.predict import Job, find_images, poses_to_entries, predict_split
+from tests.helpers.synthetic_coco import make_content, write_dataset
+
+JOB = Job("any", "val2017")
+PRESENT = (2, 3, 5, 7, 8)  # images of the invented dataset whose image is there
+
+
+class Counting:
+    """Finds as many people as the image's first pixel says; stops on demand."""
+
+    name, family, skeleton = "counting", "yolo-pose", COCO17
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        self.seen: list[int] = []
+        self._stop_at = stop_at
+
+    def estimate(self, image_bgr: Image) -> Poses:
+        number = int(image_bgr[0, 0, 0])
+        if number == self._stop_at:
+            raise KeyboardInterrupt
+        self.seen.append(number)
+        rng = np.random.default_rng(number)
+        keypoints = rng.uniform(0, 40, (number % 3, 17, 2))
+        keypoints[:, 4] = np.nan
+        boxes = np.tile([1.5, 2.5, 30.1, 40.2], (len(keypoints), 1))
+        confidences = rng.random((len(keypoints), 17))
+        return Poses(keypoints, rng.random(len(keypoints)), confidences, boxes)
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> Path:
+    root = write_dataset(tmp_path / "coco", make_content())
+    folder = root / "images" / "val2017"
+    folder.mkdir(parents=True)
+    for number in PRESENT:
+        pixels = np.full((48, 64, 3), number, np.uint8)
+        cv2.imwrite(str(folder / f"{number:012}.png"), pixels)
+        (folder / f"{number:012}.png").rename(folder / f"{number:012}.jpg")  # without loss
+    return root
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch):
+    def use(estimator: Counting) -> Counting:
+        monkeypatch.setattr(estimators, "load", lambda *_, **__: estimator)
+        return estimator
+
+    return use
+
+
+def test_entries_read_back_to_the_bit(random_poses: Poses) -> None:
+    keypoints = random_poses.keypoints.copy()
+    keypoints[1, 3] = np.nan
+    poses = Poses(keypoints, random_poses.scores, random_poses.keypoint_scores, random_poses.boxes)
+    entries = json.loads(json.dumps(poses_to_entries(poses, 42)))
+    assert entries[1]["keypoints"][9:12] == [0, 0, 0]
+    assert {entry["image_id"] for entry in entries} == {42}
+    back = poses_by_image(entries, COCO17)[42].poses
+    np.testing.assert_array_equal(back.keypoints, poses.keypoints)
+    np.testing.assert_array_equal(back.scores, poses.scores)
+    np.testing.assert_array_equal(back.boxes, poses.boxes)
+    assert poses.keypoint_scores is not None
+    assert back.keypoint_scores is not None
+    found = poses.found
+    np.testing.assert_array_equal(back.keypoint_scores[found], poses.keypoint_scores[found])
+
+
+def test_without_joint_scores_the_third_value_is_a_flag(random_poses: Poses) -> None:
+    entries = poses_to_entries(Poses(random_poses.keypoints, random_poses.scores), 42)
+    assert set(entries[0]["keypoints"][2::3]) == {2.0}
+    assert "bbox" not in entries[0]
+    assert poses_by_image(entries, COCO17)[42].poses.keypoint_scores is None
+
+
+def test_images_that_are_here(coco: Path) -> None:
+    images = find_images(Dataset(coco), "val2017")
+    assert tuple(images.paths) == PRESENT
+    assert images.missing == 12 - len(PRESENT)
+    assert tuple(find_images(Dataset(coco), "val2017", limit=2).paths) == PRESENT[:2]
+
+
+def test_no_images_is_a_sentence(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path, make_content())
+    with pytest.raises(DatasetError, match="none of the 12 images of val2017 is in"):
+        find_images(Dataset(root), "val2017")
+
+
+def test_results_of_every_image(coco: Path, tmp_path: Path, use) -> None:
+    estimator = use(Counting())
+    done: list[int] = []
+    out = tmp_path / "out.json.gz"
+    predict_split(Dataset(coco), JOB, out, on_image=done.append)
+    assert estimator.seen == done == list(PRESENT)
+    counts = {image: len(p.poses) for image, p in poses_by_image(read_results(out), COCO17).items()}
+    assert counts == {2: 2, 5: 2, 7: 1, 8: 2}
+    assert not partial_path(out).exists()
+
+
+def test_only_the_best_poses_are_kept(coco: Path, tmp_path: Path, use) -> None:
+    use(Counting())
+    everything, best = tmp_path / "all.json", tmp_path / "best.json"
+    predict_split(Dataset(coco), JOB, everything)
+    predict_split(Dataset(coco), replace(JOB, most=1), best)
+    entries = read_results(everything)
+    for image in (2, 5, 7, 8):
+        scores = [entry["score"] for entry in entries if entry["image_id"] == image]
+        kept = [entry["score"] for entry in read_results(best) if entry["image_id"] == image]
+        assert kept == [max(scores)]
+
+
+def test_an_interrupted_run_goes_on(coco: Path, tmp_path: Path, use) -> None:
+    whole, out = tmp_path / "whole.json", tmp_path / "out.json"
+    use(Counting())
+    predict_split(Dataset(coco), JOB, whole)
+    use(Counting(stop_at=7))
+    with pytest.raises(KeyboardInterrupt):
+        predict_split(Dataset(coco), JOB, out)
+    assert not out.exists()
+    with partial_path(out).open("ab") as file:
+        file.write(b'{"image_id": 7, "entr')  # the power failed in the middle of a line
+    started: list[int] = []
+    estimator = use(Counting())
+    predict_split(Dataset(coco), JOB, out, on_start=lambda _, before: started.append(before))
+    assert started == [3]
+    assert estimator.seen == [7, 8]
+    assert out.read_bytes() == whole.read_bytes()
+    assert not partial_path(out).exists()
+
+
+def test_another_floor_is_another_job(coco: Path, tmp_path: Path, use) -> None:
+    use(Counting(stop_at=7))
+    with pytest.raises(KeyboardInterrupt):
+        predict_split(Dataset(coco), JOB, tmp_path / "out.json")
+    with pytest.raises(DatasetError, match="belongs to another job"):
+        predict_split(Dataset(coco), replace(JOB, floor=0.1), tmp_path / "out.json")
+
+
+def test_a_model_that_does_not_load_leaves_nothing(coco: Path, tmp_path: Path) -> None:
+    with pytest.raises(EstimatorError, match=r"absent\.pt does not exist"):
+        predict_split(Dataset(coco), Job("absent.pt", "val2017"), tmp_path / "out.json")
+    with pytest.raises(EstimatorError, match="answers frames in their order"):
+        predict_split(Dataset(coco), Job("replay:any.jsonl", "val2017"), tmp_path / "out.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["coco"]
+
+
+def test_another_skeleton_is_a_sentence(coco: Path, tmp_path: Path, use) -> None:
+    use(Counting()).skeleton = skeletons.CROWDPOSE14
+    with pytest.raises(EstimatorError, match="gives crowdpose14 poses, the dataset has coco17"):
+        predict_split(Dataset(coco), JOB, tmp_path / "out.json")
+
+
+def test_a_damaged_image_keeps_what_is_done(coco: Path, tmp_path: Path, use) -> None:
+    use(Counting())
+    (coco / "images" / "val2017" / f"{5:012}.jpg").write_bytes(b"")
+    with pytest.raises(SourceError, match="empty or damaged"):
+        predict_split(Dataset(coco), JOB, tmp_path / "out.json")
+    assert len(partial_path(tmp_path / "out.json").read_bytes().splitlines()) == 3
+
+
+def test_a_model_that_is_a_path_is_the_same_from_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "best.pt").touch()
+    monkeypatch.chdir(tmp_path)
+    assert Job("best.pt", "val2017").record == Job(str(tmp_path / "best.pt"), "val2017").record
+    assert Job("yolo-pose", "val2017").record["model"] == "yolo-pose"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # other people's packages
+def test_the_real_model_gives_the_shared_predictions(shared_data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    model = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
+    out = tmp_path / "out.json"
+    predict_split(Dataset(shared_data / "coco"), Job(model, "val2017"), out, limit=5)
+    entries = read_results(out)
+    images = {entry["image_id"] for entry in entries}
+    recorded = [
+        entry
+        for entry in read_results(shared_data / "predictions" / "yolov8n-pose_val2017.json.gz")
+        if entry["image_id"] in images
+    ]
+    assert len(entries) == len(recorded)
+
+    def values(entry: dict) -> list[float]:
+        return [entry["image_id"], entry["score"], *entry["keypoints"], *entry["bbox"]]
+
+    ours, theirs = (sorted(map(values, some)) for some in (entries, recorded))
+    strong = [row[1] > 0.05 for row in theirs]  # weaker ones tie when rounded
+    np.testing.assert_allclose(np.array(ours)[strong], np.array(theirs)[strong], atol=0.02)
+
+
+def with_signals(poses: Poses) -> Poses:
+    rng = np.random.default_rng(1)
+    consensus = rng.random((len(poses), len(CONSENSUS)))
+    consensus[1] = np.nan
+    agreement = np.array([0.5, np.nan, *rng.random(len(poses) - 2)])
+    return replace(
+        poses, consensus=consensus, agreement=agreement, embeddings=rng.random((len(poses), 4))
+    )
+
+
+def test_signals_read_back_to_the_bit(random_poses: Poses) -> None:
+    poses = with_signals(random_poses)
+    entries = json.loads(json.dumps(poses_to_entries(poses, 7)))
+    assert "consensus" not in entries[1]
+    assert "agreement" not in entries[1]
+    back = poses_by_image(entries, COCO17)[7].poses
+    for name in ("consensus", "agreement", "embeddings"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(poses, name))
+
+
+def test_signals_of_other_lengths_are_a_sentence(random_poses: Poses) -> None:
+    entries = poses_to_entries(with_signals(random_poses), 7)
+    entries[0]["consensus"] = [1.0, 2.0]
+    with pytest.raises(DatasetError, match="image 7: consensus, agreement or embedding"):
+        poses_by_image(entries, COCO17)
