@@ -135,11 +135,7 @@ def _skeleton(entries: Sequence[Entry], weights: Weights) -> Skeleton:
     count = len(entries[0]["keypoints"]) if entries else 3 * len(expected.keypoints)
     if count / 3 in BODY_FIRST:
         count = 3 * len(skeletons.COCO17.keypoints)
-    fitting = [
-        skeleton
-        for skeleton in map(skeletons.get, skeletons.names())
-        if 3 * len(skeleton.keypoints) == count
-    ]
+    fitting = skeletons.with_keypoints(count / 3)
     if expected in fitting or not fitting:  # what fits nothing known is refused on reading
         return expected
     if weights.skeleton is None:

@@ -134,9 +134,8 @@ def skeleton_of(entries: Sequence[Entry]) -> Skeleton:
     count = len(entries[0]["keypoints"]) / 3 if entries else len(COCO17.keypoints)
     if count in BODY_FIRST:
         return COCO17
-    for skeleton in map(skeletons.get, skeletons.names()):
-        if len(skeleton.keypoints) == count:
-            return skeleton
+    for skeleton in skeletons.with_keypoints(count):
+        return skeleton
     raise DatasetError(
         f"the results have {count:g} keypoints a pose, for which no skeleton is known; "
         "rcnet_rt.register_skeleton adds one"

@@ -16,7 +16,7 @@ __all__ = ["parse_poses", "parse_signals", "pose_objects", "signals_of"]
 
 def pose_objects(poses: Poses, kept: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
     """Return N poses, and (N,) which are kept, as JSON objects."""
-    raw = poses.scores if poses.raw_scores is None else poses.raw_scores
+    raw = poses.estimator_scores
     columns = [poses.keypoints]
     if poses.keypoint_scores is not None:
         columns.append(poses.keypoint_scores[..., None])

@@ -96,10 +96,8 @@ class UltralyticsEstimator:
                 f"{self.name} gives boxes without keypoints; use a pose model such as yolov8n-pose"
             )
         count = int(result.keypoints.data.shape[1])
-        for name in skeletons.names():
-            skeleton = skeletons.get(name)
-            if len(skeleton.keypoints) == count:
-                return skeleton
+        for skeleton in skeletons.with_keypoints(count):
+            return skeleton
         raise EstimatorError(
             f"{self.name} gives {count} keypoints, for which no skeleton is known; "
             "use a model of people, or register one with rcnet_rt.register_skeleton"

@@ -125,9 +125,14 @@ class Poses:
         """(N, K) whether each joint was found."""
         return ~np.isnan(self.keypoints[..., 0]) & ~np.isnan(self.keypoints[..., 1])
 
+    @property
+    def estimator_scores(self) -> Floats:
+        """(N,) what the estimator said, refined or not."""
+        return self.scores if self.raw_scores is None else self.raw_scores
+
     def with_scores(self, scores: npt.ArrayLike) -> Poses:
         """Return these poses with new scores; the estimator's own stay as `raw_scores`."""
-        raw = self.scores if self.raw_scores is None else self.raw_scores
+        raw = self.estimator_scores
         new = _array("scores", scores, np.float32)
         if new.shape != raw.shape:
             raise PosesError(f"scores: expected shape {raw.shape}, got {new.shape}")

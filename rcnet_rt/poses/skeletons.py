@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 
 from rcnet_rt.errors import SkeletonError
 
-__all__ = ["COCO17", "CROWDPOSE14", "CROWDPOSE14_TORSO", "Skeleton", "get", "names", "register"]
+__all__ = [
+    "COCO17",
+    "CROWDPOSE14",
+    "CROWDPOSE14_TORSO",
+    "Skeleton",
+    "get",
+    "names",
+    "register",
+    "with_keypoints",
+]
 
 
 @dataclass(frozen=True)
@@ -155,6 +164,16 @@ def get(name: str) -> Skeleton:
             f"unknown skeleton {name!r}; known are {', '.join(names())}; "
             "rcnet_rt.register_skeleton adds one"
         ) from None
+
+
+def with_keypoints(count: float) -> tuple[Skeleton, ...]:
+    """Return the known skeletons of so many keypoints, the usual one first.
+
+    >>> [skeleton.name for skeleton in with_keypoints(14)]
+    ['crowdpose14', 'crowdpose14-torso']
+    """
+    known = _registered.values()
+    return tuple(skeleton for skeleton in known if len(skeleton.keypoints) == count)
 
 
 def names() -> tuple[str, ...]:

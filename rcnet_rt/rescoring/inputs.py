@@ -75,7 +75,7 @@ def of(poses: Poses, reference: ScoreReference | None = None) -> PoseInputs:
     """Return the poses of one image, with their raw scores."""
     return PoseInputs(
         poses.keypoints,
-        poses.scores if poses.raw_scores is None else poses.raw_scores,
+        poses.estimator_scores,
         poses.keypoint_scores,
         poses.boxes,
         poses.consensus,
@@ -97,7 +97,7 @@ def join(images: Sequence[Poses], reference: ScoreReference | None = None) -> Po
     >>> join([Poses.empty(17), Poses(np.ones((2, 17, 2)), [0.1, 0.2])]).image_index.tolist()
     [1.0, 1.0]
     """
-    raw = [p.scores if p.raw_scores is None else p.raw_scores for p in images]
+    raw = [p.estimator_scores for p in images]
     columns = {"scores": np.concatenate(raw)}
     for name in ("keypoints", *OPTIONAL):
         if getattr(images[0], name) is not None:

@@ -79,7 +79,7 @@ class ScoreConvention:
         >>> str(ScoreConvention.of([poses]))
         'above 0, without bound; no joint scores'
         """
-        raw = [p.scores if p.raw_scores is None else p.raw_scores for p in images]
+        raw = [p.estimator_scores for p in images]
         scores = _finite(raw)
         if len(scores) == 0:
             return cls(None, observed=True)

@@ -142,7 +142,7 @@ def _columns(images: Sequence[Poses]) -> tuple[Floats, Floats]:
     """Raw scores (P,) and confidence in the joints (P, 2) of all poses with finite numbers."""
     scores, sure = [np.zeros(0)], [np.zeros((0, 2))]
     for poses in images:
-        raw = poses.scores if poses.raw_scores is None else poses.raw_scores
+        raw = poses.estimator_scores
         found = ~np.isnan(poses.keypoints).any(axis=2)
         known = found if poses.keypoint_scores is None else poses.keypoint_scores
         scores.append(raw.astype(np.float64))

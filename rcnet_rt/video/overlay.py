@@ -38,7 +38,7 @@ def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: 
         kept: (N,) which of them to draw.
         skeleton: what joins the keypoints.
     """
-    raw = poses.scores if poses.raw_scores is None else poses.raw_scores
+    raw = poses.estimator_scores
     tracks = np.full(len(poses), -1) if poses.track_ids is None else poses.track_ids
     labels = [
         (f"#{track} " if track >= 0 else "") + f"{before:.2f} -> {after:.2f}"
@@ -56,7 +56,7 @@ def draw_raw(image_bgr: Image, poses: Poses, raw_threshold: float, skeleton: Ske
         raw_threshold: poses whose raw score is at least this are drawn.
         skeleton: what joins the keypoints.
     """
-    raw = poses.scores if poses.raw_scores is None else poses.raw_scores
+    raw = poses.estimator_scores
     labels = [f"{score:.2f}" for score in raw]
     return _draw(image_bgr, poses, raw, labels, raw >= raw_threshold, skeleton)
 
