@@ -35,6 +35,10 @@ class PosesError(RcnetError, ValueError):
     """Pose arrays of the wrong shape, or with values that no pose can have."""
 
 
+class PosesWarning(UserWarning):
+    """Poses that a caller has very likely given in another form than the one expected."""
+
+
 class SkeletonError(RcnetError, ValueError):
     """An unknown skeleton, or one that does not fit what it is used with."""
 

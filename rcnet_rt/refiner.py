@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from rcnet_rt import backends
-from rcnet_rt.backends import Backend, open_backend
+from rcnet_rt.backends import Backend, Refined, open_backend
 from rcnet_rt.errors import BackendError, PosesError
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import Array, is_torch, namespace
+from rcnet_rt.poses.fields import INPUTS
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring import weights_io
-from rcnet_rt.rescoring.inputs import OPTIONAL, PoseInputs, check, join, of
+from rcnet_rt.rescoring.inputs import PoseInputs, check, inputs_of, join
+from rcnet_rt.rescoring.mistakes import MistakeWatch, OnMistake
+from rcnet_rt.rescoring.score_convention import expected_by
 from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights, baseline
 
-__all__ = ["OnError", "Refiner", "refine"]
+__all__ = ["OnError", "OnMistake", "Refiner", "find_weights", "refine"]
 
 OnError = Literal["raise", "raw", "drop"]
-RULES = get_args(OnError)
 
 POSES_AT_ONCE = 256  # offline, images are packed up to this many poses: attention is quadratic
 
 
 class Refiner:
-    """Weights loaded once, to be called for every frame. Stateless between calls; thread-safe.
+    """Weights loaded once, to be called for every frame. Thread-safe; it can be pickled.
+
+    Scores of a call depend on its arguments alone. What is remembered is which likely mistakes of
+    the caller were told.
 
     Args:
         weights: a shipped name ("yolo-pose"), a path, "formula:NAME", `Weights`, or "auto".
@@ -59,6 +64,12 @@ class Refiner:
         self._on_gpu: dict[str, Backend] = {}
         skeleton = self.weights.skeleton
         self._joints = None if skeleton is None else len(skeletons.get(skeleton).keypoints)
+        self._watch = None if self.weights.is_baseline else MistakeWatch(expected_by(self.weights))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process, or a copy, opens the same backend for itself."""
+        opened = partial(type(self), device=self._device, backend=self._choice)
+        return opened, (self.weights,)
 
     @property
     def backend_name(self) -> str:
@@ -88,6 +99,7 @@ class Refiner:
         embeddings: Array | None = None,
         reference: ScoreReference | None = None,
         on_error: OnError = "raise",
+        on_mistake: OnMistake = "warn",
         validate: bool | None = None,
     ) -> Array:
         """Return refined scores (N,) in [0, 1] for the poses of one image.
@@ -100,31 +112,36 @@ class Refiner:
             boxes: (N, 4) x1, y1, x2, y2 pixels, or None.
             image_size: (width, height), or None.
             consensus: (N, C) statistics of the NMS candidates, `rescoring.nms_consensus`.
-            agreement: (N,) how surely a recheck finds each again, `estimators.recheck`; NaN
-                where there was none.
-            embeddings: (N, E) what the estimator's network saw.
+            agreement: (N,) OKS × √score of the pose that a recheck found, `estimators.recheck`;
+                NaN where there was none.
+            embeddings: (N, E) features of the pose in the estimator's network.
             reference: the estimator's other scores, if you keep them; for weights of any estimator
                 ("generic"), which go without by the scores in this image alone. Use one scale,
                 or none, for all images whose scores are compared.
             on_error: what a pose gets whose score, joints or box are NaN or beyond ±1e15: "raise"
                 raises, "raw" gives it its raw score brought into [0, 1] (NaN becomes 0), "drop"
                 gives it 0. Where people must be avoided, "raw" is the safe choice.
-            validate: look for such poses, which on a GPU makes the host wait. None looks except on
-                CUDA tensors, where these poses get 0 in silence.
+            on_mistake: what to do where the arrays are very likely not what they should be (boxes
+                as x, y, width, height, scores in percent, absent joints at (0, 0), …): "warn" gives
+                one `PosesWarning` for each kind, "raise" raises, "ignore" does not look. CUDA
+                tensors are not looked at.
+            validate: look for faulty poses, which on a GPU makes the host wait. None looks except
+                on CUDA tensors, where these poses get 0 without a word.
 
         Returns:
             NumPy for NumPy, torch on the same device for torch.
 
         Raises:
-            PosesError: shapes that do not fit, or K is not that of the weights; faulty values.
+            PosesError: shapes that do not fit, or K is not that of the weights; faulty values; a
+                likely mistake, for on_mistake="raise".
         """
         if isinstance(keypoints, Poses):
             raise PosesError(
                 "refine takes arrays; call the Refiner itself with Poses: refiner(poses)"
             )
-        if on_error not in RULES:
-            raise PosesError(f"on_error: expected raise, raw or drop, got {on_error!r}")
-        given = check(
+        _check_choice("on_error", on_error, OnError)
+        _check_choice("on_mistake", on_mistake, OnMistake)
+        inputs = check(
             PoseInputs(
                 keypoints,
                 scores,
@@ -137,19 +154,31 @@ class Refiner:
                 reference=reference,
             )
         )
-        self._check_sizes(given)
-        on_gpu = is_torch(given.scores) and given.scores.is_cuda
+        if len(inputs.scores) == 0:
+            return _same_kind_as(scores, inputs.scores)
+        self._check_sizes(inputs)
+        on_gpu = is_torch(inputs.scores) and inputs.scores.is_cuda
         looks = not on_gpu if validate is None else validate
         if not looks and (on_gpu or on_error == "raise"):
             on_error = "drop"
-        backend = self._backend_for(given.scores)
-        return _same_kind_as(scores, _ruled(*backend(given), on_error))
+        result = self._backend_for(inputs.scores)(inputs)
+        if not on_gpu:
+            self._look(inputs, result, scores, on_mistake)
+        refined = _same_kind_as(scores, _ruled(result, on_error))
+        if not on_gpu and self._watch is not None:
+            self._watch.returned(inputs.scores, refined)
+        return refined
 
     def __call__(
-        self, poses: Poses, *, reference: ScoreReference | None = None, on_error: OnError = "raise"
+        self,
+        poses: Poses,
+        *,
+        reference: ScoreReference | None = None,
+        on_error: OnError = "raise",
+        on_mistake: OnMistake = "warn",
     ) -> Poses:
         """Return the same poses with refined scores; the estimator's stay as `raw_scores`."""
-        return poses.with_scores(self._refined(of(poses, reference), on_error))
+        return poses.with_scores(self._refined(inputs_of(poses, reference), on_error, on_mistake))
 
     def batch(
         self,
@@ -157,32 +186,42 @@ class Refiner:
         *,
         reference: ScoreReference | None = None,
         on_error: OnError = "raise",
+        on_mistake: OnMistake = "warn",
     ) -> list[Poses]:
         """Refine many images, packed together: the same numbers as one by one, sooner."""
         refined = []
         for chunk in _chunks(images):
-            scores = self._refined(join(chunk, reference), on_error)
+            scores = self._refined(join(chunk, reference), on_error, on_mistake)
             parts = np.split(scores, np.cumsum([len(poses) for poses in chunk])[:-1])
             refined += [poses.with_scores(part) for poses, part in zip(chunk, parts, strict=True)]
         return refined
 
-    def _refined(self, given: PoseInputs, on_error: OnError) -> Array:
-        self._check_sizes(given)
-        scores = _ruled(*self._default(given), on_error, given.image_index)
-        return _same_kind_as(given.scores, scores)
+    def _refined(self, inputs: PoseInputs, on_error: OnError, on_mistake: OnMistake) -> Array:
+        if len(inputs.scores) == 0:
+            return inputs.scores
+        self._check_sizes(inputs)
+        result = self._default(inputs)
+        self._look(inputs, result, inputs.scores, on_mistake)
+        return _same_kind_as(inputs.scores, _ruled(result, on_error, inputs.image_index))
 
-    def _check_sizes(self, given: PoseInputs) -> None:
-        joints, size = given.keypoints.shape[1], self.weights.embedding_size
+    def _look(
+        self, inputs: PoseInputs, result: Refined, scores: Any, on_mistake: OnMistake
+    ) -> None:
+        if self._watch is not None and on_mistake != "ignore":
+            self._watch.look(inputs, result.evidence, scores, on_mistake)
+
+    def _check_sizes(self, inputs: PoseInputs) -> None:
+        joints, size = inputs.keypoints.shape[1], self.weights.embedding_size
         if self._joints not in (None, joints):
             raise PosesError(
                 f"weights {self.weights.name!r} are for {self.weights.skeleton} with "
                 f"{self._joints} keypoints, got poses of {joints}; use weights made for your "
                 "skeleton"
             )
-        if size and given.embeddings is not None and given.embeddings.shape[1] != size:
+        if size and inputs.embeddings is not None and inputs.embeddings.shape[1] != size:
             raise PosesError(
                 f"weights {self.weights.name!r} are for embeddings of {size} values, got "
-                f"{given.embeddings.shape[1]}; use the model that they were trained on, or leave "
+                f"{inputs.embeddings.shape[1]}; use the model that they were trained on, or leave "
                 "the embeddings out"
             )
 
@@ -219,6 +258,7 @@ def refine(
     device: str = "auto",
     backend: str = "auto",
     on_error: OnError = "raise",
+    on_mistake: OnMistake = "warn",
     validate: bool | None = None,
 ) -> Array:
     """Return refined scores (N,) in [0, 1] for the poses of one image; see `Refiner.refine`.
@@ -240,6 +280,7 @@ def refine(
         embeddings=embeddings,
         reference=reference,
         on_error=on_error,
+        on_mistake=on_mistake,
         validate=validate,
     )
 
@@ -260,10 +301,15 @@ def _loaded(weights: str, device: str, backend: str) -> Refiner:
     return Refiner(weights, device=device, backend=backend)
 
 
-def _ruled(
-    refined: Array, faulty: Array, on_error: OnError, image_index: Array | None = None
-) -> Array:
+def _check_choice(name: str, value: str, choices: Any) -> None:
+    known = get_args(choices)
+    if value not in known:
+        raise PosesError(f"{name}: expected {', '.join(known)}, got {value!r}")
+
+
+def _ruled(result: Refined, on_error: OnError, image_index: Array | None = None) -> Array:
     """Apply the rule for faulty poses, which come with their raw score."""
+    refined, faulty = result.scores, result.faulty
     if on_error == "drop":
         return namespace(refined).where(faulty, 0.0, refined)
     if on_error == "raise" and faulty.any():
@@ -309,5 +355,5 @@ def _chunks(images: Sequence[Poses]) -> Iterator[list[Poses]]:
 
 def _known(poses: Poses) -> list[tuple[int, ...] | None]:
     """Which optional arrays there are, and how wide a row of each is."""
-    arrays = [getattr(poses, name) for name in ("keypoints", *OPTIONAL)]
+    arrays = [getattr(poses, field.name) for field in INPUTS]
     return [None if array is None else array.shape[1:] for array in arrays]

@@ -16,6 +16,9 @@ from rcnet_rt import BackendError, Poses, PosesError, Refiner, WeightsError, ref
 from rcnet_rt.backends import missing
 from tests.helpers.networks import EMBEDDING_SIZE, KINDS, random_weights
 
+# Coordinates and boxes are made up here, as no estimator would give them.
+pytestmark = pytest.mark.filterwarnings("ignore::rcnet_rt.errors.PosesWarning")
+
 BACKENDS = [name for name in ("numba", "onnx", "torch") if not missing(name)]
 REFINERS = {
     f"{architecture}-{features}-{backend}": Refiner(
@@ -234,7 +237,7 @@ def test_poses_below_the_floor_stay_below_all_others_in_their_order(refiner):
         ({"boxes": np.zeros((5, 4))}, r"expected shape \(6, 4\)"),
         ({"image_size": (0, 3)}, "above 0"),
         ({"image_size": 3}, "width, height"),
-        ({"on_error": "ignore"}, "raise, raw or drop"),
+        ({"on_error": "ignore"}, "raise, raw, drop"),
         ({"scores": ["high"] * 6}, "arrays of numbers"),
     ],
 )

@@ -26,6 +26,9 @@ from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from rcnet_rt.training.dataset import mirror
 from tests.helpers.networks import random_weights
 
+# Coordinates and boxes are made up here, as no estimator would give them.
+pytestmark = pytest.mark.filterwarnings("ignore::rcnet_rt.errors.PosesWarning")
+
 FEW, MANY = 40, 1300
 SIGNALS = ("consensus", "agreement")
 OPTIONAL = ("keypoint_scores", "boxes", *SIGNALS)

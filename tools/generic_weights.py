@@ -25,8 +25,8 @@ from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration, weights_io
 from rcnet_rt.rescoring.baselines import EXPECTED_RANK
 from rcnet_rt.rescoring.batch import PoseBatch, poses_to_batch
-from rcnet_rt.rescoring.features import CAUTION, RELATED
-from rcnet_rt.rescoring.score_reference import UNKNOWN_CORRELATION, ScoreReference
+from rcnet_rt.rescoring.constants import RELATED, UNEXPLAINED_POWER, UNKNOWN_CORRELATION
+from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.dataset import RankingSet, ranking_set, table
@@ -269,7 +269,7 @@ crowds and people without keypoints are not annotated; `complete` leaves them ou
 interval holds 0 is noise. Conventions other than raw are made from the raw results; nothing is to
 be gained there, and nothing must be lost.
 
-Two estimators are few: the exponent with which the correction fades ({CAUTION}), the echo below
+Two estimators are few: the exponent with which the correction fades ({UNEXPLAINED_POWER}), the echo below
 which it fades too ({RELATED}) and the echo that is assumed for a frame by itself
 ({UNKNOWN_CORRELATION}) were chosen on figures like these, so they flatter a little.
 

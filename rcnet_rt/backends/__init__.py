@@ -1,17 +1,28 @@
-"""Backends: what runs the whole step, from poses as they were given to refined scores."""
+"""Backends: what runs rescoring, from poses as they were given to refined scores."""
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from importlib.util import find_spec
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from rcnet_rt.errors import BackendError
+from rcnet_rt.errors import BackendError, RcnetError
 from rcnet_rt.poses.arrays import Array
 from rcnet_rt.rescoring.inputs import PoseInputs
+from rcnet_rt.rescoring.mistakes import Evidence
 from rcnet_rt.rescoring.weights import Weights
 
-__all__ = ["NAMES", "ON_CPU", "Backend", "auto", "missing", "open_backend", "best_without_numba"]
+__all__ = [
+    "NAMES",
+    "ON_CPU",
+    "Backend",
+    "Refined",
+    "auto",
+    "best_without_numba",
+    "missing",
+    "open_backend",
+]
 
 ON_CPU = ("numba", "onnx")
 NAMES = ("auto", *ON_CPU, "torch", "tensorrt")
@@ -22,6 +33,25 @@ PACKAGES = {
     "torch": {"torch": "pip install torch"},
     "tensorrt": {"torch_tensorrt": "pip install 'rcnet-rt[tensorrt]'"},
 }
+REASONS = {
+    "numba": "on a CPU one compiled function has the least overhead",
+    "onnx": "on a CPU one graph has little overhead; numba has less",
+    "torch": "neither numba nor onnxruntime works here",
+}
+
+
+class Refined(NamedTuple):
+    """What a backend returns.
+
+    Attributes:
+        scores: (P,) refined scores in [0, 1]; a faulty pose has its raw score brought there.
+        faulty: (P,) which poses hold a number that is NaN or too large.
+        evidence: of mistakes in the inputs; None where the backend does not collect it.
+    """
+
+    scores: Array
+    faulty: Array
+    evidence: Evidence | None = None
 
 
 class Backend(Protocol):
@@ -37,8 +67,8 @@ class Backend(Protocol):
     @property
     def device(self) -> str: ...  # noqa: D102
 
-    def __call__(self, given: PoseInputs) -> tuple[Array, Array]:
-        """Return refined scores (P,) and faults (P,) as `rescoring.rescore.refined_scores` does.
+    def __call__(self, inputs: PoseInputs) -> Refined:
+        """Return what `rescoring.rescore.refined_scores` does.
 
         It takes any kind of array and gives its own.
         """
@@ -51,19 +81,22 @@ def auto(device: str = "auto") -> tuple[str, str]:
     >>> auto("cuda")[0]
     'torch'
     """
-    if device not in ("auto", "cpu"):
-        return "torch", f"on {device} its CUDA graphs make a frame one launch"
-    if not missing("numba", device):
-        return "numba", "on a CPU one compiled function for the whole step has the least overhead"
-    return best_without_numba(device)
+    name = _candidates(device)[0]
+    on_cpu = device in ("auto", "cpu")
+    return name, REASONS[name] if on_cpu else f"on {device} its CUDA graphs make a frame one launch"
 
 
 def best_without_numba(device: str = "auto") -> tuple[str, str]:
     """Return which backend is the next best on a CPU, and why."""
-    lacking = missing("onnx", device)
-    if lacking:
-        return "torch", lacking
-    return "onnx", "on a CPU one graph for the whole step has little overhead; numba has less"
+    name = next(name for name in _candidates(device) if name != "numba")
+    return name, REASONS[name]
+
+
+def _candidates(device: str) -> list[str]:
+    """Return the backends that may run on a device, the best first."""
+    if device not in ("auto", "cpu"):
+        return ["torch"]
+    return [*(name for name in ON_CPU if not missing(name, device)), "torch"]
 
 
 def missing(name: str, device: str = "auto") -> str:
@@ -82,10 +115,11 @@ def missing(name: str, device: str = "auto") -> str:
 def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> Backend:
     """Return the backend of that name with these weights loaded.
 
-    TensorRT, where it cannot run here, is replaced by `auto`, with a warning.
+    Of those that `auto` may take, one that fails is replaced by the next best, with a warning;
+    likewise TensorRT where it cannot run.
 
     Raises:
-        BackendError: an unknown backend, or one that does not suit the device.
+        BackendError: an unknown backend, or one that does not suit the device or does not work.
     """
     if name not in NAMES:
         raise BackendError(f"unknown backend {name!r}; known are {', '.join(NAMES)}")
@@ -93,31 +127,37 @@ def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> 
         from rcnet_rt.backends.reference import BaselineBackend
 
         return BaselineBackend(weights)
-    chosen = auto(device)[0] if name == "auto" else name
-    lacking = missing(chosen, device)
-    if lacking and chosen in (*ON_CPU, "torch"):
+    candidates = _candidates(device) if name == "auto" else [name]
+    lacking = "" if name == "auto" else missing(name, device)
+    if lacking and name != "tensorrt":
         raise BackendError(lacking)
     if lacking:
-        chosen = auto(device)[0]
-        warnings.warn(f"{lacking}; {chosen} runs instead", stacklevel=2)
+        candidates = _candidates(device)
+        warnings.warn(f"{lacking}; {candidates[0]} runs instead", stacklevel=2)
     device = "cpu" if device == "auto" else device
-    try:
-        return _open(weights, chosen, device)
-    except BackendError as error:
-        if name != "auto" or chosen != "numba":
-            raise
-        chosen = best_without_numba()[0]
-        warnings.warn(f"{error}; {chosen} runs instead", stacklevel=2)
-        return _open(weights, chosen, device)
+    for candidate, following in itertools.pairwise(candidates):
+        try:
+            return _open(weights, candidate, device)
+        except BackendError as error:
+            warnings.warn(f"{error}; {following} runs instead", stacklevel=2)
+    return _open(weights, candidates[-1], device)
 
 
 def _open(weights: Weights, name: str, device: str) -> Backend:
-    """Each backend is imported only when it is opened."""
+    """Open one backend; whatever an installed but broken package raises is a `BackendError`."""
+    try:
+        return _import_and_open(weights, name, device)
+    except RcnetError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise BackendError(f"backend {name} does not work here ({reason})") from error
+
+
+def _import_and_open(weights: Weights, name: str, device: str) -> Backend:
     if name == "numba":
-        try:
-            from rcnet_rt.backends.numba import NumbaBackend
-        except ImportError as error:  # it does not take every NumPy
-            raise BackendError(f"backend numba does not work here: {error}") from error
+        from rcnet_rt.backends.numba import NumbaBackend
+
         return NumbaBackend(weights)
     if name == "onnx":
         from rcnet_rt.backends.onnx import OnnxBackend

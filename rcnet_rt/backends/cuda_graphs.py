@@ -25,7 +25,7 @@ Step = Callable[[PoseInputs], tuple[Tensor, Tensor]]
 
 class _Recording(NamedTuple):
     graph: Any
-    given: PoseInputs
+    inputs: PoseInputs
     results: tuple[Tensor, Tensor]
 
 
@@ -38,33 +38,35 @@ class CudaGraphs:
         self._recordings: dict[tuple[Any, ...], _Recording] = {}
         self._done = torch.cuda.Event()  # type: ignore[no-untyped-call]
 
-    def fits(self, given: PoseInputs) -> bool:
+    def fits(self, inputs: PoseInputs) -> bool:
         """Whether there is a bucket for so many poses; a reference is not part of a recording."""
-        return 0 < len(given.scores) <= BUCKETS[-1] and given.reference is None
+        return 0 < len(inputs.scores) <= BUCKETS[-1] and inputs.reference is None
 
-    def __call__(self, given: PoseInputs) -> tuple[Tensor, Tensor]:
+    def __call__(self, inputs: PoseInputs) -> tuple[Tensor, Tensor]:
         """Refine the poses, as `rescoring.rescore.refined_scores` does."""
-        count = len(given.scores)
+        count = len(inputs.scores)
         bucket = next(size for size in BUCKETS if size >= count)
-        shapes = (None if a is None else (tuple(a.shape[1:]), str(a.dtype)) for a in _arrays(given))
+        shapes = (
+            None if a is None else (tuple(a.shape[1:]), str(a.dtype)) for a in _arrays(inputs)
+        )
         with self._lock, torch.cuda.device(self._device):
             key = (bucket, *shapes)
             if key not in self._recordings:
-                self._recordings[key] = self._record(given, bucket)
+                self._recordings[key] = self._record(inputs, bucket)
             recording = self._recordings[key]
             torch.cuda.current_stream().wait_event(self._done)  # of another thread's stream
-            _fill(recording.given, given, count)
+            _fill(recording.inputs, inputs, count)
             recording.graph.replay()
             refined, faulty = (result[:count].clone() for result in recording.results)
             self._done.record()
         return refined, faulty
 
-    def _record(self, given: PoseInputs, bucket: int) -> _Recording:
+    def _record(self, inputs: PoseInputs, bucket: int) -> _Recording:
         def space(array: Tensor) -> Tensor:
             return torch.zeros((bucket, *array.shape[1:]), dtype=array.dtype, device=self._device)
 
-        static = given._replace(image_size=None).map(space)
-        _fill(static, given, len(given.scores))
+        static = inputs._replace(image_size=None).map(space)
+        _fill(static, inputs, len(inputs.scores))
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
@@ -77,13 +79,13 @@ class CudaGraphs:
         return _Recording(graph, static, results)
 
 
-def _arrays(given: PoseInputs) -> tuple[Tensor | None, ...]:
-    return given[: len(ARRAYS)]  # type: ignore[return-value]
+def _arrays(inputs: PoseInputs) -> list[Tensor | None]:
+    return [getattr(inputs, name) for name in ARRAYS]
 
 
-def _fill(static: PoseInputs, given: PoseInputs, count: int) -> None:
-    """Copy the poses in; those that pad have a score that is no number, so that none sees them."""
-    for place, array in zip(_arrays(static), _arrays(given), strict=True):
+def _fill(static: PoseInputs, inputs: PoseInputs, count: int) -> None:
+    """Copy the poses in; padding has a NaN score, so that no pose sees it."""
+    for place, array in zip(_arrays(static), _arrays(inputs), strict=True):
         if place is not None and array is not None:
             place[:count].copy_(array, non_blocking=True)
     static.scores[count:] = float("nan")

@@ -1,4 +1,4 @@
-"""Numba: the whole step as one compiled function on the CPU."""
+"""Numba: rescoring as one compiled function on the CPU."""
 
 from __future__ import annotations
 
@@ -11,62 +11,37 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from rcnet_rt.backends import (
-    best_without_numba,
-    numba_baselines,
-    numba_features,
-    numba_kernel,
-    numba_network,
-    open_backend,
-)
+from rcnet_rt.backends import Refined, best_without_numba, numba_kernel, open_backend
 from rcnet_rt.backends.flat_weights import flat_weights
-from rcnet_rt.backends.numba_baselines import BASES
-from rcnet_rt.backends.numba_cache import compiled, stamp
+from rcnet_rt.backends.numba_baselines import BASELINES
+from rcnet_rt.backends.numba_cache import compiled, source_hash
 from rcnet_rt.backends.numba_features import FEATURES
-from rcnet_rt.backends.numba_kernel import Rules
+from rcnet_rt.backends.numba_kernel import Arrays, Rules
 from rcnet_rt.backends.numba_network import ARCHITECTURES, Network
-from rcnet_rt.poses import arrays, boxes, skeletons
+from rcnet_rt.errors import BackendError
+from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import Array
-from rcnet_rt.rescoring import (
-    baselines,
-    batch,
-    features,
-    network_config,
-    nms_consensus,
-    rescore,
-    score_reference,
-)
+from rcnet_rt.poses.fields import INPUTS, Field, shape_of
+from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.inputs import PoseInputs
-from rcnet_rt.rescoring.nms_consensus import CONSENSUS
+from rcnet_rt.rescoring.mistakes import Evidence
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["NumbaBackend"]
 
 FEW = 256  # poses, for which what stands for absent arrays is kept
 LAYERS = ("middle", "in_weight", "out_weight", "up", "down")
-# What the kernel is made of.
-SOURCES = (
-    arrays,
-    boxes,
-    nms_consensus,
-    features,
-    baselines,
-    network_config,
-    numba_features,
-    numba_baselines,
-    numba_kernel,
-    numba_network,
-    batch,
-    score_reference,
-    rescore,
-)
+BY_NAME = {field.name: field for field in INPUTS}
 
 
 class NumbaBackend:
-    """Runs the step in a compiled function; gives NumPy arrays.
+    """Runs rescoring in a compiled function; gives NumPy arrays.
 
-    It is compiled at the first use on a machine, which takes some seconds, and kept by Numba. Poses
-    with a reference go to the next best backend.
+    It is compiled at the first use on a machine, which takes some seconds, and cached by Numba.
+    Poses with a score reference go to the next best backend.
+
+    Raises:
+        BackendError: the kernel does not know the weights' baseline, features or architecture.
     """
 
     name = "numba"
@@ -74,66 +49,94 @@ class NumbaBackend:
 
     def __init__(self, weights: Weights) -> None:
         self._rules, self._network = _rules(weights), _network(weights)
-        self._step = _step(*map(numba.typeof, (self._rules, self._network)))
+        self._kernel = _kernel(*map(numba.typeof, (self._rules, self._network)))
         other = best_without_numba()[0]
         self._with_reference = open_backend(weights, other) if weights.uses_reference else None
         self._embedding_size = weights.embedding_size
 
-    def __call__(self, given: PoseInputs) -> tuple[Array, Array]:
+    def __call__(self, inputs: PoseInputs) -> Refined:
         """Refine the poses; see `Backend`."""
-        if given.reference is not None and self._with_reference is not None:
-            return self._with_reference(given)
-        count, joints = given.keypoints.shape[:2]
-        embeddings = given.embeddings if self._embedding_size else None
-        arrays = (
-            _doubles(given.keypoints),
-            _doubles(given.scores),
-            _doubles(given.keypoint_scores, (count, joints), 1.0),
-            _doubles(given.boxes, (0, 4)),
-            _doubles(given.consensus, (count, len(CONSENSUS)), np.nan),
-            _doubles(given.agreement, (count,), np.nan),
-            _doubles(embeddings, (count, self._embedding_size), np.nan),
-            _doubles(given.image_index, (count,), 0.0),
+        if inputs.reference is not None and self._with_reference is not None:
+            return self._with_reference(inputs)
+        if not self._embedding_size and inputs.embeddings is not None:
+            inputs = inputs._replace(embeddings=None)
+        count, joints = inputs.keypoints.shape[:2]
+        absent = _absent if count <= FEW else _absent_of_many
+        arrays = Arrays(
+            *[
+                absent(name, count, joints, self._embedding_size)
+                if (array := getattr(inputs, name)) is None
+                else _float64(array)
+                for name in Arrays._fields
+            ]
         )
-        refined, faulty = self._step(arrays, self._rules, self._network)
-        return refined, faulty
+        refined, faulty, evidence = self._kernel(arrays, self._rules, self._network)
+        return Refined(refined, faulty, _evidence(inputs, evidence))
 
 
-def _doubles(
-    array: Array | None, shape: tuple[int, ...] = (), absent: float = 0.0
-) -> npt.NDArray[np.float64]:
-    """Return it as the kernel takes it, or that shape of what stands for an absent one."""
-    if array is None:
-        return _absent(shape, absent) if shape[0] <= FEW else np.full(shape, absent)
+def _evidence(inputs: PoseInputs, numbers: tuple[float, ...]) -> Evidence:
+    evidence = Evidence(*numbers)
+    return evidence if inputs.keypoint_scores is not None else evidence._replace(unflagged=-1.0)
+
+
+def _float64(array: Array) -> npt.NDArray[np.float64]:
+    """Return it as the kernel takes it: contiguous and writeable."""
     contiguous = np.ascontiguousarray(array, np.float64)
     return contiguous if contiguous.flags.writeable else contiguous.copy()
 
 
-@lru_cache(maxsize=256)
-def _absent(shape: tuple[int, ...], value: float) -> npt.NDArray[np.float64]:
-    return np.full(shape, value)
+def _absent_of_many(
+    name: str, count: int, joints: int, embedding_size: int
+) -> npt.NDArray[np.float64]:
+    """Return what stands for an array that is not given."""
+    field = BY_NAME.get(name)
+    if field is None:  # the index of the image: one for all
+        return np.zeros(count)
+    if field.fill is None:  # boxes: the kernel takes the extent of the joints
+        return np.zeros((0, *shape_of(field, joints, embedding_size)))
+    return np.full((count, *shape_of(field, joints, embedding_size)), field.fill)
+
+
+_absent = lru_cache(maxsize=256)(_absent_of_many)
 
 
 @lru_cache
-def _step(rules: Any, network: Any) -> Callable[..., tuple[Array, Array]]:
+def _kernel(rules: Any, network: Any) -> Callable[..., tuple[Array, Array, tuple[float, ...]]]:
     """Return the kernel, compiled for parameters of these types."""
-    own = stamp(SOURCES)
+    sources = source_hash(numba_kernel)
 
-    def the_step(given, rules, network):  # type: ignore[no-untyped-def]
-        _ = own
-        return numba_kernel.refine(given, rules, network)
+    def rescore_poses(arrays, rules, network):  # type: ignore[no-untyped-def]
+        _ = sources
+        return numba_kernel.refine(arrays, rules, network)
 
-    shapes = (3, 1, 2, 2, 2, 1, 2, 1)
-    given = types.Tuple([types.Array(types.float64, dimensions, "C") for dimensions in shapes])  # type: ignore[no-untyped-call]
-    return compiled(the_step, (given, rules, network))
+    kinds = [_kind(BY_NAME.get(name)) for name in Arrays._fields]
+    arrays = types.NamedTuple(kinds, Arrays)  # type: ignore[no-untyped-call]
+    return compiled(rescore_poses, (arrays, rules, network))
+
+
+def _kind(field: Field | None) -> Any:
+    """Return Numba's type of an input; without a field, that of the index of the image."""
+    return types.Array(types.float64, 1 if field is None else 1 + len(field.shape), "C")
+
+
+def _place(kind: str, name: str, known: Any) -> int:
+    """Return the place of a name among those that the kernel knows."""
+    names = list(known)
+    if name not in names:
+        raise BackendError(
+            f"backend numba does not know the {kind} {name!r}; it knows {', '.join(names)}: use "
+            "backend='onnx' or 'torch'"
+        )
+    return names.index(name)
 
 
 def _rules(weights: Weights) -> Rules:
     assert weights.skeleton is not None
     baseline, tensors = baselines.get(weights.baseline), flat_weights(weights)
+    _place("feature set", weights.features, FEATURES)
     vectors = ("mean", "deviation", "start", "width", "rise")
     return Rules(
-        baseline=BASES.index(weights.baseline),
+        baseline=_place("baseline", weights.baseline, BASELINES),
         bounded=baseline.bounded,
         least=float(baseline.least),
         baseline_scale=float(weights.baseline_scale),
@@ -152,10 +155,11 @@ def _network(weights: Weights) -> Network:
     arrays |= {name: np.atleast_2d(tensors[name]).T for name in LAYERS}
     arrays["weight"] = tensors["weight"]
     filled = {name: _filled(array) for name, array in arrays.items()}
-    return Network(ARCHITECTURES.index(config.architecture), config.hidden, **filled)
+    place = _place("architecture", config.architecture, ARCHITECTURES)
+    return Network(place, config.hidden, **filled)
 
 
 def _filled(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Return it in single precision, filled up with zeros to multiples of 4."""
+    """Return it in single precision, padded with zeros to multiples of 4."""
     more = [(0, -size % 4) for size in array.shape]
     return np.ascontiguousarray(np.pad(array, more), np.float32)

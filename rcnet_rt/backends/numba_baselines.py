@@ -1,4 +1,4 @@
-"""The base scores of `rescoring.baselines` for a compiled function on a CPU, one pose at a time."""
+"""The baselines of `rescoring.baselines` for a compiled function on a CPU, one pose at a time."""
 
 # Numba gives no types that a checker could see.
 # mypy: ignore-errors
@@ -10,24 +10,44 @@ from math import exp, log, log1p
 import numpy as np
 
 from rcnet_rt.backends.numba_cache import between, jit
-from rcnet_rt.poses import arrays
-from rcnet_rt.rescoring import baselines, score_reference
-
-__all__ = ["BASES", "baseline_logit"]
-
-BASES = tuple(baselines.BASELINES)
-MEAN_CONFIDENCE, TIMES_CONFIDENCE = map(BASES.index, ("mean_confidence", "score_times_confidence"))
-TIMES_CONSENSUS, TIMES_AGREEMENT = map(
-    BASES.index, ("score_times_consensus", "score_times_agreement")
+from rcnet_rt.poses.arrays import EPSILON
+from rcnet_rt.rescoring.constants import (
+    CONFIDENT,
+    MIN_OKS,
+    MIN_SCORE,
+    RANK_AT_ONE_HALF,
+    USUAL_AGREEMENT,
+    USUAL_CANDIDATE_OKS,
 )
-TIMES_JOINTS, TIMES_PARTS = map(BASES.index, ("score_times_joints", "score_times_parts"))
-PLUS_CONFIDENCE, EXPECTED_RANK = map(
-    BASES.index, ("score_plus_confidence", baselines.EXPECTED_RANK)
+
+__all__ = ["BASELINES", "baseline_logit"]
+
+BASELINES = (
+    "score",
+    "unbounded_score",
+    "mean_confidence",
+    "score_times_confidence",
+    "score_times_consensus",
+    "score_times_agreement",
+    "score_plus_confidence",
+    "score_times_joints",
+    "score_times_parts",
+    "expected_rank",
 )
-EPSILON = arrays.EPSILON
-CONFIDENT, MIN_OKS = score_reference.CONFIDENT, baselines.MIN_OKS
-USUAL_OKS, USUAL_AGREEMENT = baselines.USUAL_CANDIDATE_OKS, baselines.USUAL_AGREEMENT
-MIN_SCORE, AT_ONE_HALF = score_reference.LEAST, score_reference.AT_ONE_HALF
+"""What the kernel knows; a baseline is a place in this list."""
+
+(
+    SCORE,
+    UNBOUNDED_SCORE,
+    MEAN_CONFIDENCE,
+    TIMES_CONFIDENCE,
+    TIMES_CONSENSUS,
+    TIMES_AGREEMENT,
+    PLUS_CONFIDENCE,
+    TIMES_JOINTS,
+    TIMES_PARTS,
+    EXPECTED_RANK,
+) = range(len(BASELINES))
 
 
 @jit
@@ -41,45 +61,49 @@ def _expected_rank_alone(score):
     steady = 2 * (between(score, 0.9, 3.0) - 0.9)
     large = 0.5 * log(max(score, 3.0) / 3)
     below = log1p(max(MIN_SCORE - score, 0.0))
-    return AT_ONE_HALF * exp(below - (log(low) - log(1 - low)) - steady - large)
+    return RANK_AT_ONE_HALF * exp(below - (log(low) - log(1 - low)) - steady - large)
 
 
 @jit
-def _baseline(baseline, score, found, sure, candidate_oks, agreement):
-    """Return the value of a formula: the score itself where no branch says otherwise."""
-    joints, number, confident, total, every, most = len(sure), 0, 0, 0.0, 0.0, -np.inf
+def _baseline(baseline, score, found, confidence, candidate_oks, agreement):
+    """Return the value of a baseline; NaN of one that is not known here."""
+    joints, number, confident, total, every, highest = len(confidence), 0, 0, 0.0, 0.0, -np.inf
     for joint in range(joints):
         number += found[joint]
-        every += sure[joint]
-        most = max(most, sure[joint])
-        if sure[joint] > CONFIDENT:
+        every += confidence[joint]
+        highest = max(highest, confidence[joint])
+        if confidence[joint] > CONFIDENT:
             confident += 1
-            total += sure[joint]
-    value, mean = score, total / max(confident, 1)
-    if baseline == MEAN_CONFIDENCE:
+            total += confidence[joint]
+    mean = total / max(confident, 1)
+    if baseline in (SCORE, UNBOUNDED_SCORE):
+        value = score
+    elif baseline == MEAN_CONFIDENCE:
         value = mean
     elif baseline == TIMES_CONFIDENCE:
         value = score * mean
     elif baseline == TIMES_CONSENSUS:
-        value = score * mean * _known_or(candidate_oks, USUAL_OKS, score * mean)
+        value = score * mean * _known_or(candidate_oks, USUAL_CANDIDATE_OKS, score * mean)
     elif baseline == TIMES_AGREEMENT:
-        value = score * mean * _known_or(candidate_oks, USUAL_OKS, score * mean)
+        value = score * mean * _known_or(candidate_oks, USUAL_CANDIDATE_OKS, score * mean)
         value *= _known_or(agreement, USUAL_AGREEMENT, score * mean)
     elif baseline == PLUS_CONFIDENCE:
-        value = score + every / joints + most
+        value = score + every / joints + highest
     elif baseline == TIMES_JOINTS:
         value = score * max(number - 1, 0)
     elif baseline == TIMES_PARTS:
         value = score * number * (number + 1)
     elif baseline == EXPECTED_RANK:
         value = 1 / _expected_rank_alone(score)
+    else:
+        value = np.nan
     return value
 
 
 @jit
-def baseline_logit(rules, score, found, sure, candidate_oks, agreement):
+def baseline_logit(rules, score, found, confidence, candidate_oks, agreement):
     """Return the logit of a pose's baseline score; see `rescoring.baselines.baseline_logit`."""
-    value = _baseline(rules.baseline, score, found, sure, candidate_oks, agreement)
+    value = _baseline(rules.baseline, score, found, confidence, candidate_oks, agreement)
     if not rules.bounded:
         return log(max(value / rules.baseline_scale, rules.least))
     bounded = between(value, EPSILON, 1 - EPSILON)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from math import exp, log, sqrt
@@ -12,12 +13,12 @@ from math import exp, log, sqrt
 import numpy as np
 from numba import types
 
-from rcnet_rt.backends.numba_cache import compiled, jit, stamp
-from rcnet_rt.poses import boxes
+from rcnet_rt.backends.numba_cache import compiled, jit, source_hash
 from rcnet_rt.poses.arrays import Array
 from rcnet_rt.poses.boxes import MIN_AREA
-from rcnet_rt.rescoring import nms_consensus
-from rcnet_rt.rescoring.nms_consensus import AREA_OF_BOX, CONSENSUS, FLOOR, SAME_PERSON, Candidates
+from rcnet_rt.poses.fields import CONSENSUS
+from rcnet_rt.rescoring.constants import AREA_OF_BOX, CANDIDATE_FLOOR, MIN_CANDIDATE_IOU
+from rcnet_rt.rescoring.nms_consensus import Candidates
 
 __all__ = ["consensus_on_the_host"]
 
@@ -46,14 +47,15 @@ def _single(array: Array) -> Array:
 
 @lru_cache
 def _kernel():
-    own = stamp([boxes, nms_consensus])
+    sources = source_hash(sys.modules[__name__])
 
-    def consensus_of_candidates(given):
-        _ = own
-        return _consensus(*given)
+    def consensus_of_candidates(arrays):
+        _ = sources
+        return _consensus(*arrays)
 
-    arrays = [types.Array(types.float32, dimensions, "C") for dimensions in (3, 2, 3, 1, 2, 1)]
-    return compiled(consensus_of_candidates, (types.Tuple(arrays),))
+    dimensions = (3, 2, 3, 1, 2, 1)
+    kinds = [types.Array(types.float32, count, "C") for count in dimensions]
+    return compiled(consensus_of_candidates, (types.Tuple(kinds),))
 
 
 @jit
@@ -75,10 +77,10 @@ def _owners(kept, boxes, scores):
     owner, overlap = np.full(len(boxes), -1), np.zeros(len(boxes))
     areas = np.array([_area(box) for box in kept])
     for candidate in range(len(boxes)):
-        if scores[candidate] >= FLOOR:
+        if scores[candidate] >= CANDIDATE_FLOOR:
             for pose in range(len(kept)):
                 shared = _iou(kept[pose], boxes[candidate], areas[pose])
-                if shared >= SAME_PERSON and shared > overlap[candidate]:
+                if shared >= MIN_CANDIDATE_IOU and shared > overlap[candidate]:
                     owner[candidate], overlap[candidate] = pose, shared
     return owner, overlap
 

@@ -10,9 +10,20 @@ from math import log, sqrt
 import numpy as np
 
 from rcnet_rt.backends.numba_cache import between, jit
-from rcnet_rt.poses import boxes
-from rcnet_rt.rescoring import features, nms_consensus, score_reference
-from rcnet_rt.rescoring.network_config import CLIP
+from rcnet_rt.poses.boxes import MIN_AREA
+from rcnet_rt.poses.fields import CONSENSUS
+from rcnet_rt.rescoring.constants import (
+    CLIP,
+    CONFIDENT,
+    EQUAL,
+    MIN_AGREEMENT,
+    MIN_CONFIDENCE,
+    MIN_SIDE,
+    MIN_UNIT,
+    TORSO_OF_SIZE,
+    UNKNOWN_CORRELATION,
+)
+from rcnet_rt.rescoring.features import unexplained_share
 
 __all__ = ["FEATURES", "features_of", "standardise"]
 
@@ -28,18 +39,12 @@ FEATURES = {  # each holds those before it
 CONFIDENCE, PAPER, FULL, SIGNALS = (
     FEATURES[name] for name in ("confidence", "paper", "full", "signals")
 )
-STATISTICS, MIN_AREA, CONFIDENT = (
-    len(nms_consensus.CONSENSUS),
-    boxes.MIN_AREA,
-    score_reference.CONFIDENT,
-)
-TORSO_OF_SIZE, MIN_UNIT = features.TORSO_OF_SIZE, features.MIN_UNIT
-EQUAL, MIN_AGREEMENT = features.EQUAL, features.MIN_AGREEMENT
-UNEXPLAINED_SHARE = features.unexplained_share(score_reference.UNKNOWN_CORRELATION)
+STATISTICS = len(CONSENSUS)
+UNEXPLAINED_SHARE = unexplained_share(UNKNOWN_CORRELATION)
 
 
 @jit
-def _dekr(rules, points, found, sure, diagonal, area, row):
+def _dekr(rules, points, found, confidence, diagonal, area, row):
     """Write DEKR's features and return the unit length."""
     links, unit, count = len(rules.links), 0.0, 0
     for link in range(links):
@@ -57,28 +62,28 @@ def _dekr(rules, points, found, sure, diagonal, area, row):
     unit = unit if unit > 0 else 1.0
     for column in range(3 * links):
         row[column] /= unit
-    for joint in range(len(sure)):
-        row[3 * links + joint] = sure[joint]
+    for joint in range(len(confidence)):
+        row[3 * links + joint] = confidence[joint]
     return unit
 
 
 @jit
-def _joint_statistics(found, sure, row):
+def _joint_statistics(found, confidence, row):
     """Write the columns of `features.EXTRAS` from "joints" to "mean log confidence"."""
-    joints, number, confident, total, least, logs = len(sure), 0, 0, 0.0, 1.0, 0.0
+    joints, number, confident, total, lowest, logs = len(confidence), 0, 0, 0.0, 1.0, 0.0
     for joint in range(joints):
         if found[joint]:
             number += 1
-            confident += sure[joint] > CONFIDENT
-            total += sure[joint]
-            least = min(least, sure[joint])
-            logs += log(max(sure[joint], 1e-3))
-    most = max(number, 1)
-    mean, squares = total / most, 0.0
+            confident += confidence[joint] > CONFIDENT
+            total += confidence[joint]
+            lowest = min(lowest, confidence[joint])
+            logs += log(max(confidence[joint], MIN_CONFIDENCE))
+    divisor = max(number, 1)
+    mean, squares = total / divisor, 0.0
     for joint in range(joints):
-        squares += found[joint] * (sure[joint] - mean) * (sure[joint] - mean)
+        squares += found[joint] * (confidence[joint] - mean) * (confidence[joint] - mean)
     row[0], row[1], row[2] = number / joints, confident / joints, mean
-    row[3], row[4], row[5] = least, sqrt(squares / most), logs / most
+    row[3], row[4], row[5] = lowest, sqrt(squares / divisor), logs / divisor
 
 
 @jit
@@ -114,10 +119,10 @@ def _signals(statistics, agreement, row):
 
 
 @jit
-def _confidence(found, sure, row):
+def _confidence_features(found, confidence, row):
     """Write the columns of `features.CONFIDENCE`."""
     statistics = np.empty(6)
-    _joint_statistics(found, sure, statistics)
+    _joint_statistics(found, confidence, statistics)
     for column in range(2):
         row[column] = 1 + UNEXPLAINED_SHARE * (statistics[column] - 1)
 
@@ -125,22 +130,22 @@ def _confidence(found, sure, row):
 @jit
 def features_of(rules, pose, packed, baseline, areas, image_index, statistics, agreement, row):
     """Write the features of a pose, but not its embedding."""
-    points, found, sure, corners, score = packed
+    points, found, confidence, corners, score = packed
     if rules.features == CONFIDENCE:
-        _confidence(found[pose], sure[pose], row)
+        _confidence_features(found[pose], confidence[pose], row)
         return
     width, height = corners[pose, 2] - corners[pose, 0], corners[pose, 3] - corners[pose, 1]
     diagonal = sqrt(width * width + height * height)
-    unit = _dekr(rules, points[pose], found[pose], sure[pose], diagonal, areas[pose], row)
+    unit = _dekr(rules, points[pose], found[pose], confidence[pose], diagonal, areas[pose], row)
     more = row[3 * len(rules.links) + found.shape[1] :]
     if rules.features >= PAPER:
         more[0] = score[pose]
     if rules.features >= FULL:
-        log_width, log_height = log(max(width, 1e-3)), log(max(height, 1e-3))
+        log_width, log_height = log(max(width, MIN_SIDE)), log(max(height, MIN_SIDE))
         size = (log_width + log_height) / 2
         more[1], more[2] = baseline[pose], size
         more[3], more[4] = log_height - log_width, log(unit) - size
-        _joint_statistics(found[pose], sure[pose], more[5:])
+        _joint_statistics(found[pose], confidence[pose], more[5:])
         _company(pose, baseline, corners, areas, image_index, more[11:])
     if rules.features >= SIGNALS:
         _signals(statistics[pose], agreement[pose], more[15:])

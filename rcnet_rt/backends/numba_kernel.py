@@ -1,8 +1,7 @@
-"""The whole step on a CPU as one compiled function: packing, features, network, calibration.
+"""Rescoring on a CPU as one compiled function: batch, features, network, calibration.
 
-One pose after the other, as one would write it down: little code and little memory, so that it is
-quick even where an estimator has just filled the caches. The rules are those of `packing`,
-`baselines`, `features` and `step`, against which it is held.
+One pose after the other: little code and little memory, so that it is quick even where an estimator
+has just filled the caches. It is held against `rescoring.rescore`, the reference.
 """
 
 # Numba gives no types that a checker could see.
@@ -19,23 +18,37 @@ from rcnet_rt.backends.numba_baselines import baseline_logit
 from rcnet_rt.backends.numba_cache import between, jit
 from rcnet_rt.backends.numba_features import features_of, standardise
 from rcnet_rt.backends.numba_network import logits
-from rcnet_rt.rescoring import batch, nms_consensus, rescore
+from rcnet_rt.rescoring.constants import BELOW_FLOOR, MAX_MAGNITUDE
+from rcnet_rt.rescoring.mistakes import FLAGS, GROWN
+from rcnet_rt.rescoring.nms_consensus import CANDIDATE_OKS
 
-__all__ = ["Rules", "refine"]
+__all__ = ["Arrays", "Rules", "refine"]
 
-CANDIDATE_OKS = nms_consensus.CANDIDATE_OKS
-LARGEST, BELOW_FLOOR = batch.LARGEST, rescore.BELOW_FLOOR
+UNSEEN, VISIBLE, OCCLUDED = FLAGS
+
+
+class Arrays(NamedTuple):
+    """The arrays of `PoseInputs` as float64, none absent; `boxes` is empty if there are none."""
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    keypoint_scores: np.ndarray
+    boxes: np.ndarray
+    consensus: np.ndarray
+    agreement: np.ndarray
+    embeddings: np.ndarray
+    image_index: np.ndarray
 
 
 class Rules(NamedTuple):
     """What the kernel reads of some weights beside the network.
 
     Attributes:
-        baseline: place of the baseline in `numba_baselines.BASES`.
+        baseline: place of the baseline in `numba_baselines.BASELINES`.
         bounded: as in `baselines.Baseline`.
         least: as in `baselines.Baseline`.
         baseline_scale: as in `Weights`.
-        residual: whether the base is added to what the network gives.
+        residual: whether the baseline logit is added to what the network gives.
         features: level of the feature set in `numba_features.FEATURES`.
         floor: as in `Weights`.
         unit: two links of the skeleton.
@@ -64,38 +77,67 @@ class Rules(NamedTuple):
 
 
 @jit
-def _sound(value):
-    return abs(value) < LARGEST  # NaN is not
+def _is_sound(value):
+    return abs(value) < MAX_MAGNITUDE  # NaN is not
 
 
 @jit
 def _sound_or_zero(value):
-    return value if _sound(value) else 0.0
+    return value if _is_sound(value) else 0.0
 
 
 @jit
-def _pack(keypoints, keypoint_scores, box, points, found, sure, corners):
+def _pack(keypoints, keypoint_scores, box, points, found, confidence, corners):
     """Fill in what is known of a pose; return whether it holds a fault, but for its score."""
     sound = True
     left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
     for joint in range(len(keypoints)):
         x, y = keypoints[joint, 0], keypoints[joint, 1]
-        sound &= (np.isnan(x) or _sound(x)) and (np.isnan(y) or _sound(y))
+        sound &= (np.isnan(x) or _is_sound(x)) and (np.isnan(y) or _is_sound(y))
         points[joint, 0], points[joint, 1] = _sound_or_zero(x), _sound_or_zero(y)
         found[joint] = not (np.isnan(x) or np.isnan(y))
-        sure[joint] = 0.0
+        confidence[joint] = 0.0
         if found[joint]:
             left, right = min(left, x), max(right, x)
             top, bottom = min(top, y), max(bottom, y)
-            sound &= _sound(keypoint_scores[joint])
-            sure[joint] = _sound_or_zero(keypoint_scores[joint])
+            sound &= _is_sound(keypoint_scores[joint])
+            confidence[joint] = _sound_or_zero(keypoint_scores[joint])
     if left > right:  # no joint was found
         left, top, right, bottom = 0.0, 0.0, 0.0, 0.0
     for corner, extent in enumerate((left, top, right, bottom)):
         value = box[corner] if len(box) else extent
-        sound &= _sound(value)
+        sound &= _is_sound(value)
         corners[corner] = _sound_or_zero(value)
     return not sound
+
+
+@jit
+def _evidence(arrays, found):
+    """Return the numbers of `rescoring.mistakes.Evidence`, in its order."""
+    misplaced, zeros, unflagged = 0.0, 0.0, 0.0
+    farthest, lowest, highest = -np.inf, np.inf, -np.inf
+    joint_lowest, joint_highest = np.inf, -np.inf
+    for pose in range(len(arrays.scores)):
+        lowest, highest = min(lowest, arrays.scores[pose]), max(highest, arrays.scores[pose])
+        left, top, right, bottom = np.inf, np.inf, -np.inf, -np.inf
+        for joint in range(found.shape[1]):
+            if not found[pose, joint]:
+                continue
+            x, y = arrays.keypoints[pose, joint, 0], arrays.keypoints[pose, joint, 1]
+            left, right, top, bottom = min(left, x), max(right, x), min(top, y), max(bottom, y)
+            zeros += x == 0 and y == 0
+            score = arrays.keypoint_scores[pose, joint]
+            joint_lowest, joint_highest = min(joint_lowest, score), max(joint_highest, score)
+            unflagged += score not in (UNSEEN, VISIBLE, OCCLUDED)
+        farthest = max(farthest, -left, right, -top, bottom)
+        if len(arrays.boxes) and left <= right:
+            box = arrays.boxes[pose]
+            across, down = GROWN * (box[2] - box[0]), GROWN * (box[3] - box[1])
+            x, y = (left + right) / 2, (top + bottom) / 2
+            apart = x < box[0] - across or x > box[2] + across
+            apart |= y < box[1] - down or y > box[3] + down
+            misplaced += apart or across < 0 or down < 0
+    return misplaced, zeros, farthest, lowest, highest, joint_lowest, joint_highest, unflagged
 
 
 @jit
@@ -118,47 +160,42 @@ def _refined(rules, logit, score):
 
 
 @jit
-def refine(given, rules, network):
-    """Return refined scores (P,) and faults (P,) as `rescoring.rescore` has them.
-
-    Given are float64 arrays as in `PoseInputs`, none absent; `boxes` is empty if there are none.
-    """
-    keypoints, scores, keypoint_scores, boxes, statistics, agreement, embeddings, images = given
-    count, joints = keypoints.shape[:2]
+def refine(arrays, rules, network):
+    """Return refined scores (P,) and faults (P,) of `Arrays`, and the evidence of mistakes."""
+    count, joints = arrays.keypoints.shape[:2]
     points, corners = np.empty((count, joints, 2)), np.empty((count, 4))
-    found, sure = np.empty((count, joints), np.bool_), np.empty((count, joints))
-    score, baseline, areas, image_index = (
-        np.empty(count),
-        np.empty(count),
-        np.empty(count),
-        np.empty(count),
-    )
-    faulty, none = np.empty(count, np.bool_), np.empty(0)
+    found, confidence = np.empty((count, joints), np.bool_), np.empty((count, joints))
+    score, baseline, areas = np.empty(count), np.empty(count), np.empty(count)
+    image_index, faulty = np.empty(count), np.empty(count, np.bool_)
+    no_box = np.empty(0)
     for pose in range(count):
-        box = boxes[pose] if len(boxes) else none
+        box = arrays.boxes[pose] if len(arrays.boxes) else no_box
         wrong = _pack(
-            keypoints[pose], keypoint_scores[pose], box,
-            points[pose], found[pose], sure[pose], corners[pose],
+            arrays.keypoints[pose], arrays.keypoint_scores[pose], box,
+            points[pose], found[pose], confidence[pose], corners[pose],
         )  # fmt: skip
-        faulty[pose] = wrong or not _sound(scores[pose])
-        score[pose] = _sound_or_zero(scores[pose])
+        faulty[pose] = wrong or not _is_sound(arrays.scores[pose])
+        score[pose] = _sound_or_zero(arrays.scores[pose])
         # Poses that are faulty or below the floor are seen by no other.
         alone = faulty[pose] or score[pose] < rules.floor
-        image_index[pose] = -1.0 - pose if alone else images[pose]
+        image_index[pose] = -1.0 - pose if alone else arrays.image_index[pose]
         width, height = corners[pose, 2] - corners[pose, 0], corners[pose, 3] - corners[pose, 1]
         areas[pose] = max(width, 0.0) * max(height, 0.0)
-        oks = statistics[pose, CANDIDATE_OKS]
+        oks, agreement = arrays.consensus[pose, CANDIDATE_OKS], arrays.agreement[pose]
         baseline[pose] = baseline_logit(
-            rules, score[pose], found[pose], sure[pose], oks, agreement[pose]
+            rules, score[pose], found[pose], confidence[pose], oks, agreement
         )
 
-    packed = points, found, sure, corners, score
-    known, row = len(rules.mean) - embeddings.shape[1], np.empty(len(rules.mean))
+    packed = points, found, confidence, corners, score
+    known, row = len(rules.mean) - arrays.embeddings.shape[1], np.empty(len(rules.mean))
     standard = np.zeros((-(-count // 4) * 4, len(network.weight)), np.float32)
     for pose in range(count):
-        features_of(rules, pose, packed, baseline, areas, image_index, statistics, agreement, row)
-        for column in range(embeddings.shape[1]):
-            row[known + column] = embeddings[pose, column]
+        features_of(
+            rules, pose, packed, baseline, areas, image_index,
+            arrays.consensus, arrays.agreement, row,
+        )  # fmt: skip
+        for column in range(arrays.embeddings.shape[1]):
+            row[known + column] = arrays.embeddings[pose, column]
         standardise(rules, row, standard[pose])
 
     refined = logits(network, standard, image_index)
@@ -166,5 +203,6 @@ def refine(given, rules, network):
         logit = refined[pose] + baseline[pose] if rules.residual else refined[pose]
         refined[pose] = _refined(rules, logit, score[pose])
         if faulty[pose]:
-            refined[pose] = 0.0 if np.isnan(scores[pose]) else between(scores[pose], 0.0, 1.0)
-    return refined, faulty
+            raw = arrays.scores[pose]
+            refined[pose] = 0.0 if np.isnan(raw) else between(raw, 0.0, 1.0)
+    return refined, faulty, _evidence(arrays, found)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rcnet_rt.backends.numba_cache import jit
-from rcnet_rt.rescoring.network_config import LAYER_NORM_EPSILON
+from rcnet_rt.rescoring.constants import LAYER_NORM_EPSILON
 
 __all__ = ["ARCHITECTURES", "Network", "logits"]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 
+from rcnet_rt.backends import Refined
 from rcnet_rt.backends.onnx_graph import network_graph, step_graph
 from rcnet_rt.poses.arrays import Array
 from rcnet_rt.rescoring.inputs import ARRAYS, PoseInputs
@@ -32,23 +34,26 @@ class OnnxBackend:
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
         self._lock = threading.Lock()
-        self._steps: dict[tuple[bool, ...], Session] = {}
+        self._steps: dict[tuple[str, ...], Session] = {}
         self._network = Session(network_graph(weights)) if weights.uses_reference else None
 
-    def __call__(self, given: PoseInputs) -> tuple[Array, Array]:
+    def __call__(self, inputs: PoseInputs) -> Refined:
         """Refine the poses; see `Backend`."""
-        if given.reference is not None and self._network is not None:
-            return refined_scores(given.map(_doubles), self._weights, self._scores)
-        present = tuple([array is not None for array in given[: len(ARRAYS)]])
+        if inputs.reference is not None and self._network is not None:
+            return Refined(
+                *refined_scores(
+                    inputs.map(partial(np.asarray, dtype=np.float64)), self._weights, self._scores
+                )
+            )
+        arrays = inputs._asdict()
+        present = tuple([name for name in ARRAYS if arrays[name] is not None])
         step = self._steps.get(present) or self._prepare(present)
-        refined, faulty = step(given._asdict())
-        return refined, faulty
+        return Refined(*step(arrays))
 
-    def _prepare(self, present: tuple[bool, ...]) -> Session:
+    def _prepare(self, present: tuple[str, ...]) -> Session:
         with self._lock:
             if present not in self._steps:
-                names = [name for name, there in zip(ARRAYS, present, strict=True) if there]
-                self._steps[present] = Session(step_graph(self._weights, names))
+                self._steps[present] = Session(step_graph(self._weights, present))
         return self._steps[present]
 
     def _scores(self, features: Array, baseline: Array, image_index: Array) -> Array:
@@ -87,7 +92,3 @@ class Session:
             return array
         with np.errstate(over="ignore"):
             return np.asarray(array, self._real)
-
-
-def _doubles(array: Any) -> Any:
-    return np.asarray(array, dtype=np.float64)

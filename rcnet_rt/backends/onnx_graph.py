@@ -15,10 +15,9 @@ from rcnet_rt.backends.onnx_builder import Graph
 from rcnet_rt.backends.onnx_network import TracedNetwork
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import namespace
-from rcnet_rt.poses.poses import SIGNALS
+from rcnet_rt.poses.fields import INPUTS, SIGNALS, shape_of
 from rcnet_rt.rescoring.batch import extent
 from rcnet_rt.rescoring.inputs import PoseInputs
-from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from rcnet_rt.rescoring.prune_inputs import prune_signals
 from rcnet_rt.rescoring.rescore import refined_scores
 from rcnet_rt.rescoring.weights import Weights
@@ -90,14 +89,15 @@ def exported_graph(
     return graph.model(weights.name, {"refined_scores": refined}, notes)
 
 
-def _nan_as_absent(given: PoseInputs) -> PoseInputs:
+def _nan_as_absent(inputs: PoseInputs) -> PoseInputs:
     """Put in the place of NaN what `rescoring.batch.fill` puts in that of an absent input."""
-    xp = namespace(given.keypoints)
-    found = ~xp.isnan(given.keypoints).any(axis=2)
-    boxless = xp.isnan(given.boxes).any(axis=1)[:, None]
-    return given._replace(
-        keypoint_scores=xp.where(xp.isnan(given.keypoint_scores), 1.0, given.keypoint_scores),
-        boxes=xp.where(boxless, extent(given.keypoints, found), given.boxes),
+    xp = namespace(inputs.keypoints)
+    found = ~xp.isnan(inputs.keypoints).any(axis=2)
+    no_box = xp.isnan(inputs.boxes).any(axis=1)[:, None]
+    scores = inputs.keypoint_scores
+    return inputs._replace(
+        keypoint_scores=xp.where(xp.isnan(scores), 1.0, scores),
+        boxes=xp.where(no_box, extent(inputs.keypoints, found), inputs.boxes),
     )
 
 
@@ -105,13 +105,7 @@ def input_shapes(weights: Weights) -> dict[str, Shape]:
     """Return the shapes of all inputs that a step can read."""
     assert weights.skeleton is not None
     joints = len(skeletons.get(weights.skeleton).keypoints)
-    return {
-        "keypoints": ("N", joints, 2),
-        "scores": ("N",),
-        "keypoint_scores": ("N", joints),
-        "boxes": ("N", 4),
-        "consensus": ("N", len(CONSENSUS)),
-        "agreement": ("N",),
-        "embeddings": ("N", weights.embedding_size),
-        "image_index": ("N",),
+    shapes: dict[str, Shape] = {
+        field.name: ("N", *shape_of(field, joints, weights.embedding_size)) for field in INPUTS
     }
+    return shapes | {"image_index": ("N",)}

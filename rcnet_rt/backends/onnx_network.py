@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rcnet_rt.backends.onnx_tracing import TracedArray
 from rcnet_rt.poses.arrays import namespace
 from rcnet_rt.rescoring import features
-from rcnet_rt.rescoring.network_config import CLIP, LAYER_NORM_EPSILON
+from rcnet_rt.rescoring.constants import CLIP, LAYER_NORM_EPSILON
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["TracedNetwork"]

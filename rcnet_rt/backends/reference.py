@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rcnet_rt.poses.arrays import Array
-from rcnet_rt.rescoring.inputs import PoseInputs, doubles
+from rcnet_rt.backends import Refined
+from rcnet_rt.rescoring.inputs import PoseInputs, as_float64
 from rcnet_rt.rescoring.rescore import refined_scores
 from rcnet_rt.rescoring.weights import Weights
 
@@ -19,6 +19,6 @@ class BaselineBackend:
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
 
-    def __call__(self, given: PoseInputs) -> tuple[Array, Array]:
+    def __call__(self, inputs: PoseInputs) -> Refined:
         """Refine the poses; see `Backend`."""
-        return refined_scores(given.map(doubles), self._weights, None)
+        return Refined(*refined_scores(inputs.map(as_float64), self._weights, None))

@@ -25,7 +25,7 @@ from rcnet_rt.demo_data import POSES as RECORDED
 from rcnet_rt.errors import BackendError, OutputError
 from rcnet_rt.models import rcnet
 from rcnet_rt.poses import skeletons
-from rcnet_rt.rescoring.inputs import PoseInputs, of
+from rcnet_rt.rescoring.inputs import PoseInputs, inputs_of
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = [
@@ -163,9 +163,9 @@ def largest_difference(backend: Backend, other: Backend, weights: Weights) -> fl
         for n in (1, 2, USUAL, MOST)
     ]
     if weights.skeleton == "coco17":
-        samples += [of(frame.poses) for frame in read(RECORDED)[1] if len(frame.poses)]
+        samples += [inputs_of(frame.poses) for frame in read(RECORDED)[1] if len(frame.poses)]
     return max(
-        float(torch.max(torch.abs(backend(given)[0] - other(given)[0]))) for given in samples
+        float(torch.max(torch.abs(backend(inputs)[0] - other(inputs)[0]))) for inputs in samples
     )
 
 

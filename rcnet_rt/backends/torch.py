@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from rcnet_rt.backends import Refined
 from rcnet_rt.backends.cuda_graphs import CudaGraphs
 from rcnet_rt.models import rcnet
-from rcnet_rt.poses.arrays import Array, as_tensor
-from rcnet_rt.rescoring.inputs import PoseInputs, doubles
+from rcnet_rt.poses.arrays import as_tensor
+from rcnet_rt.rescoring.inputs import PoseInputs, as_float64
 from rcnet_rt.rescoring.rescore import refined_scores
 from rcnet_rt.rescoring.weights import Weights
 
@@ -38,20 +39,21 @@ class TorchBackend:
         self._network = rcnet.on_device(rcnet.from_weights(weights), device) if own else network
         self._weights = weights
         self.device = device
-        on_gpu = torch.device(device).type == "cuda"
-        self._graphs = CudaGraphs(self._eager, device) if on_gpu and graphs else None
+        self._device_type = torch.device(device).type
+        recorded = graphs and self._device_type == "cuda"
+        self._graphs = CudaGraphs(self._eager, device) if recorded else None
 
-    def __call__(self, given: PoseInputs) -> tuple[Array, Array]:
+    def __call__(self, inputs: PoseInputs) -> Refined:
         """Refine the poses; see `Backend`."""
-        with torch.inference_mode():
-            given = given.map(lambda array: as_tensor(doubles(array), device=self.device))
-            if self._graphs is not None and self._graphs.fits(given):
-                return self._graphs(given)
-            return self._eager(given)
+        with torch.inference_mode(), torch.autocast(self._device_type, enabled=False):
+            inputs = inputs.map(lambda array: as_tensor(as_float64(array), device=self.device))
+            if self._graphs is not None and self._graphs.fits(inputs):
+                return Refined(*self._graphs(inputs))
+            return Refined(*self._eager(inputs))
 
-    def _eager(self, given: PoseInputs) -> tuple[Tensor, Tensor]:
+    def _eager(self, inputs: PoseInputs) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():
-            refined, faulty = refined_scores(given, self._weights, self._scores)
+            refined, faulty = refined_scores(inputs, self._weights, self._scores)
         return refined, faulty
 
     def _scores(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:

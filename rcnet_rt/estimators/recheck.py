@@ -23,8 +23,7 @@ from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.oks import oks
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
-from rcnet_rt.rescoring.nms_consensus import AREA_OF_BOX
-from rcnet_rt.rescoring.rescore import BELOW_FLOOR
+from rcnet_rt.rescoring.constants import AREA_OF_BOX, BELOW_FLOOR
 
 __all__ = ["BatchEstimator", "Recheck", "agreement_with", "crop_around", "least_certain"]
 

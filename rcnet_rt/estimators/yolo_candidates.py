@@ -11,7 +11,8 @@ import numpy as np
 
 from rcnet_rt.errors import BackendError
 from rcnet_rt.poses.arrays import Array, Constant, is_torch, namespace
-from rcnet_rt.rescoring.nms_consensus import FLOOR, Candidates, consensus
+from rcnet_rt.rescoring.constants import CANDIDATE_FLOOR
+from rcnet_rt.rescoring.nms_consensus import Candidates, consensus
 
 __all__ = ["MOST", "RawPredictions"]
 
@@ -101,7 +102,7 @@ class RawPredictions:
         else:  # NumPy is several times faster with so few numbers
             raw, raw_boxes = raw.numpy(), raw_boxes.numpy()
             best = raw[image, 4 : self._scores_end].max(0)
-            chosen = np.flatnonzero(best >= FLOOR)
+            chosen = np.flatnonzero(best >= CANDIDATE_FLOOR)
             if len(chosen) > MOST:
                 chosen = chosen[np.argsort(-best[chosen])[:MOST]]
         joints = _single(raw[image, self._scores_end :][:, chosen].T)

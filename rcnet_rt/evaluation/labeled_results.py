@@ -16,8 +16,8 @@ from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.average_precision import AveragePrecision
 from rcnet_rt.evaluation.compare import match_entries
+from rcnet_rt.poses.fields import SIGNALS
 from rcnet_rt.poses.oks import Match
-from rcnet_rt.poses.poses import SIGNALS
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.batch import concatenate, poses_to_batch
 

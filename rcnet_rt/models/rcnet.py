@@ -17,7 +17,8 @@ from rcnet_rt.errors import BackendError, WeightsError
 from rcnet_rt.models.dropout import Dropout, feed_forward
 from rcnet_rt.poses import skeletons
 from rcnet_rt.rescoring import features as feature_sets
-from rcnet_rt.rescoring.network_config import CLIP, NetworkConfig
+from rcnet_rt.rescoring.constants import CLIP
+from rcnet_rt.rescoring.network_config import NetworkConfig
 
 if TYPE_CHECKING:
     from rcnet_rt.rescoring.weights import Weights

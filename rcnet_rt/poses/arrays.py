@@ -43,10 +43,13 @@ def namespace(array: Array) -> Any:
 
 
 def as_tensor(array: Array, **kind: Any) -> Array:
-    """Return `torch.as_tensor(array, **kind)`; of a read-only array a copy, as torch would warn."""
+    """Return `torch.as_tensor(array, **kind)`; of what torch does not take, a copy.
+
+    That is an array that is read-only or has negative strides.
+    """
     import torch
 
-    if isinstance(array, np.ndarray) and not array.flags.writeable:
+    if isinstance(array, np.ndarray) and not (array.flags.writeable and min(array.strides) >= 0):
         array = array.copy()
     return torch.as_tensor(array, **kind)
 

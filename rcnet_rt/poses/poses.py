@@ -1,21 +1,18 @@
-"""`Poses`: the one value that flows through the house, the poses of one image."""
+"""`Poses`: the poses of one image, the value that everything else takes and returns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.errors import PosesError
-from rcnet_rt.rescoring.nms_consensus import CONSENSUS
+from rcnet_rt.poses.fields import FIELDS
 
-__all__ = ["SIGNALS", "Poses"]
-
-# Fields that tell more of a pose than the pose itself: from cheap to dear.
-SIGNALS = ("consensus", "agreement")
+__all__ = ["Poses"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -24,17 +21,20 @@ Floats = npt.NDArray[np.float32]
 class Poses:
     """The N poses of one image, K keypoints each. Frozen; indexing selects poses.
 
+    The arrays are those of `poses.fields.FIELDS`, which their shapes are checked against.
+
     Attributes:
         keypoints: (N, K, 2) float32, x and y in image pixels; NaN for a joint that was not found.
         scores: (N,) float32, confidence of each pose.
         keypoint_scores: (N, K) float32, confidence of each joint, or None.
         boxes: (N, 4) float32, x1, y1, x2, y2 in image pixels, or None.
-        raw_scores: (N,) float32, what the estimator said; present after refinement.
+        raw_scores: (N,) float32, the estimator's score; present after refinement.
         track_ids: (N,) int64, -1 for a pose that belongs to no track; or None.
-        consensus: (N, C) what the estimator's other candidates say of each pose, the statistics of
-            `rescoring.nms_consensus.CONSENSUS`; NaN where not known.
-        agreement: (N,) how surely a recheck finds the pose again, NaN where there was none.
-        embeddings: (N, E) what the estimator's network saw, any E.
+        consensus: (N, C) float32, statistics of the candidates that NMS removed, in the columns of
+            `poses.fields.CONSENSUS`; NaN where not known.
+        agreement: (N,) float32, OKS × √score of the pose that a recheck found; NaN where there was
+            none.
+        embeddings: (N, E) float32, features of the pose in the estimator's network, any E.
         image_size: (width, height) in pixels, or None.
 
     Raises:
@@ -57,39 +57,20 @@ class Poses:
     image_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        keypoints = _array("keypoints", self.keypoints, np.float32)
-        if keypoints.ndim != 3 or keypoints.shape[2] != 2:
-            raise PosesError(
-                f"keypoints: expected shape (N, K, 2), got {keypoints.shape}"
-                + (
-                    "; give the third column as keypoint_scores"
-                    if keypoints.shape[2:] == (3,)
-                    else ""
-                )
-            )
-        object.__setattr__(self, "keypoints", keypoints)
-        count, joints = keypoints.shape[:2]
-        shapes: dict[str, tuple[int | str, ...]] = {
-            "scores": (count,),
-            "keypoint_scores": (count, joints),
-            "boxes": (count, 4),
-            "raw_scores": (count,),
-            "track_ids": (count,),
-            "consensus": (count, len(CONSENSUS)),
-            "agreement": (count,),
-            "embeddings": (count, "E"),
-        }
-        for name, shape in shapes.items():
-            value = getattr(self, name)
-            if value is None and name != "scores":
+        joints = _joints(_array("keypoints", self.keypoints, np.float32).shape)
+        count = len(self.keypoints)
+        for field in FIELDS:
+            value = getattr(self, field.name)
+            if value is None and not field.required:
                 continue
-            array = _array(name, value, np.int64 if name == "track_ids" else np.float32)
-            if not _fits(array.shape, shape):
+            array = _array(field.name, value, field.dtype)
+            expected = (count, *(joints if size == "K" else size for size in field.shape))
+            if not _fits(array.shape, expected):
                 raise PosesError(
-                    f"{name}: expected shape {shape} for {count} poses of {joints} keypoints, "
-                    f"got {array.shape}"
+                    f"{field.name}: expected shape {expected} for {count} poses of {joints} "
+                    f"keypoints, got {array.shape}"
                 )
-            object.__setattr__(self, name, array)
+            object.__setattr__(self, field.name, array)
         if self.image_size is not None:
             object.__setattr__(self, "image_size", _image_size(self.image_size))
 
@@ -114,9 +95,9 @@ class Poses:
         if isinstance(index, (int, np.integer)):
             index = [range(len(self))[index]]
         selected = {
-            field.name: getattr(self, field.name)[index]
-            for field in fields(self)
-            if field.name != "image_size" and getattr(self, field.name) is not None
+            field.name: array[index]
+            for field in FIELDS
+            if (array := getattr(self, field.name)) is not None
         }
         return replace(self, **selected)
 
@@ -141,8 +122,16 @@ class Poses:
         return changed
 
 
+def _joints(shape: tuple[int, ...]) -> int:
+    """Return K of keypoints of shape (N, K, 2)."""
+    if len(shape) == 3 and shape[2] == 2:
+        return shape[1]
+    advice = "; give the third column as keypoint_scores" if shape[2:] == (3,) else ""
+    raise PosesError(f"keypoints: expected shape (N, K, 2), got {shape}{advice}")
+
+
 def _array(name: str, value: Any, dtype: type) -> npt.NDArray[Any]:
-    """Return a read-only array: a view if the type allows it: the caller's own stays."""
+    """Return a read-only array, a view where the type allows it."""
     try:
         array: npt.NDArray[Any] = np.asarray(value, dtype=dtype).view()
     except (TypeError, ValueError) as error:
@@ -152,7 +141,7 @@ def _array(name: str, value: Any, dtype: type) -> npt.NDArray[Any]:
 
 
 def _fits(shape: tuple[int, ...], expected: tuple[int | str, ...]) -> bool:
-    """A letter stands for any length."""
+    """Whether a shape is the expected one; a letter stands for any length."""
     return len(shape) == len(expected) and all(
         isinstance(wanted, str) or got == wanted
         for got, wanted in zip(shape, expected, strict=True)

@@ -13,17 +13,18 @@ from types import MappingProxyType
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.poses.arrays import EPSILON, Array, logit, namespace
 from rcnet_rt.rescoring.batch import PoseBatch
+from rcnet_rt.rescoring.constants import (
+    CONFIDENT,
+    MIN_OKS,
+    USUAL_AGREEMENT,
+    USUAL_CANDIDATE_OKS,
+)
 from rcnet_rt.rescoring.nms_consensus import CANDIDATE_OKS
-from rcnet_rt.rescoring.score_reference import CONFIDENT
 
 __all__ = ["BASELINES", "EXPECTED_RANK", "Baseline", "baseline_logit", "current_name", "get"]
 
 EXPECTED_RANK = "expected_rank"
 FORMER_NAMES = {"standing": EXPECTED_RANK}  # in weights files made before
-MIN_OKS = 0.3  # below it candidates and rechecks are of somebody else, or of nobody
-# Mean of YOLOv8n-pose at a score_times_confidence s, as a + b s.
-USUAL_CANDIDATE_OKS = (0.75, 0.23)
-USUAL_AGREEMENT = (0.14, 0.84)
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def _known_or(oks: Array, usual: tuple[float, float], score: Array) -> Array:
     and those of which it is known are above or below them by what they are better or worse.
     """
     xp = namespace(score)
-    least, rise = usual
-    return xp.clip(xp.where(xp.isnan(oks), least + rise * score, oks), MIN_OKS, 1)
+    intercept, slope = usual
+    return xp.clip(xp.where(xp.isnan(oks), intercept + slope * score, oks), MIN_OKS, 1)
 
 
 def _joints(poses: PoseBatch) -> Array:

@@ -1,7 +1,7 @@
 """Poses of one or many images as flat arrays of P rows, every absent input filled by its rule.
 
-What the features and the baselines read. NumPy in float64 or torch; never a dynamic shape, so
-that a GPU needs no word from the host.
+What the features and the baselines read. NumPy in float64 or torch; no dynamic shapes, so that a
+GPU needs no synchronisation with the host.
 """
 
 from __future__ import annotations
@@ -10,18 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 from rcnet_rt.poses.arrays import Array, namespace, numbers
+from rcnet_rt.poses.fields import INPUTS, shape_of
 from rcnet_rt.poses.poses import Poses
-from rcnet_rt.rescoring.inputs import OPTIONAL, PoseInputs, check, doubles
-from rcnet_rt.rescoring.nms_consensus import CONSENSUS
-from rcnet_rt.rescoring.score_reference import (
-    UNKNOWN_CORRELATION,
-    ScoreReference,
-    expected_rank_alone,
-)
+from rcnet_rt.rescoring.constants import MAX_MAGNITUDE, UNKNOWN_CORRELATION
+from rcnet_rt.rescoring.inputs import PoseInputs, as_float64, check, inputs_of
+from rcnet_rt.rescoring.score_reference import ScoreReference, expected_rank_alone
 
 __all__ = ["PoseBatch", "concatenate", "extent", "fill", "pack", "poses_to_batch", "isolate"]
-
-LARGEST = 1e15  # no pixel and no score lies beyond; squares of what is below stay finite in float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +26,14 @@ class PoseBatch:
     Attributes:
         keypoints: (P, K, 2) pixels; anything finite where a joint was not found: read `found`.
         found: (P, K) whether the joint was found.
-        scores: (P,) what the estimator said; 0 for a pose with a fault.
+        scores: (P,) the estimator's confidence; 0 for a pose with a fault.
         keypoint_scores: (P, K), 0 where not found; 1 where found if the estimator gives none.
         boxes: (P, 4) x1, y1, x2, y2 pixels; the extent of the found joints if there are none.
         image_sizes: (P, 2) width and height, NaN if not known.
         image_index: (P,) which image a pose belongs to; poses see only those of their own image.
         consensus: (P, C) statistics of the NMS candidates, NaN where not known.
-        agreement: (P,) how surely a recheck finds it again, NaN where there was none.
-        embeddings: (P, E) what the estimator's network saw; E is 0 where it does not tell.
+        agreement: (P,) OKS × √score of a recheck, NaN where there was none.
+        embeddings: (P, E) features of the pose in the estimator's network; E is 0 without.
         faulty: (P,) a score, joint or box that is NaN or beyond 1e15: the pose cannot be scored.
         reference: what else is known of the estimator's scores, or None.
     """
@@ -72,56 +67,62 @@ class PoseBatch:
         return UNKNOWN_CORRELATION if self.reference is None else self.reference.joint_correlation
 
 
-def pack(given: PoseInputs) -> PoseBatch:
+def pack(inputs: PoseInputs) -> PoseBatch:
     """Pack the poses of one image as `rescoring.inputs.check` takes them.
 
     Raises:
         PosesError: a shape that does not fit.
     """
-    return fill(check(given).map(doubles))
+    return fill(check(inputs).map(as_float64))
 
 
-def fill(given: PoseInputs, embedding_size: int = 0) -> PoseBatch:
+def fill(inputs: PoseInputs, embedding_size: int = 0) -> PoseBatch:
     """Pack poses that were checked: fill what is absent by its rule, find the faulty.
 
-    Absent embeddings become so many values that are not known.
+    Absent embeddings become `embedding_size` unknown values.
     """
-    xp = namespace(given.keypoints)
-    joints = given.keypoints.shape[1]
-    missing = numbers(xp.isnan(given.keypoints), given.keypoints).sum(axis=2)  # of two coordinates
+    xp = namespace(inputs.keypoints)
+    joints = inputs.keypoints.shape[1]
+    missing = numbers(xp.isnan(inputs.keypoints), inputs.keypoints).sum(
+        axis=2
+    )  # of two coordinates
     found = missing < 1
     joint_scores = (
-        numbers(found, given.keypoints)
-        if given.keypoint_scores is None
-        else xp.where(found, given.keypoint_scores, 0.0)
+        numbers(found, inputs.keypoints)
+        if inputs.keypoint_scores is None
+        else xp.where(found, inputs.keypoint_scores, 0.0)
     )
-    boxes = extent(given.keypoints, found) if given.boxes is None else given.boxes
-    blocks = [given.scores[:, None], boxes, joint_scores, given.keypoints.reshape(-1, 2 * joints)]
+    boxes = extent(inputs.keypoints, found) if inputs.boxes is None else inputs.boxes
+    blocks = [inputs.scores[:, None], boxes, joint_scores, inputs.keypoints.reshape(-1, 2 * joints)]
     columns = xp.concatenate(blocks, 1)
-    good = xp.abs(columns) < LARGEST  # NaN is not
+    good = xp.abs(columns) < MAX_MAGNITUDE  # NaN is not
     wrong = numbers(~good, columns).sum(axis=1)
     columns = xp.where(good, columns, 0.0)
     scores = columns[:, 0]
+    unknown = {
+        field.name: _or_unknown(
+            getattr(inputs, field.name), scores, shape_of(field, joints, embedding_size)
+        )
+        for field in INPUTS
+        if field.may_be_unknown
+    }
     return PoseBatch(
         keypoints=columns[:, 5 + joints :].reshape(-1, joints, 2),
         found=found,
         scores=scores,
         keypoint_scores=columns[:, 5 : 5 + joints],
         boxes=columns[:, 1:5],
-        image_sizes=_sizes(scores, given.image_size),
-        consensus=_or_unknown(given.consensus, scores, len(CONSENSUS)),
-        agreement=scores * float("nan") if given.agreement is None else given.agreement,
-        embeddings=_or_unknown(given.embeddings, scores, embedding_size),
-        image_index=scores * 0 if given.image_index is None else given.image_index,
+        image_sizes=_sizes(scores, inputs.image_size),
+        **unknown,
+        image_index=scores * 0 if inputs.image_index is None else inputs.image_index,
         faulty=wrong > missing.sum(axis=1),
-        reference=given.reference,
+        reference=inputs.reference,
     )
 
 
 def poses_to_batch(poses: Poses) -> PoseBatch:
     """Pack the poses of one image, with the scores that they have now."""
-    known = {name: getattr(poses, name) for name in ("keypoints", "scores", *OPTIONAL)}
-    return pack(PoseInputs(**known, image_size=poses.image_size))
+    return pack(inputs_of(poses)._replace(scores=poses.scores))
 
 
 def concatenate(packs: Sequence[PoseBatch], embedding_size: int = 0) -> PoseBatch:
@@ -140,7 +141,7 @@ def concatenate(packs: Sequence[PoseBatch], embedding_size: int = 0) -> PoseBatc
         [
             pack.embeddings
             if pack.embeddings.shape[1] == width
-            else _or_unknown(None, pack.scores, width)
+            else _or_unknown(None, pack.scores, (width,))
             for pack in packs
         ]
     )
@@ -165,12 +166,15 @@ def _sizes(scores: Array, size: tuple[float, float] | Array | None) -> Array:
     return namespace(scores).stack([scores * 0 + side for side in sides], 1)
 
 
-def _or_unknown(given: Array | None, scores: Array, count: int) -> Array:
-    """Return what was given, or (P, count) NaN."""
-    if given is not None:
-        return given
-    column = (scores * float("nan"))[:, None]
-    return namespace(scores).concatenate([column] * count, 1) if count else column[:, :0]
+def _or_unknown(array: Array | None, scores: Array, shape: tuple[int, ...]) -> Array:
+    """Return the array, or (P, *shape) NaN where there is none."""
+    if array is not None:
+        return array
+    unknown = scores * float("nan")
+    if not shape:
+        return unknown
+    column = unknown[:, None]
+    return namespace(scores).concatenate([column] * shape[0], 1) if shape[0] else column[:, :0]
 
 
 def extent(keypoints: Array, found: Array) -> Array:

@@ -26,10 +26,20 @@ import numpy as np
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.poses.arrays import Array, Constant, namespace, numbers
 from rcnet_rt.poses.boxes import box_areas, box_iou, box_sides
+from rcnet_rt.poses.fields import CONSENSUS
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.rescoring.batch import PoseBatch
-from rcnet_rt.rescoring.nms_consensus import CONSENSUS
-from rcnet_rt.rescoring.score_reference import CONFIDENT
+from rcnet_rt.rescoring.constants import (
+    CONFIDENT,
+    EQUAL,
+    MIN_AGREEMENT,
+    MIN_CONFIDENCE,
+    MIN_SIDE,
+    MIN_UNIT,
+    RELATED,
+    TORSO_OF_SIZE,
+    UNEXPLAINED_POWER,
+)
 
 __all__ = [
     "CONFIDENCE",
@@ -40,13 +50,6 @@ __all__ = [
     "get",
     "unexplained_share",
 ]
-
-TORSO_OF_SIZE = 0.35  # torso length as a share of sqrt(box area), for poses without a torso
-CAUTION = 3  # raw scores (echo 0.3 to 0.4) keep a quarter, those with a baseline in them nothing
-RELATED = 0.3  # an echo below it: what has little to do with the score may mean little at all
-MIN_AGREEMENT = 0.05  # what lies below is another person or nobody
-EQUAL = 1e-5  # base logits that are closer are equal: a vectorised log may differ in its last bit
-MIN_UNIT = 0.01  # of the box diagonal; DEKR has 1 pixel, which a scaled image would notice
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,10 @@ def confidence(poses: PoseBatch, skeleton: Skeleton, baseline: Array) -> Array:
 
 def unexplained_share(joint_correlation: float) -> float:
     """Return how much of the confidence in the joints scores of that echo do not know, 0 to 1."""
-    return min(joint_correlation / RELATED, 1.0) * (1 - max(joint_correlation, RELATED)) ** CAUTION
+    return (
+        min(joint_correlation / RELATED, 1.0)
+        * (1 - max(joint_correlation, RELATED)) ** UNEXPLAINED_POWER
+    )
 
 
 def _joint_statistics(poses: PoseBatch, skeleton: Skeleton) -> list[Array]:
@@ -197,7 +203,7 @@ def _joint_statistics(poses: PoseBatch, skeleton: Skeleton) -> list[Array]:
     most = xp.clip(found, 1, None)
     mean = scores.sum(axis=1) / most
     deviation = (scores - mean[:, None]) * number
-    logs = xp.log(xp.clip(scores, 1e-3, None)) * number
+    logs = xp.log(xp.clip(scores, MIN_CONFIDENCE, None)) * number
     return [
         found / joints,
         confident / joints,
@@ -211,7 +217,7 @@ def _joint_statistics(poses: PoseBatch, skeleton: Skeleton) -> list[Array]:
 def _extras(poses: PoseBatch, skeleton: Skeleton, baseline: Array, unit: Array) -> Array:
     """Return the (P, 14) features of `EXTRAS`, in that order."""
     xp = namespace(poses.scores)
-    log_sides = xp.log(xp.clip(box_sides(poses.boxes), 1e-3, None))
+    log_sides = xp.log(xp.clip(box_sides(poses.boxes), MIN_SIDE, None))
     log_size = log_sides.mean(axis=0)
     log_unit = xp.log(unit) - log_size
 

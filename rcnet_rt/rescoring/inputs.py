@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.arrays import Array, as_tensor, is_torch, namespace
+from rcnet_rt.poses.fields import INPUTS
 from rcnet_rt.poses.poses import Poses
-from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from rcnet_rt.rescoring.score_reference import ScoreReference
 
-__all__ = ["ARRAYS", "OPTIONAL", "PoseInputs", "check", "doubles", "join", "of"]
+__all__ = ["ARRAYS", "PoseInputs", "as_float64", "check", "inputs_of", "join"]
 
 
 class PoseInputs(NamedTuple):
     """P poses, K joints each, of one or many images; None is what was not given.
 
+    The arrays are those of `poses.fields.INPUTS`, and `image_index`.
+
     Attributes:
-        keypoints: (P, K, 2) pixels, NaN for a joint that was not found.
-        scores: (P,) what the estimator said.
+        keypoints: (P, K, 2) image pixels, NaN for a joint that was not found.
+        scores: (P,) the estimator's confidence.
         keypoint_scores: (P, K).
-        boxes: (P, 4) x1, y1, x2, y2 pixels.
-        consensus: (P, C), see `rescoring.nms_consensus.CONSENSUS`; NaN where not known.
-        agreement: (P,) how surely a recheck finds it again, NaN where there was none.
-        embeddings: (P, E) what the estimator's network saw.
+        boxes: (P, 4) x1, y1, x2, y2 image pixels.
+        consensus: (P, C) the columns of `poses.fields.CONSENSUS`; NaN where not known.
+        agreement: (P,) OKS × √score of a recheck, NaN where there was none.
+        embeddings: (P, E) features of the pose in the estimator's network.
         image_index: (P,) which image a pose belongs to; None if there is only one.
         image_size: (width, height), or (P, 2) for the poses of many images.
         reference: what else is known of the estimator's scores.
@@ -45,63 +48,64 @@ class PoseInputs(NamedTuple):
 
     def map(self, change: Callable[[Array], Array]) -> PoseInputs:
         """Return the same poses with every array changed."""
-        arrays = [None if array is None else change(array) for array in self[: len(ARRAYS)]]
-        size = self.image_size
-        size = size if size is None or isinstance(size, tuple) else change(size)
-        return PoseInputs(*arrays, image_size=size, reference=self.reference)  # type: ignore[misc]
+        changed = {
+            name: change(array) for name in ARRAYS if (array := getattr(self, name)) is not None
+        }
+        if not (self.image_size is None or isinstance(self.image_size, tuple)):
+            changed["image_size"] = change(self.image_size)
+        return self._replace(**changed)
 
 
-ARRAYS = PoseInputs._fields[:8]
-OPTIONAL = ARRAYS[2:7]
+ARRAYS = (*(field.name for field in INPUTS), "image_index")
 
 
-def check(given: PoseInputs) -> PoseInputs:
+def check(inputs: PoseInputs) -> PoseInputs:
     """Bring the poses of one image to one kind of array: torch if keypoints are, else NumPy.
 
-    Keypoints may be (P, K, 3) here, the third column joint scores.
+    Keypoints may be (P, K, 3) here, the third column joint scores. Masked values become NaN.
 
     Raises:
-        PosesError: a shape that does not fit.
+        PosesError: a shape that does not fit, or something else than numbers.
     """
-    keypoints, scores, joint_scores, *others = _same_kind(*given[: len(ARRAYS)])
-    keypoints, joint_scores = _split_third_column(keypoints, joint_scores)
-    size = None if given.image_size is None else _checked_size(given.image_size)
-    checked = PoseInputs._make((keypoints, scores, joint_scores, *others, size, given.reference))
-    _check_shapes(checked)
-    return checked
+    if not _are_floats(inputs):
+        convert = _to_torch(inputs.keypoints) if is_torch(inputs.keypoints) else _to_numpy
+        try:
+            inputs = inputs.map(convert)
+        except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+            raise PosesError(
+                f"keypoints, scores and all that comes with them must be arrays of numbers: {error}"
+            ) from error
+    inputs = _without_third_column(inputs)
+    _check_shapes(inputs)
+    if inputs.image_size is not None:
+        inputs = inputs._replace(image_size=_checked_size(inputs.image_size))
+    return inputs
 
 
-def of(poses: Poses, reference: ScoreReference | None = None) -> PoseInputs:
-    """Return the poses of one image, with their raw scores."""
-    return PoseInputs(
-        poses.keypoints,
-        poses.estimator_scores,
-        poses.keypoint_scores,
-        poses.boxes,
-        poses.consensus,
-        poses.agreement,
-        poses.embeddings,
-        image_size=poses.image_size,
-        reference=reference,
-    )
+def inputs_of(poses: Poses, reference: ScoreReference | None = None) -> PoseInputs:
+    """Return the poses of one image, with the estimator's scores."""
+    known = {field.name: getattr(poses, field.name) for field in INPUTS}
+    known["scores"] = poses.estimator_scores
+    return PoseInputs(**known, image_size=poses.image_size, reference=reference)
 
 
-def doubles(array: Array) -> Array:
+def as_float64(array: Array) -> Array:
     """Return an array of the host in double precision; a tensor as it is."""
     return array if is_torch(array) else np.asarray(array, np.float64)
 
 
 def join(images: Sequence[Poses], reference: ScoreReference | None = None) -> PoseInputs:
-    """Join the poses of many images that have the same optional fields, with their raw scores.
+    """Join the poses of many images that have the same optional fields, with estimator scores.
 
     >>> join([Poses.empty(17), Poses(np.ones((2, 17, 2)), [0.1, 0.2])]).image_index.tolist()
     [1.0, 1.0]
     """
-    raw = [p.estimator_scores for p in images]
-    columns = {"scores": np.concatenate(raw)}
-    for name in ("keypoints", *OPTIONAL):
-        if getattr(images[0], name) is not None:
-            columns[name] = np.concatenate([getattr(poses, name) for poses in images])
+    columns = {
+        field.name: np.concatenate([getattr(poses, field.name) for poses in images])
+        for field in INPUTS
+        if getattr(images[0], field.name) is not None
+    }
+    columns["scores"] = np.concatenate([poses.estimator_scores for poses in images])
     counts = [len(poses) for poses in images]
     columns["image_index"] = np.repeat(np.arange(len(images), dtype=np.float64), counts)
     if any(poses.image_size for poses in images):
@@ -110,66 +114,108 @@ def join(images: Sequence[Poses], reference: ScoreReference | None = None) -> Po
     return PoseInputs(**columns, reference=reference)
 
 
-def _same_kind(*arrays: Any) -> list[Any]:
-    """Bring all to torch on one device if the first is torch, else to NumPy floats; None stays."""
-    first = arrays[0]
-    if is_torch(first):
-        torch = namespace(first)
-        dtype = first.dtype if first.is_floating_point() else torch.float32
-        return [
-            None if array is None else as_tensor(array, dtype=dtype, device=first.device).detach()
-            for array in arrays
-        ]
-    try:
-        return [None if array is None else _floats(array) for array in arrays]
-    except (TypeError, ValueError) as error:
-        raise PosesError(
-            f"keypoints, scores and all that comes with them must be arrays of numbers: {error}"
-        ) from error
+def _are_floats(inputs: PoseInputs) -> bool:
+    """Return whether all arrays are NumPy's and floating: nothing to convert, the usual case."""
+    return all(
+        array is None or (type(array) is np.ndarray and array.dtype.kind == "f")
+        for array in [getattr(inputs, name) for name in ARRAYS]
+    )
 
 
-def _floats(array: Any) -> Any:
+def _to_numpy(array: Any) -> Any:
     """Return floating numbers as they are, others in double precision."""
-    if isinstance(array, np.ndarray) and array.dtype.kind == "f":
+    if type(array) is np.ndarray and array.dtype.kind == "f":
         return array
-    return np.asarray(array, dtype=np.float64)
+    if is_torch(array):
+        array = _dense(array).cpu().double().numpy()
+    if isinstance(array, np.ma.MaskedArray):
+        return np.ma.filled(array.astype(np.float64), np.nan)
+    values = np.asarray(array)
+    if values.dtype.kind in "cSUV":
+        raise TypeError(f"got values of type {values.dtype}")
+    return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
-def _split_third_column(keypoints: Array, keypoint_scores: Array | None) -> tuple[Array, Any]:
-    if keypoints.ndim != 3 or keypoints.shape[2] not in (2, 3):
-        raise PosesError(
-            f"keypoints: expected shape (N, K, 2) or (N, K, 3), got {tuple(keypoints.shape)}"
-        )
-    if keypoints.shape[2] == 2:
-        return keypoints, keypoint_scores
-    if keypoint_scores is not None:
+def _to_torch(keypoints: Any) -> Callable[[Any], Any]:
+    """Return what makes tensors beside the keypoints, in single precision at least."""
+    torch = namespace(keypoints)
+    dtype = torch.float64 if keypoints.dtype == torch.float64 else torch.float32
+
+    def convert(array: Any) -> Any:
+        values = array if is_torch(array) else _to_numpy(array)
+        tensor = _dense(as_tensor(values))
+        if tensor.is_complex():
+            raise TypeError(f"got values of type {tensor.dtype}")
+        return tensor.to(device=keypoints.device, dtype=dtype)
+
+    return convert
+
+
+def _dense(tensor: Any) -> Any:
+    """Return a tensor that holds its numbers one by one, without its gradient."""
+    if tensor.is_meta:
+        raise TypeError("got a tensor on the device meta, which holds no numbers")
+    detached = tensor.detach()
+    return detached if tensor.layout == namespace(tensor).strided else detached.to_dense()
+
+
+def _without_third_column(inputs: PoseInputs) -> PoseInputs:
+    """Move joint scores from a third column of the keypoints to where they belong."""
+    shape = tuple(inputs.keypoints.shape)
+    if 0 in shape and len(shape) < 3 and 0 in inputs.scores.shape:  # an empty list
+        return inputs._replace(keypoints=inputs.keypoints.reshape(0, 0, 2), scores=_none(inputs))
+    if len(shape) != 3 or shape[2] not in (2, 3):
+        raise PosesError(f"keypoints: expected shape (N, K, 2) or (N, K, 3), got {shape}")
+    if shape[2] == 2:
+        return inputs
+    if inputs.keypoint_scores is not None:
         raise PosesError(
             "joint scores came twice: as the third column of keypoints and as keypoint_scores; "
             "give one of them"
         )
-    return keypoints[:, :, :2], keypoints[:, :, 2]
+    points = inputs.keypoints
+    return inputs._replace(keypoints=points[:, :, :2], keypoint_scores=points[:, :, 2])
 
 
-def _check_shapes(given: PoseInputs) -> None:
-    count, joints = given.keypoints.shape[:2]
-    width = 0 if given.embeddings is None else given.embeddings.shape[-1]
-    expected = (
-        (count,),
-        (count, joints),
-        (count, 4),
-        (count, len(CONSENSUS)),
-        (count,),
-        (count, width),
-    )
-    for name, array, shape in zip(PoseInputs._fields[1:], given[1:], expected, strict=False):
-        if array is not None and array.shape != shape:
+def _none(inputs: PoseInputs) -> Array:
+    """Return the scores of no poses."""
+    return inputs.scores.reshape(0)
+
+
+def _check_shapes(inputs: PoseInputs) -> None:
+    count, joints = inputs.keypoints.shape[:2]
+    for name, row in _row_shapes(joints):
+        array = getattr(inputs, name)
+        if array is None or (len(array) == count and array.shape[1:] == row):
+            continue
+        shape = tuple(array.shape)
+        if row == ANY_ROW and len(shape) == 2 and shape[0] == count:
+            continue
+        if not (count == 0 and 0 in shape):
+            expected = (count, *("E" if size is None else size for size in row))
             raise PosesError(
-                f"{name}: expected shape {shape} for {count} poses of {joints} keypoints, "
-                f"got {tuple(array.shape)}"
+                f"{name}: expected shape {expected} for {count} poses of {joints} keypoints, "
+                f"got {shape}"
             )
 
 
-def _checked_size(image_size: tuple[float, float]) -> tuple[float, float]:
+ANY_ROW = (None,)
+
+
+@lru_cache
+def _row_shapes(joints: int) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
+    """Return the name of each array and its shape of one pose, None for any size."""
+    sizes = {"K": joints, "E": None}
+    return tuple(
+        (
+            field.name,
+            tuple(size if isinstance(size, int) else sizes[size] for size in field.shape),
+        )
+        for field in INPUTS
+    )
+
+
+def _checked_size(image_size: Any) -> tuple[float, float]:
     try:
         width, height = (float(side) for side in image_size)
     except (TypeError, ValueError) as error:

@@ -12,9 +12,6 @@ __all__ = ["Architecture", "NetworkConfig", "Output", "tensor_shapes"]
 Architecture = Literal["attention", "mlp", "linear"]
 Output = Literal["plain", "residual"]
 
-CLIP = 10.0  # standardised features are kept within ± this many standard deviations
-LAYER_NORM_EPSILON = 1e-5  # torch's default
-
 
 @dataclass(frozen=True)
 class NetworkConfig:

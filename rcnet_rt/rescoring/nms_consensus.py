@@ -1,48 +1,32 @@
-"""Consensus: what the candidates that non-maximum suppression threw away say of the poses it kept.
+"""NMS consensus: how far the candidates that non-maximum suppression removed agree with a pose.
 
-A one-stage estimator finds each person many times and keeps the best box. How far the others agree
-with it is the estimator's own doubt about where the joints are, which its score does not tell. It
-comes with the same inference.
+A one-stage estimator finds each person many times and keeps the best box. The spread of the others
+measures how uncertain the estimator is about the joints, which its score does not. It costs no
+further inference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from rcnet_rt.poses.arrays import Array, clip_low, namespace
 from rcnet_rt.poses.boxes import box_areas, box_iou
+from rcnet_rt.poses.fields import CONSENSUS
+from rcnet_rt.rescoring.constants import AREA_OF_BOX, CANDIDATE_FLOOR, MIN_CANDIDATE_IOU
 
-__all__ = ["CANDIDATE_OKS", "CONSENSUS", "FLOOR", "Candidates", "consensus"]
+__all__ = ["CANDIDATE_OKS", "CONSENSUS", "Candidates", "consensus"]
 
-FLOOR = 0.02  # candidates with a lower score are noise
-SAME_PERSON = 0.6  # box IoU with a kept pose above which a candidate is of the same person
-AREA_OF_BOX = 0.53  # a person's area as a share of the box's: CrowdPose's rule, COCO's median
 
-CONSENSUS: Mapping[str, str] = MappingProxyType(
-    {
-        "log candidates": "log of the number of candidates, the kept pose among them",
-        "log candidate score": "log of the sum of their scores",
-        "candidate score": "mean of their scores",
-        "candidate OKS": "mean OKS with the kept pose, weighted by score",
-        "candidate IoU": "mean box IoU with the kept pose, weighted by score",
-        "spread": "standard deviation of a joint over them in units of OKS, mean over the joints",
-        "widest spread": "the same of the joint with the largest",
-        "expected OKS": "OKS at that spread, exp(-variance / 2), mean over the joints",
-        "least expected OKS": "the same of the joint with the smallest",
-    }
-)
 CANDIDATE_OKS = list(CONSENSUS).index("candidate OKS")
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """What an estimator found before it chose: M candidates of K joints, in image pixels.
+    """What an estimator found before NMS: M candidates of K joints, in image pixels.
 
     Attributes:
         keypoints: (M, K, 2).
-        scores: (M,); those below `FLOOR` do not count, so an array may be padded with 0.
+        scores: (M,); those below `CANDIDATE_FLOOR` do not count, so an array may be padded with 0.
         boxes: (M, 4) x1, y1, x2, y2.
     """
 
@@ -56,7 +40,7 @@ def consensus(keypoints: Array, boxes: Array, candidates: Candidates, sigmas: Ar
 
     Each candidate counts for the kept pose that it overlaps most, if by more than an IoU of 0.6.
     A pose without candidates gets NaN: nothing is known. Shapes are static, so that a GPU needs no
-    word from the host.
+    synchronisation with the host.
 
     Args:
         keypoints: (N, K, 2) kept poses in image pixels.
@@ -69,12 +53,12 @@ def consensus(keypoints: Array, boxes: Array, candidates: Candidates, sigmas: Ar
         return xp.concatenate([boxes[:, :1] * float("nan")] * len(CONSENSUS), 1)
     overlap = box_iou(boxes, candidates.boxes)
     owner = overlap.argmax(0)
-    largest = clip_low(xp.amax(overlap, 0), SAME_PERSON)
-    counts = (overlap >= largest) & (candidates.scores >= FLOOR)
+    largest = clip_low(xp.amax(overlap, 0), MIN_CANDIDATE_IOU)
+    counts = (overlap >= largest) & (candidates.scores >= CANDIDATE_FLOOR)
     weights = counts * candidates.scores
     number = counts.sum(axis=1)
     several = clip_low(number, 1)
-    total = clip_low(weights.sum(axis=1), FLOOR / 2)
+    total = clip_low(weights.sum(axis=1), CANDIDATE_FLOOR / 2)
     shares = weights / total[:, None]
 
     # Offsets from the kept pose; one unit is a joint's d at which OKS falls to exp(-1/2).

@@ -11,8 +11,8 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.batch import pack
+from rcnet_rt.rescoring.constants import CLIP
 from rcnet_rt.rescoring.inputs import PoseInputs
-from rcnet_rt.rescoring.network_config import CLIP
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["prune_signals"]

@@ -12,19 +12,18 @@ from rcnet_rt.poses.arrays import Array, namespace, sigmoid
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.batch import PoseBatch, fill, isolate
+from rcnet_rt.rescoring.constants import BELOW_FLOOR
 from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.weights import Weights
 
-__all__ = ["BELOW_FLOOR", "Network", "refined_scores"]
-
-BELOW_FLOOR = 1e-3  # refined scores of poses below the floor lie under this, in their old order
+__all__ = ["Network", "refined_scores"]
 
 Network = Callable[[Array, Array, Array], Array]
 """(P, D) features, (P,) base logits, (P,) image numbers -> (P,) scores in (0, 1)."""
 
 
 def refined_scores(
-    given: PoseInputs, weights: Weights, network: Network | None
+    inputs: PoseInputs, weights: Weights, network: Network | None
 ) -> tuple[Array, Array]:
     """Return refined scores (P,) in [0, 1], and which poses (P,) hold a fault.
 
@@ -32,11 +31,11 @@ def refined_scores(
     brought into [0, 1], NaN to 0.
 
     Args:
-        given: the poses.
+        inputs: the poses.
         weights: what to refine them with.
         network: the network of these weights; None if they are a baseline.
     """
-    packed = fill(given, weights.embedding_size)
+    packed = fill(inputs, weights.embedding_size)
     xp = namespace(packed.scores)
     below = packed.scores < weights.floor
     poses = isolate(packed, packed.faulty | below)
@@ -50,7 +49,7 @@ def refined_scores(
     if weights.floor > 0:
         low = xp.clip(packed.scores, 0, None) * (BELOW_FLOOR / weights.floor)
         refined = xp.where(below, low, BELOW_FLOOR + (1 - BELOW_FLOOR) * refined)
-    raw = xp.clip(xp.where(xp.isnan(given.scores), 0.0, given.scores), 0, 1)
+    raw = xp.clip(xp.where(xp.isnan(inputs.scores), 0.0, inputs.scores), 0, 1)
     return xp.where(packed.faulty, raw, refined), packed.faulty
 
 

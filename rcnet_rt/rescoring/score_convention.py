@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.poses.poses import Poses
+from rcnet_rt.rescoring.mistakes import UNIT_RANGE, Expected, Range
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "UNIT_JOINTS",
     "ScoreConvention",
     "check_convention",
+    "expected_by",
 ]
 
 UNIT, ABOVE_0, ANY_SIGN = "in [0, 1]", "above 0, without bound", "of any sign"
@@ -85,6 +87,23 @@ class ScoreConvention:
             return cls(None, observed=True)
         poses = UNIT if _unit(scores) else ABOVE_0 if scores.min() >= 0 else ANY_SIGN
         return cls(poses, _joints(images), observed=True)
+
+
+# Joint scores of any estimator: probabilities, or peaks of up to 6.
+ANY_JOINTS = Range(0.0, 1.0, slack=9.0)
+
+
+def expected_by(weights: Weights) -> Expected:
+    """Return the ranges of scores that weights were made for, as far as they say so."""
+    if weights.is_baseline:
+        return Expected()
+    convention = ScoreConvention.parse(weights.score_convention)
+    scores = UNIT_RANGE if convention.poses == UNIT else None
+    if scores is None and weights.score_range is not None:
+        low, high = weights.score_range
+        scores = Range(low, high, slack=high - low)
+    joints = {UNIT_JOINTS: UNIT_RANGE, None: ANY_JOINTS}.get(convention.joints)
+    return Expected(scores, joints)
 
 
 def check_convention(weights: Weights, given: ScoreConvention, subject: str) -> None:

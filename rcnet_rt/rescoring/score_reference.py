@@ -1,11 +1,12 @@
-"""How high a pose stands among all poses of its estimator, whatever its scores mean.
+"""The expected rank of a score among the scores of its estimator, whatever they mean.
 
 Scores of different estimators cannot be compared: probabilities, sums over joints, logits. Their
-standing can: how many poses an image holds, on average, that score at least this. Any increasing
-change of the scores leaves it as it is, and so does a tail of junk, however long.
+expected rank can: how many poses an image holds, on average, that score at least this. It does not
+change under any increasing map of the scores, nor with the length of the tail of low scores.
 
-Nor do all scores know the same: some are a detector's, some hold the joints' confidences already,
-and whoever adds these once more makes them worse. Their echo tells, without any label.
+Scores also differ in what they contain: some are a detector's alone, some include the joint scores
+already, and adding these once more makes them worse. The correlation of the scores with the joint
+scores tells the two apart, without any label.
 """
 
 from __future__ import annotations
@@ -21,23 +22,19 @@ import numpy.typing as npt
 from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.arrays import Array, namespace
 from rcnet_rt.poses.poses import Poses
+from rcnet_rt.rescoring.constants import (
+    CONFIDENT,
+    MIN_SCORE,
+    RANK_AT_ONE_HALF,
+    UNKNOWN_CORRELATION,
+)
 
-__all__ = ["CONFIDENT", "UNKNOWN_CORRELATION", "ScoreReference", "expected_rank_alone"]
+__all__ = ["ScoreReference", "expected_rank_alone"]
 
 Floats = npt.NDArray[np.float64]
 
-TOP = 2.0  # the echo is heard among the poses that stand above this: those that may be right
-MIN_POSES = 30  # fewer such poses than this tell nothing
-UNKNOWN_CORRELATION = (
-    0.76  # careful: raw scores have 0.3 to 0.4, those with a baseline in them 0.7 to 1
-)
-
-# Joints above this are found surely (mmpose's keypoint_score_thr); a little more than 0.2, so that
-# 0.2 is not above it in any precision.
-CONFIDENT = 0.2 + 1e-6
-
-AT_ONE_HALF = 2.5  # poses an image that score at least 0.5, where scores are in [0, 1]
-LEAST = 1e-4  # scores below 1 are told from 0 down to this
+TOP_RANK = 2.0  # the correlation is that of poses of a lower expected rank: those that may be right
+MIN_POSES = 30  # fewer such poses give no correlation
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +158,7 @@ def _sure(joints: Floats) -> Floats:
 
 
 def _joint_correlation(expected_ranks: Floats, sure: Floats) -> float:
-    top = expected_ranks < TOP
+    top = expected_ranks < TOP_RANK
     if top.sum() < MIN_POSES or np.ptp(expected_ranks[top]) == 0:
         return UNKNOWN_CORRELATION
     heard = [
@@ -192,8 +189,8 @@ def expected_rank_alone(scores: Array) -> Array:
     and below 0 ever more slowly, so that no score in whatever unit drowns all others.
     """
     xp = namespace(scores)
-    small = xp.log(xp.clip(scores, LEAST, 0.9)) - xp.log(1 - xp.clip(scores, LEAST, 0.9))
+    small = xp.log(xp.clip(scores, MIN_SCORE, 0.9)) - xp.log(1 - xp.clip(scores, MIN_SCORE, 0.9))
     steady = 2 * (xp.clip(scores, 0.9, 3) - 0.9)
     large = 0.5 * xp.log(xp.clip(scores, 3, None) / 3)
-    below = xp.log1p(xp.clip(LEAST - scores, 0, None))
-    return AT_ONE_HALF * xp.exp(below - small - steady - large)
+    below = xp.log1p(xp.clip(MIN_SCORE - scores, 0, None))
+    return RANK_AT_ONE_HALF * xp.exp(below - small - steady - large)

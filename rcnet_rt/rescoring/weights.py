@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.poses import skeletons
-from rcnet_rt.poses.poses import SIGNALS
+from rcnet_rt.poses.fields import SIGNALS
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.calibration import Calibration
@@ -21,6 +21,8 @@ __all__ = ["DEFAULT_FLOOR", "DEFAULT_THRESHOLD", "Weights", "baseline"]
 
 DEFAULT_THRESHOLD = 0.25  # where nothing was fitted: the estimators' own customary value
 DEFAULT_FLOOR = 0.05
+MAX_TENSOR_VALUE = 1e8  # products of layers stay finite in single precision
+MIN_DEVIATION = 1e-9  # of a feature over the training set
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,7 @@ class Weights:
         raw_threshold: the raw-score threshold that serves the estimator itself best.
         family: the estimator family that it was trained on.
         score_convention: the meaning of that estimator's scores, in words.
+        score_range: lowest and highest raw score that it was trained on, or None.
         training: data, seed, figures before and after on held-out images, project version.
     """
 
@@ -59,6 +62,7 @@ class Weights:
     raw_threshold: float = DEFAULT_THRESHOLD
     family: str = "any"
     score_convention: str = "any"
+    score_range: tuple[float, float] | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,6 +79,8 @@ class Weights:
             )
         if not all(0 <= threshold <= 1 for threshold in thresholds):
             raise WeightsError(f"weights {self.name!r}: thresholds in [0, 1], got {thresholds}")
+        if self.score_range is not None:
+            object.__setattr__(self, "score_range", self._checked_range(self.score_range))
         if self.network is not None:
             self._check_network(self.network)
         for name, tensor in self.tensors.items():
@@ -83,11 +89,34 @@ class Weights:
                     f"weights {self.name!r}: tensor {name!r} holds values that are not finite; "
                     "the training run diverged or the file is damaged"
                 )
+            if np.abs(tensor).max(initial=0) > MAX_TENSOR_VALUE:
+                raise WeightsError(
+                    f"weights {self.name!r}: tensor {name!r} holds values beyond "
+                    f"{MAX_TENSOR_VALUE:g}, with which scores are not numbers; the training run "
+                    "diverged or the file is damaged"
+                )
+
+    def _checked_range(self, given: Any) -> tuple[float, float]:
+        try:
+            low, high = (float(value) for value in given)
+        except (TypeError, ValueError):
+            low, high = 1.0, 0.0
+        if not (np.isfinite([low, high]).all() and low <= high):
+            raise WeightsError(
+                f"weights {self.name!r}: score_range should be two increasing numbers, "
+                f"got {given!r}"
+            )
+        return low, high
 
     def _check_network(self, network: NetworkConfig) -> None:
         if self.skeleton is None:
             raise WeightsError(f"weights {self.name!r}: a network needs its skeleton named")
         feature_set = feature_sets.get(self.features)
+        if self.embedding_size < 0:
+            raise WeightsError(
+                f"weights {self.name!r}: embedding_size should be at least 0, got "
+                f"{self.embedding_size}"
+            )
         if feature_set.visual != (self.embedding_size > 0):
             raise WeightsError(
                 f"weights {self.name!r}: feature set {self.features!r} expects embeddings of "
@@ -109,6 +138,11 @@ class Weights:
                     f"weights {self.name!r}: tensor {name!r} should be "
                     f"{expected.get(name, 'absent')} and is {got.get(name, 'absent')}"
                 )
+        if not (self.tensors["standardise.deviation"] >= MIN_DEVIATION).all():
+            raise WeightsError(
+                f"weights {self.name!r}: the standard deviations of the features should be above "
+                "0; the file is damaged"
+            )
 
     @property
     def is_baseline(self) -> bool:

@@ -43,6 +43,7 @@ DESCRIPTION: dict[str, tuple[type, ...]] = {
     "raw_threshold": NUMBER,
     "family": TEXT,
     "score_convention": TEXT,
+    "score_range": (list, *NOTHING),
     "training": (dict,),
 }
 

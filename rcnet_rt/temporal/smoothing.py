@@ -31,7 +31,7 @@ from rcnet_rt.poses.boxes import box_areas
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 from rcnet_rt.rescoring.batch import PoseBatch, poses_to_batch
-from rcnet_rt.rescoring.nms_consensus import AREA_OF_BOX
+from rcnet_rt.rescoring.constants import AREA_OF_BOX
 from rcnet_rt.temporal.tracking import LOST_AFTER, followed, seconds
 
 __all__ = ["MEMORY", "ScoreSmoothing"]

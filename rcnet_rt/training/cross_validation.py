@@ -16,7 +16,7 @@ from rcnet_rt.evaluation.labeled_results import Data
 from rcnet_rt.evaluation.thresholds import best_f1_threshold, precision_threshold
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration
-from rcnet_rt.rescoring.rescore import BELOW_FLOOR
+from rcnet_rt.rescoring.constants import BELOW_FLOOR
 from rcnet_rt.rescoring.weights import DEFAULT_THRESHOLD, Weights
 from rcnet_rt.training.splits import Split
 

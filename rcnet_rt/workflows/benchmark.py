@@ -1,4 +1,4 @@
-"""What `rcnet-rt bench` and `benchmarks.speed.refine` share: poses to refine, backends to refine them."""
+"""Poses to refine and backends to refine them, for measurements."""
 
 from __future__ import annotations
 

@@ -10,9 +10,8 @@ import pytest
 from rcnet_rt.errors import BackendError
 
 pytest.importorskip("numba")
-from rcnet_rt.backends import numba as backend
-from rcnet_rt.backends import numba_cache
-from rcnet_rt.rescoring import baselines
+from rcnet_rt.backends import numba_cache, numba_kernel
+from rcnet_rt.rescoring import constants
 
 OPEN = "from rcnet_rt.refiner import Refiner; Refiner('generic', backend='numba')"
 
@@ -26,7 +25,7 @@ def compiles(tmp_path):
         text=True,
         check=True,
     )
-    return "compiling the_step" in done.stderr
+    return "compiling rescore_poses" in done.stderr
 
 
 def test_it_is_compiled_once_and_kept(tmp_path):
@@ -35,12 +34,12 @@ def test_it_is_compiled_once_and_kept(tmp_path):
 
 
 def test_a_change_of_what_it_is_made_of_is_seen(monkeypatch):
-    before = numba_cache.stamp(backend.SOURCES)
+    before = numba_cache.source_hash(numba_kernel)
     source = inspect.getsource
     monkeypatch.setattr(
-        inspect, "getsource", lambda module: source(module) + "\n" * (module is baselines)
+        inspect, "getsource", lambda module: source(module) + "\n" * (module is constants)
     )
-    assert numba_cache.stamp(backend.SOURCES) != before
+    assert numba_cache.source_hash(numba_kernel) != before
 
 
 def test_a_program_without_sources_has_a_stamp(monkeypatch):
@@ -48,7 +47,7 @@ def test_a_program_without_sources_has_a_stamp(monkeypatch):
         raise OSError("source code not available")
 
     monkeypatch.setattr(inspect, "getsource", none)
-    assert numba_cache.stamp(backend.SOURCES) == ""
+    assert numba_cache.source_hash(numba_kernel) == ""
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,7 @@ def test_a_program_without_sources_has_a_stamp(monkeypatch):
         (RuntimeError("no locator available"), "no folder .*no locator.*NUMBA_CACHE_DIR"),
         (
             numba_cache.NumbaError("no such CPU\nand more"),
-            "cannot compile stamp here: no such CPU$",
+            "cannot compile source_hash here: no such CPU$",
         ),
     ],
 )
@@ -67,4 +66,4 @@ def test_what_cannot_be_compiled_or_kept_is_told(monkeypatch, error, told):
 
     monkeypatch.setattr(numba_cache.numba, "njit", njit)
     with pytest.raises(BackendError, match=told):
-        numba_cache.compiled(numba_cache.stamp, ())
+        numba_cache.compiled(numba_cache.source_hash, ())

@@ -11,6 +11,7 @@ from rcnet_rt import WeightsError
 from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14, CROWDPOSE14_TORSO
 from rcnet_rt.rescoring import baselines, features
 from rcnet_rt.rescoring.batch import concatenate, isolate, pack
+from rcnet_rt.rescoring.constants import MIN_AGREEMENT
 from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from rcnet_rt.rescoring.score_reference import ScoreReference
@@ -156,7 +157,7 @@ def test_signals_are_nan_where_they_are_not_known():
     assert got["candidates shown"] == [0, 1, 0]
     assert got["looked at again"] == [0, 0, 1]
     assert np.isnan(got["candidate OKS"]).tolist() == [True, False, True]
-    assert got["log agreement"][2] == pytest.approx(math.log(features.MIN_AGREEMENT))
+    assert got["log agreement"][2] == pytest.approx(math.log(MIN_AGREEMENT))
     nothing = columns()
     assert nothing["candidates shown"] == nothing["looked at again"] == [0, 0, 0]
     assert np.isnan(nothing["spread"]).all()

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from rcnet_rt.poses.skeletons import COCO17
-from rcnet_rt.rescoring.nms_consensus import CONSENSUS, FLOOR, Candidates, consensus
+from rcnet_rt.rescoring.constants import CANDIDATE_FLOOR
+from rcnet_rt.rescoring.nms_consensus import CONSENSUS, Candidates, consensus
 
 SIGMAS = np.array(COCO17.sigmas)
 Floats = npt.NDArray[np.float64]
@@ -25,7 +26,7 @@ def found() -> tuple[Floats, Floats, Candidates]:
     boxes = np.concatenate([keypoints.min(axis=1), keypoints.max(axis=1)], axis=1)
     boxes[20:22] += 60  # of nobody
     scores = rng.uniform(0.03, 0.9, 30)
-    scores[22] = FLOOR / 2
+    scores[22] = CANDIDATE_FLOOR / 2
     return people, boxes[:3], Candidates(keypoints, scores, boxes)
 
 
@@ -40,7 +41,7 @@ def one_by_one(people: Floats, boxes: Floats, candidates: Candidates) -> Floats:
             overlaps = [_iou(kept, other) for kept in boxes]
             best = max(range(len(boxes)), key=overlaps.__getitem__)
             is_mine = np.array_equal(boxes[best], box) and overlaps[best] > 0.6
-            if is_mine and score >= FLOOR:
+            if is_mine and score >= CANDIDATE_FLOOR:
                 mine.append((joints, score, overlaps[best]))
         weights = np.array([score for _, score, _ in mine])
         size = math.sqrt(0.53 * (box[2] - box[0]) * (box[3] - box[1]))

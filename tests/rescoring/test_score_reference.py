@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rcnet_rt import Poses, PosesError, ScoreReference
-from rcnet_rt.rescoring.score_reference import UNKNOWN_CORRELATION, expected_rank_alone
+from rcnet_rt.rescoring.constants import UNKNOWN_CORRELATION
+from rcnet_rt.rescoring.score_reference import expected_rank_alone
 
 CHANGES = {
     "sum": lambda s: 2000 * s,

@@ -13,7 +13,7 @@ import pytest
 
 from rcnet_rt import OutputError, Refiner, WeightsError
 from rcnet_rt.cli import main
-from rcnet_rt.poses.poses import SIGNALS
+from rcnet_rt.poses.fields import SIGNALS
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.weights import baseline
 from rcnet_rt.workflows.export import export_onnx

@@ -32,7 +32,7 @@ from rcnet_rt.poses.oks import oks
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 from rcnet_rt.refiner import Refiner
-from rcnet_rt.rescoring.nms_consensus import AREA_OF_BOX
+from rcnet_rt.rescoring.constants import AREA_OF_BOX
 from rcnet_rt.temporal.smoothing import ScoreSmoothing
 from rcnet_rt.temporal.tracking import ByteTrack
 
