@@ -164,10 +164,10 @@ class Refiner:
         result = self._backend_for(inputs.scores)(inputs)
         if not on_gpu:
             self._look(inputs, result, scores, on_mistake)
-        refined = _same_kind_as(scores, _ruled(result, on_error))
+        refined = _ruled(result, on_error)
         if not on_gpu and self._watch is not None:
             self._watch.returned(inputs.scores, refined)
-        return refined
+        return _same_kind_as(scores, refined)
 
     def __call__(
         self,

@@ -143,13 +143,13 @@ class MistakeWatch:
         if is_torch(inputs.keypoints):
             inputs = inputs.map(np.asarray)
         mistakes = []
-        if self._expected.scores is UNIT_RANGE and are_whole(scores):
-            mistakes.append(Mistake("whole scores", WHOLE))
         if self._returned and _fingerprint(inputs.scores) == self._returned:
             mistakes.append(Mistake("refined scores", REFINED_TWICE))
         if is_suspicious(evidence(inputs) if seen is None else seen, self._expected):
             mistakes += find(inputs, self._expected)
-        for mistake in mistakes:
+        if self._expected.scores is UNIT_RANGE and are_whole(scores):
+            mistakes.append(Mistake("scores", WHOLE))
+        for mistake in {mistake.kind: mistake for mistake in reversed(mistakes)}.values():
             self._tell(mistake, on_mistake)
 
     def returned(self, scores: Array, refined: Array) -> None:
@@ -222,7 +222,7 @@ def find(inputs: PoseInputs, expected: Expected) -> list[Mistake]:
     """Return the likely mistakes of a frame, or of the frames of a pack, in NumPy."""
     found = ~np.isnan(inputs.keypoints).any(axis=2)
     values = {
-        "boxes": _boxes(inputs, found),
+        "boxes": _boxes(inputs, found & inputs.keypoints.any(axis=2)),
         "absent joints": _zero_joints(inputs, found),
         "keypoints": _normalised(inputs, found),
         "scores": _scores("scores", inputs.scores, expected.scores),
@@ -270,20 +270,18 @@ def _boxes(inputs: PoseInputs, found: npt.NDArray[np.bool_]) -> str | None:
     if not counted.any():
         return None
     boxes = np.asarray(inputs.boxes, np.float64)[counted]
-    low = np.fmin.reduce(inputs.keypoints[counted], axis=1)
-    high = np.fmax.reduce(inputs.keypoints[counted], axis=1)
-    middle = (low + high) / 2
+    middle = _middle(np.where(found[..., None], inputs.keypoints, np.nan)[counted])
     backwards: npt.NDArray[np.bool_] = np.less(boxes[:, 2:], boxes[:, :2]).any(axis=1)
-    wrong = backwards | ~_holds(boxes, middle)
+    wrong = backwards | (_offset(boxes, middle) > 0.5 + GROWN)
     if wrong.sum() <= SHARE * len(boxes):
         return None
     size = inputs.image_size if isinstance(inputs.image_size, tuple) else None
-    fitting = {
-        reading: int(_holds(corners, middle)[wrong].sum())
+    offsets = {
+        reading: float(np.median(_offset(corners, middle)[wrong]))
         for reading, corners in _readings(boxes, size)
     }
-    best = max(fitting, key=lambda reading: fitting[reading])
-    is_read = fitting[best] > SHARE * wrong.sum()
+    best = min(offsets, key=lambda reading: offsets[reading])
+    is_read = offsets[best] < GROWN
     # One or two poses may be bad ones; corners that are reversed are no box at all.
     if wrong.sum() < FEWEST_POSES and not backwards.any():
         return None
@@ -296,11 +294,18 @@ def _boxes(inputs: PoseInputs, found: npt.NDArray[np.bool_]) -> str | None:
     return f"boxes: {what}{guess} Give x1, y1, x2, y2 in image pixels."
 
 
-def _holds(boxes: Floats, points: Floats) -> npt.NDArray[np.bool_]:
-    """Return which boxes, a half larger on each side, hold their point."""
-    margin = GROWN * (boxes[:, 2:] - boxes[:, :2])
-    inside = (points >= boxes[:, :2] - margin) & (points <= boxes[:, 2:] + margin)
-    return np.asarray(inside.all(axis=1) & (margin >= 0).all(axis=1))
+def _middle(points: Floats) -> Floats:
+    """Return the (N, 2) middle of the extent of poses."""
+    low, high = np.fmin.reduce(points, axis=1), np.fmax.reduce(points, axis=1)
+    return np.asarray((low + high) / 2, np.float64)
+
+
+def _offset(boxes: Floats, points: Floats) -> Floats:
+    """Return how far points are from the centres of boxes, in sides; infinite without a box."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    distance = np.abs(points - (boxes[:, :2] + boxes[:, 2:]) / 2)
+    in_sides = np.where(sides > 0, distance / np.maximum(sides, 1e-9), np.inf)
+    return np.asarray(in_sides.max(axis=1), np.float64)
 
 
 def _zero_joints(inputs: PoseInputs, found: npt.NDArray[np.bool_]) -> str | None:

@@ -49,7 +49,8 @@ SAME = 1e-6  # joint scores that differ by less are constant
 class ScoreConvention:
     """The range of pose scores and the meaning of joint scores; None where it is not known.
 
-    `observed` ones were seen in numbers, and may be narrower than the truth.
+    `observed` ones were seen in numbers, and may be narrower than the truth; `typical` are the
+    1st and the 99th percentile of these pose scores.
 
     >>> str(ScoreConvention(UNIT, UNIT_JOINTS))
     'in [0, 1]; joint scores in [0, 1]'
@@ -60,6 +61,7 @@ class ScoreConvention:
     poses: str | None
     joints: str | None = None
     observed: bool = field(default=False, compare=False, repr=False)
+    typical: tuple[float, float] | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return "; ".join(part for part in (self.poses, self.joints) if part) or "unknown"
@@ -86,7 +88,8 @@ class ScoreConvention:
         if len(scores) == 0:
             return cls(None, observed=True)
         poses = UNIT if _unit(scores) else ABOVE_0 if scores.min() >= 0 else ANY_SIGN
-        return cls(poses, _joints(images), observed=True)
+        low, high = np.quantile(scores, (0.01, 0.99)).tolist()
+        return cls(poses, _joints(images), observed=True, typical=(low, high))
 
 
 # Joint scores of any estimator: probabilities, or peaks of up to 6.
@@ -113,6 +116,7 @@ def check_convention(weights: Weights, given: ScoreConvention, subject: str) -> 
         WeightsError: they were made for another convention.
     """
     made_for = ScoreConvention.parse(weights.score_convention)
+    _check_range(weights, given, subject)
     if weights.is_baseline or (
         _fits(POSES, made_for.poses, given.poses, given.observed)
         and _fits(JOINTS[:2], made_for.joints, given.joints, given.observed)
@@ -123,6 +127,21 @@ def check_convention(weights: Weights, given: ScoreConvention, subject: str) -> 
         f"{given}: refined ones would mean nothing; give --weights generic, formula:NAME, or "
         "weights trained on this estimator"
     )
+
+
+def _check_range(weights: Weights, given: ScoreConvention, subject: str) -> None:
+    """Check that most raw scores lie where those that the weights were trained on did."""
+    expected = expected_by(weights).scores
+    if expected is None or given.typical is None or expected is UNIT_RANGE:
+        return
+    low, high = given.typical
+    if high > expected.high + expected.slack or low < expected.low - expected.slack:
+        raise WeightsError(
+            f"weights {weights.name!r} were trained on raw scores of {expected.low:.3g} to "
+            f"{expected.high:.3g}, and {subject} have scores of {low:.3g} to {high:.3g}: another "
+            "model or another score of the same; give --weights generic, formula:NAME, or weights "
+            "trained on this estimator"
+        )
 
 
 def _fits(order: Sequence[str], made_for: str | None, given: str | None, observed: bool) -> bool:

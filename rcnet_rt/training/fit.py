@@ -82,6 +82,7 @@ def fit(
         floor=recipe.floor,
         family=name,
         score_convention=str(ScoreConvention.of([item.poses for item in data.poses.values()])),
+        score_range=(float(data.scores.min()), float(data.scores.max())),
     )
 
 

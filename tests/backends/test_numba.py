@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from rcnet_rt import backends
 from rcnet_rt.errors import BackendError
 from rcnet_rt.refiner import Refiner
+from rcnet_rt.rescoring import baselines, features
+from rcnet_rt.rescoring.network_config import Architecture
 from tests.backends.test_backends import given_poses
 from tests.helpers.networks import random_weights
 
@@ -64,3 +67,39 @@ def test_it_needs_no_onnxruntime(monkeypatch):
     refiner = Refiner("generic")
     assert refiner.backend_name == "numba"
     assert refiner._default._with_reference.name == "torch"
+
+
+def test_what_the_kernel_does_not_know_is_refused_and_never_the_raw_score(monkeypatch):
+    added = {**baselines.BASELINES, "new": baselines.BASELINES["score_times_confidence"]}
+    monkeypatch.setattr(baselines, "BASELINES", added)
+    weights = random_weights("mlp", "full", baseline="new")
+    with pytest.raises(BackendError, match="does not know the baseline 'new'"):
+        backends.open_backend(weights, "numba")
+    with pytest.warns(UserWarning, match="does not know the baseline 'new'.*onnx runs instead"):
+        assert backends.open_backend(weights).name == "onnx"
+
+
+def test_the_kernel_knows_every_baseline_feature_set_and_architecture():
+    assert set(module.BASELINES) == set(baselines.BASELINES)
+    assert set(module.FEATURES) == set(features.FEATURE_SETS)
+    assert set(module.ARCHITECTURES) == set(get_args(Architecture))
+
+
+@pytest.mark.parametrize("error", [OSError("libnuma"), AttributeError("x"), ValueError("threads")])
+@pytest.mark.parametrize("name", ["numba", "onnx"])
+def test_auto_takes_the_next_where_a_package_is_broken(monkeypatch, name, error):
+    opened = backends._import_and_open
+
+    def broken(weights, chosen, device):
+        if chosen == name:
+            raise error
+        return opened(weights, chosen, device)
+
+    monkeypatch.setattr(backends, "_import_and_open", broken)
+    if name == "onnx":
+        monkeypatch.setitem(backends.PACKAGES, "numba", {"no_such_package": "pip install it"})
+    following = {"numba": "onnx", "onnx": "torch"}[name]
+    with pytest.warns(UserWarning, match=f"{name} does not work here.*{following} runs instead"):
+        assert backends.open_backend(random_weights()).name == following
+    with pytest.raises(BackendError, match=f"backend {name} (does not work|needs)"):
+        backends.open_backend(random_weights(), name)

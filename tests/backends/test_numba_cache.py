@@ -28,7 +28,14 @@ def compiles(tmp_path):
     return "compiling rescore_poses" in done.stderr
 
 
-def test_it_is_compiled_once_and_kept(tmp_path):
+def test_it_is_compiled_once_kept_and_compiled_again_where_the_cache_was_cut_off(tmp_path):
+    """The last is what a loss of power leaves."""
+    assert compiles(tmp_path)
+    assert not compiles(tmp_path)
+    files = [path for path in tmp_path.rglob("*.nb*") if path.is_file()]
+    assert len(files) >= 2
+    for cut, path in enumerate(files):
+        path.write_bytes(path.read_bytes()[: 7 * cut])
     assert compiles(tmp_path)
     assert not compiles(tmp_path)
 
