@@ -17,7 +17,7 @@ from rcnet_rt.poses.arrays import Array, is_torch, namespace
 from rcnet_rt.poses.fields import INPUTS
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring import weights_io
-from rcnet_rt.rescoring.inputs import PoseInputs, check, inputs_of, join
+from rcnet_rt.rescoring.inputs import PoseInputs, check, inputs_of, join, with_floor
 from rcnet_rt.rescoring.mistakes import MistakeWatch, OnMistake
 from rcnet_rt.rescoring.score_convention import expected_by
 from rcnet_rt.rescoring.score_reference import ScoreReference
@@ -161,6 +161,7 @@ class Refiner:
         looks = not on_gpu if validate is None else validate
         if not looks and (on_gpu or on_error == "raise"):
             on_error = "drop"
+        inputs = with_floor(inputs, self.weights.floor)
         result = self._backend_for(inputs.scores)(inputs)
         if not on_gpu:
             self._look(inputs, result, scores, on_mistake)
@@ -200,7 +201,7 @@ class Refiner:
         if len(inputs.scores) == 0:
             return inputs.scores
         self._check_sizes(inputs)
-        result = self._default(inputs)
+        result = self._default(with_floor(inputs, self.weights.floor))
         self._look(inputs, result, inputs.scores, on_mistake)
         return _same_kind_as(inputs.scores, _ruled(result, on_error, inputs.image_index))
 

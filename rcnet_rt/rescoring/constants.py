@@ -11,6 +11,7 @@ __all__ = [
     "CANDIDATE_FLOOR",
     "CLIP",
     "CONFIDENT",
+    "CONFIDENT_POSE",
     "EQUAL",
     "LAYER_NORM_EPSILON",
     "MAX_MAGNITUDE",
@@ -35,6 +36,11 @@ MAX_MAGNITUDE = 1e15
 # Joints with a score above this are confident (mmpose's keypoint_score_thr, 0.2); a little more,
 # so that 0.2 is not above it in any precision.
 CONFIDENT = 0.2 + 1e-6
+
+# A pose whose raw score is below the floor is scored as if it lay on it where the mean score of all
+# its joints is at least this. Of 21,464 real poses of four YOLO-Pose models below 0.05, a mean of 0.8
+# would bring back 232, of which 17 % are right; a mean of 0.9 brings back 8.
+CONFIDENT_POSE = 0.9
 
 # Features.
 TORSO_OF_SIZE = 0.35  # torso length as a share of sqrt(box area), for poses without a torso

@@ -12,9 +12,10 @@ from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.arrays import Array, as_tensor, is_torch, namespace
 from rcnet_rt.poses.fields import INPUTS
 from rcnet_rt.poses.poses import Poses
+from rcnet_rt.rescoring.constants import CONFIDENT_POSE
 from rcnet_rt.rescoring.score_reference import ScoreReference
 
-__all__ = ["ARRAYS", "PoseInputs", "as_float64", "check", "inputs_of", "join"]
+__all__ = ["ARRAYS", "PoseInputs", "as_float64", "check", "inputs_of", "join", "with_floor"]
 
 
 class PoseInputs(NamedTuple):
@@ -92,6 +93,21 @@ def inputs_of(poses: Poses, reference: ScoreReference | None = None) -> PoseInpu
 def as_float64(array: Array) -> Array:
     """Return an array of the host in double precision; a tensor as it is."""
     return array if is_torch(array) else np.asarray(array, np.float64)
+
+
+def with_floor(inputs: PoseInputs, floor: float) -> PoseInputs:
+    """Raise raw scores to the floor where all joints are confident although the score is below it.
+
+    Without joint scores nothing changes.
+    """
+    if floor <= 0 or inputs.keypoint_scores is None:
+        return inputs
+    scores = inputs.scores
+    if not is_torch(scores) and min(scores.tolist()) >= floor:  # the usual case
+        return inputs
+    confident = inputs.keypoint_scores.mean(axis=1) >= CONFIDENT_POSE
+    raised = (scores < floor) & confident
+    return inputs._replace(scores=namespace(scores).where(raised, floor, scores))
 
 
 def join(images: Sequence[Poses], reference: ScoreReference | None = None) -> PoseInputs:
