@@ -38,8 +38,8 @@ MAX_MAGNITUDE = 1e15
 CONFIDENT = 0.2 + 1e-6
 
 # A pose whose raw score is below the floor is scored as if it lay on it where the mean score of all
-# its joints is at least this. Of 21,464 real poses of four YOLO-Pose models below 0.05, a mean of 0.8
-# would bring back 232, of which 17 % are right; a mean of 0.9 brings back 8.
+# its joints is at least this. Of 21,464 real poses of four YOLO-Pose models below 0.05, a mean of
+# 0.8 would bring back 232, of which 17 % are right; a mean of 0.9 brings back 8.
 CONFIDENT_POSE = 0.9
 
 # Features.
