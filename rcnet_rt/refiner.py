@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from rcnet_rt import backends
-from rcnet_rt.backends import Backend, Refined, open_backend
+from rcnet_rt.backends.choice import auto, open_backend
+from rcnet_rt.backends.protocol import Backend, Refined
 from rcnet_rt.errors import BackendError, PosesError
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import Array, is_torch, namespace
@@ -83,7 +83,7 @@ class Refiner:
             return "a baseline needs no network"
         chosen, reason = self._choice, "as chosen"
         if self._choice == "auto":
-            chosen, reason = backends.auto(self._device)
+            chosen, reason = auto(self._device)
         return reason if self._default.name == chosen else "the one chosen does not work here"
 
     def refine(

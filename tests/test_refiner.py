@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rcnet_rt import BackendError, Poses, PosesError, Refiner, WeightsError, refine
-from rcnet_rt.backends import missing
+from rcnet_rt.backends.choice import missing
 from tests.helpers.networks import EMBEDDING_SIZE, KINDS, random_weights
 
 # Coordinates and boxes are made up here, as no estimator would give them.

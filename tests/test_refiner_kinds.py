@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from rcnet_rt.backends import ON_CPU, missing
+from rcnet_rt.backends.choice import ON_CPU, missing
 from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner, refine

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rcnet_rt import Poses, PosesError, Refiner
-from rcnet_rt.backends import NAMES, missing
+from rcnet_rt.backends.choice import NAMES, missing
 from rcnet_rt.datasets.results import poses_by_image, read_results
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 from rcnet_rt.rescoring import features, weights_io

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import Results, parser, report
-from rcnet_rt.backends import missing
+from rcnet_rt.backends.choice import missing
 from rcnet_rt.backends.onnx import Session
 from rcnet_rt.backends.onnx_graph import network_graph
 from rcnet_rt.poses.poses import Poses

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 
-from rcnet_rt.backends import Refined, best_without_numba, numba_kernel, open_backend
+from rcnet_rt.backends import numba_kernel
 from rcnet_rt.backends.flat_weights import flat_weights
 from rcnet_rt.backends.numba_baselines import BASELINES
 from rcnet_rt.backends.numba_cache import compiled, source_hash
 from rcnet_rt.backends.numba_features import FEATURES
 from rcnet_rt.backends.numba_kernel import Arrays, Rules
 from rcnet_rt.backends.numba_network import ARCHITECTURES, Network
+from rcnet_rt.backends.protocol import Backend, Refined
 from rcnet_rt.errors import BackendError
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import Array
@@ -38,7 +39,11 @@ class NumbaBackend:
     """Runs rescoring in a compiled function; gives NumPy arrays.
 
     It is compiled at the first use on a machine, which takes some seconds, and cached by Numba.
-    Poses with a score reference go to the next best backend.
+    Poses with a score reference go to another backend.
+
+    Args:
+        weights: with a network.
+        open_other: opens the backend for poses with a score reference.
 
     Raises:
         BackendError: the kernel does not know the weights' baseline, features or architecture.
@@ -47,11 +52,10 @@ class NumbaBackend:
     name = "numba"
     device = "cpu"
 
-    def __init__(self, weights: Weights) -> None:
+    def __init__(self, weights: Weights, open_other: Callable[[], Backend]) -> None:
         self._rules, self._network = _rules(weights), _network(weights)
         self._kernel = _kernel(*map(numba.typeof, (self._rules, self._network)))
-        other = best_without_numba()[0]
-        self._with_reference = open_backend(weights, other) if weights.uses_reference else None
+        self._with_reference = open_other() if weights.uses_reference else None
         self._embedding_size = weights.embedding_size
 
     def __call__(self, inputs: PoseInputs) -> Refined:

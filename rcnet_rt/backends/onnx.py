@@ -11,8 +11,8 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from rcnet_rt.backends import Refined
 from rcnet_rt.backends.onnx_graph import network_graph, step_graph
+from rcnet_rt.backends.protocol import Refined
 from rcnet_rt.poses.arrays import Array
 from rcnet_rt.rescoring.inputs import ARRAYS, PoseInputs
 from rcnet_rt.rescoring.rescore import refined_scores

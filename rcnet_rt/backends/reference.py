@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rcnet_rt.backends import Refined
+from rcnet_rt.backends.protocol import Refined
 from rcnet_rt.rescoring.inputs import PoseInputs, as_float64
 from rcnet_rt.rescoring.rescore import refined_scores
 from rcnet_rt.rescoring.weights import Weights

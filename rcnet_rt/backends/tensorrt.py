@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rcnet_rt.backends import Backend
+from rcnet_rt.backends.protocol import Backend
 from rcnet_rt.backends.torch import TorchBackend
 from rcnet_rt.datasets.jsonl import read
 from rcnet_rt.demo_data import POSES as RECORDED

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rcnet_rt.backends import Refined
 from rcnet_rt.backends.cuda_graphs import CudaGraphs
+from rcnet_rt.backends.protocol import Refined
 from rcnet_rt.models import rcnet
 from rcnet_rt.poses.arrays import as_tensor
 from rcnet_rt.rescoring.inputs import PoseInputs, as_float64

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rcnet_rt import backends
+from rcnet_rt.backends import choice
 from rcnet_rt.cli.compatibility import SUPPORT
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.errors import RcnetError
@@ -132,12 +132,12 @@ def _yolo() -> Finding:
 def _backends() -> Iterator[Finding]:
     """Each backend where it runs best, and which one `auto` is."""
     device = "cuda" if _has_gpu() else "cpu"
-    for name in backends.NAMES:
+    for name in choice.NAMES:
         if name == "auto":
-            chosen, reason = backends.auto()
+            chosen, reason = choice.auto()
             yield Finding("backend auto", True, f"{chosen}: {reason}")
             continue
-        lacking = backends.missing(name, "cpu" if name in backends.ON_CPU else device)
+        lacking = choice.missing(name, "cpu" if name in choice.ON_CPU else device)
         found, _, remedy = lacking.partition(": ")
         yield Finding(f"backend {name}", not lacking, found or "usable", remedy)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from rcnet_rt import backends
+from rcnet_rt.backends import choice
 from rcnet_rt.cli.options import (
     announce,
     debug_option,
@@ -53,7 +53,7 @@ __all__ = ["run"]
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option(
     "--backend",
-    type=click.Choice(backends.NAMES),
+    type=click.Choice(choice.NAMES),
     default="auto",
     show_default=True,
     help="What runs the refiner.",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from rcnet_rt import backends
+from rcnet_rt.backends import choice
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring.weights import Weights
@@ -44,8 +44,8 @@ def present_backends(
     """Return a refiner for every backend that works here, and a sentence for each that does not."""
     refiners: dict[str, Refiner] = {}
     absent: list[str] = []
-    for name in backends.NAMES:
-        lacking = backends.missing(name, device)
+    for name in choice.NAMES:
+        lacking = choice.missing(name, device)
         if lacking:
             absent.append(lacking)
         elif name != "auto":

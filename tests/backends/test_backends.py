@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rcnet_rt.backends import NAMES, ON_CPU, missing, open_backend
+from rcnet_rt.backends.choice import NAMES, ON_CPU, missing, open_backend
 from rcnet_rt.models import rcnet
 from rcnet_rt.rescoring import baselines, features, weights_io
 from rcnet_rt.rescoring.inputs import PoseInputs, check

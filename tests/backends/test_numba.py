@@ -7,7 +7,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from rcnet_rt import backends
+from rcnet_rt.backends import choice
 from rcnet_rt.errors import BackendError
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import baselines, features
@@ -32,7 +32,7 @@ def test_weights_of_every_kind_share_one_compilation(caplog):
 
 def test_arrays_that_are_not_contiguous_or_not_writeable_are_taken():
     weights = random_weights("mlp", "full")
-    backend = backends.open_backend(weights, "numba")
+    backend = choice.open_backend(weights, "numba")
     given = given_poses(weights, 20, ("keypoint_scores", "boxes"))
     expected = backend(given).scores
     turned = given.map(lambda array: np.asfortranarray(array))
@@ -42,9 +42,9 @@ def test_arrays_that_are_not_contiguous_or_not_writeable_are_taken():
 
 
 def test_auto_takes_it_where_it_is(monkeypatch):
-    assert backends.auto()[0] == "numba"
-    monkeypatch.setitem(backends.PACKAGES, "numba", {"no_such_package": "pip install it"})
-    assert backends.auto()[0] == "onnx"
+    assert choice.auto()[0] == "numba"
+    monkeypatch.setitem(choice.PACKAGES, "numba", {"no_such_package": "pip install it"})
+    assert choice.auto()[0] == "onnx"
     with pytest.raises(BackendError, match="pip install it"):
         Refiner("generic", backend="numba")
 
@@ -62,7 +62,7 @@ def test_auto_does_without_it_where_it_does_not_work(monkeypatch):
 
 
 def test_it_needs_no_onnxruntime(monkeypatch):
-    monkeypatch.setitem(backends.PACKAGES, "onnx", {"no_such_package": "pip install it"})
+    monkeypatch.setitem(choice.PACKAGES, "onnx", {"no_such_package": "pip install it"})
     monkeypatch.setitem(sys.modules, "rcnet_rt.backends.onnx", None)
     refiner = Refiner("generic")
     assert refiner.backend_name == "numba"
@@ -74,9 +74,9 @@ def test_what_the_kernel_does_not_know_is_refused_and_never_the_raw_score(monkey
     monkeypatch.setattr(baselines, "BASELINES", added)
     weights = random_weights("mlp", "full", baseline="new")
     with pytest.raises(BackendError, match="does not know the baseline 'new'"):
-        backends.open_backend(weights, "numba")
+        choice.open_backend(weights, "numba")
     with pytest.warns(UserWarning, match="does not know the baseline 'new'.*onnx runs instead"):
-        assert backends.open_backend(weights).name == "onnx"
+        assert choice.open_backend(weights).name == "onnx"
 
 
 def test_the_kernel_knows_every_baseline_feature_set_and_architecture():
@@ -88,18 +88,18 @@ def test_the_kernel_knows_every_baseline_feature_set_and_architecture():
 @pytest.mark.parametrize("error", [OSError("libnuma"), AttributeError("x"), ValueError("threads")])
 @pytest.mark.parametrize("name", ["numba", "onnx"])
 def test_auto_takes_the_next_where_a_package_is_broken(monkeypatch, name, error):
-    opened = backends._import_and_open
+    opened = choice._import_and_open
 
     def broken(weights, chosen, device):
         if chosen == name:
             raise error
         return opened(weights, chosen, device)
 
-    monkeypatch.setattr(backends, "_import_and_open", broken)
+    monkeypatch.setattr(choice, "_import_and_open", broken)
     if name == "onnx":
-        monkeypatch.setitem(backends.PACKAGES, "numba", {"no_such_package": "pip install it"})
+        monkeypatch.setitem(choice.PACKAGES, "numba", {"no_such_package": "pip install it"})
     following = {"numba": "onnx", "onnx": "torch"}[name]
     with pytest.warns(UserWarning, match=f"{name} does not work here.*{following} runs instead"):
-        assert backends.open_backend(random_weights()).name == following
+        assert choice.open_backend(random_weights()).name == following
     with pytest.raises(BackendError, match=f"backend {name} (does not work|needs)"):
-        backends.open_backend(random_weights(), name)
+        choice.open_backend(random_weights(), name)

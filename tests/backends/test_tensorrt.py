@@ -8,7 +8,8 @@ import zipfile
 import pytest
 import torch
 
-from rcnet_rt.backends import auto, open_backend, tensorrt
+from rcnet_rt.backends import tensorrt
+from rcnet_rt.backends.choice import auto, open_backend
 from rcnet_rt.models import rcnet
 from tests.conftest import ROOT
 from tests.helpers.networks import random_weights

@@ -1,4 +1,4 @@
-from rcnet_rt.backends import auto
+from rcnet_rt.backends.choice import auto
 from rcnet_rt.cli import _run
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcnet_rt.backends import auto
+from rcnet_rt.backends.choice import auto
 from rcnet_rt.cli import main
 from rcnet_rt.cli.refine import rescore
 from rcnet_rt.datasets.results import poses_by_image, read_results

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcnet_rt.backends import ON_CPU, missing, open_backend
+from rcnet_rt.backends.choice import ON_CPU, missing, open_backend
 from rcnet_rt.datasets.results import poses_by_image, read_results
 from rcnet_rt.errors import PosesError, PosesWarning
 from rcnet_rt.poses.poses import Poses

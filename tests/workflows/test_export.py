@@ -21,6 +21,9 @@ from tests.backends.test_backends import OPTIONAL, SHIPPED, given_poses
 from tests.conftest import ROOT
 from tests.helpers.networks import random_weights
 
+# Coordinates and boxes are made up here, as no estimator would give them.
+pytestmark = pytest.mark.filterwarnings("ignore::rcnet_rt.errors.PosesWarning")
+
 EXAMPLE = ROOT / "examples" / "onnx_python.py"
 
 
