@@ -1,15 +1,17 @@
-"""Re-measures every figure of the performance page: `python -m benchmarks [PART …] [--json FILE]`.
+"""Repeats every measurement of the performance page: `python -m benchmarks [PART …] [--json FILE]`.
 
 One part alone: `python -m benchmarks.speed.training`, which also takes that part's own options.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from importlib import import_module, util
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Results, machine, parser, show, write
+import click
+
+from benchmarks.common import json_option, machine, show, write
 from rcnet_rt.errors import RcnetError
 
 __all__ = ["PARTS", "main"]
@@ -23,25 +25,21 @@ PARTS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> Results:
-    """Measure the parts that are asked for, all by default; return what was shown."""
-    there = [name for name in PARTS if util.find_spec(f"benchmarks.{name}")]
-    options = parser("Measure the parts, one after another, on this machine.")
-    options.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(there)}")
-    chosen = options.parse_args(arguments)
-    if unknown := set(chosen.parts) - set(there):
-        options.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(there)}")
+@click.command()
+@click.argument("parts", type=click.Choice(list(PARTS)), nargs=-1)
+@json_option
+def main(parts: tuple[str, ...], json_file: Path | None) -> None:
+    """Measure PARTS, all by default, one after another on this machine."""
     results: dict[str, Any] = {"machine": machine()}
     show("machine", results["machine"])
-    for name in chosen.parts or there:
+    for name in parts or PARTS:
         try:
-            results[name] = import_module(f"benchmarks.{name}").measure()
+            results[name] = import_module(f"benchmarks.speed.{name}").measure()
         except (RcnetError, ImportError) as error:  # data or a package that is not here
             results[name] = {"not measured": str(error)}
         show(PARTS[name], results[name])
-    if chosen.json is not None:
-        write(results, chosen.json)
-    return results
+    if json_file is not None:
+        write(results, json_file)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""What the performance benchmarks share: the machine in words, timing side by side, the output.
+"""What all benchmarks share: the data, options, the machine in words, timing, and the output.
 
-A part, such as `benchmarks.speed.training`, has `measure(...) -> Results` and calls `report` when it runs
-by itself. Results are what JSON can hold; a list of records is shown as a table.
+A part, such as `benchmarks.speed.training`, has `measure(...) -> Results`, and a click command
+`main` that measures and calls `report`. Results are what JSON can hold; a list of records is shown
+as a table.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -15,16 +15,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import click
 import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Results", "Timing", "machine", "parser", "report", "show", "side_by_side", "write"]
+from rcnet_rt.datasets.files import write_bytes
+from rcnet_rt.errors import DatasetError
+
+__all__ = [
+    "MODEL",
+    "Results",
+    "Timing",
+    "cpu_name",
+    "data_folder",
+    "data_option",
+    "json_option",
+    "machine",
+    "report",
+    "show",
+    "side_by_side",
+    "write",
+]
 
 Results = dict[str, Any]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+MODEL = Path("models/yolov8n-pose_int8_openvino_model")  # in the data folder
 
 PACKAGES = (
     "rcnet-rt", "numpy", "torch", "torch-tensorrt", "numba", "onnxruntime",
@@ -49,10 +70,53 @@ class Timing:
     calls: int
 
 
+def data_folder() -> Path:
+    """Return the folder of data: what RCNET_RT_DATA names, else ../shared/data beside the checkout.
+
+    Raises:
+        DatasetError: there is no such folder.
+    """
+    folder = Path(os.environ.get("RCNET_RT_DATA", CHECKOUT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        raise DatasetError(
+            f"no data in {folder}; set RCNET_RT_DATA to the folder that has coco/, predictions/, "
+            "models/ and videos/"
+        )
+    return folder
+
+
+def data_option(function: Command) -> Command:
+    """Add `--data FOLDER`, by default `data_folder()`."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        callback=_given_or_found,
+        help="Folder of coco/, predictions/, models/ and videos/.  "
+        "[default: RCNET_RT_DATA, or ../shared/data beside the checkout]",
+    )(function)
+
+
+def json_option(function: Command) -> Command:
+    """Add `--json FILE`, passed as `json_file`."""
+    return click.option(
+        "--json",
+        "json_file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Write the figures to this file too.",
+    )(function)
+
+
+def _given_or_found(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path:
+    try:
+        return value or data_folder()
+    except DatasetError as error:
+        raise click.UsageError(str(error), context) from error
+
+
 def machine() -> Results:
     """Return CPU, GPU, cores, threads, load and versions; nothing that names the host."""
     return {
-        "cpu": _cpu(),
+        "cpu": cpu_name(),
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
@@ -87,13 +151,6 @@ def side_by_side(
     return {name: _timing(values) for name, values in seconds.items()}
 
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser that has the option of every part: `--json FILE`."""
-    result = argparse.ArgumentParser(description=description)
-    result.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
-    return result
-
-
 def report(title: str, results: Results, path: Path | None = None) -> None:
     """Show the results of one part; with a path write them, with the machine, as JSON."""
     show(title, results)
@@ -116,9 +173,7 @@ def show(title: str, results: Results) -> None:
 
 def write(results: Results, path: Path) -> None:
     """Write results as JSON, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    os.replace(unfinished, path)
+    write_bytes(path, (json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def _timing(seconds: np.ndarray[Any, Any]) -> Timing:
@@ -126,7 +181,8 @@ def _timing(seconds: np.ndarray[Any, Any]) -> Timing:
     return Timing(float(p50), float(p99), float(seconds.mean()), len(seconds))
 
 
-def _cpu() -> str:
+def cpu_name() -> str:
+    """Return the processor's name, or its architecture where the system does not tell."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

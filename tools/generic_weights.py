@@ -1,21 +1,22 @@
 """Trains the `generic` weights and writes their card: `python -m tools.generic_weights`.
 
-Every figure is of an estimator that was left out: the network that scored it saw the others alone.
-Each estimator's scores are taken as they are and under other conventions, since nobody knows what
-the scores of the next estimator will hold already.
+Every figure is of an estimator that was left out: the network that scored it was trained on the
+others. Each estimator's scores are used as they are and under other conventions, since the
+convention of the next estimator is unknown.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.common import data_option
 from benchmarks.studies.accuracy import protocol
 from rcnet_rt.datasets.results import ImagePoses, with_scores
 from rcnet_rt.evaluation.average_precision import Interval
@@ -33,6 +34,8 @@ from rcnet_rt.training.dataset import RankingSet, ranking_set, table
 from rcnet_rt.training.loop import train
 from rcnet_rt.version import __version__
 
+__all__ = ["card", "main"]
+
 Floats = npt.NDArray[np.float64]
 
 RECIPE = Recipe(
@@ -45,12 +48,12 @@ RECIPE = Recipe(
 KNOTS = 40  # of the calibration
 
 
-def _formula(name: str) -> Callable[[Data], Floats]:
+def _baseline(name: str) -> Callable[[Data], Floats]:
     return lambda data: data.baseline_values(name)
 
 
 def _mean(data: Data) -> Floats:
-    """Mean score of all joints, 0 where not found."""
+    """Return the mean score of all joints, 0 where not found."""
     values = np.full(len(data.entries), -1.0)
     for item in data.poses.values():
         values[item.entries] = poses_to_batch(item.poses).keypoint_scores.mean(axis=1)
@@ -59,19 +62,19 @@ def _mean(data: Data) -> Floats:
 
 CONVENTIONS: Mapping[str, Callable[[Data], Floats]] = {
     "raw": lambda data: data.scores,
-    "score × (joints - 1)": _formula("score_times_joints"),
-    "score × joints × (joints + 1)": _formula("score_times_parts"),
-    "score × mean joint score > 0.2": _formula("score_times_confidence"),
+    "score × (joints - 1)": _baseline("score_times_joints"),
+    "score × joints × (joints + 1)": _baseline("score_times_parts"),
+    "score × mean joint score > 0.2": _baseline("score_times_confidence"),
     "score × mean joint score": lambda data: data.scores * _mean(data),
-    "score + mean + max joint score": _formula("score_plus_confidence"),
-    "mean joint score > 0.2": _formula("mean_confidence"),
+    "score + mean + max joint score": _baseline("score_plus_confidence"),
+    "mean joint score > 0.2": _baseline("mean_confidence"),
     "mean joint score": _mean,
 }
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What refining was worth to one estimator under one convention, by weights of the others."""
+class LeftOut:
+    """What refining gains one estimator under one convention, by weights of the others."""
 
     estimator: str
     convention: str
@@ -98,25 +101,25 @@ def _all(data: Data) -> list[ImagePoses]:
     return list(data.poses.values())
 
 
-def scale_of(data: Data) -> ScoreReference:
-    """Return the scale of a results file."""
+def reference_of(data: Data) -> ScoreReference:
+    """Return the score reference of a results file."""
     return ScoreReference.of([item.poses for item in _all(data)])
 
 
 def examples(data: Data, recipe: Recipe) -> RankingSet:
-    """Return what a network learns from, scores by their standing in these results."""
-    scale = scale_of(data)
+    """Return the ranking set of some results, scores by their expected rank in them."""
+    reference = reference_of(data)
     poses = table(
         data.ground_truth, data.poses, floor=-np.inf, most=recipe.most, unsure=recipe.unsure
     )
 
-    def placed(packed: PoseBatch) -> PoseBatch:
-        return replace(packed, reference=scale)
+    def with_reference(packed: PoseBatch) -> PoseBatch:
+        return replace(packed, reference=reference)
 
     poses = replace(
         poses,
-        batches=[placed(packed) for packed in poses.batches],
-        mirrored=[placed(packed) for packed in poses.mirrored],
+        batches=[with_reference(packed) for packed in poses.batches],
+        mirrored=[with_reference(packed) for packed in poses.mirrored],
     )
     skeleton = data.ground_truth.skeleton
     return ranking_set(poses, skeleton, recipe.features, recipe.baseline, 1.0, recipe.target)
@@ -153,38 +156,42 @@ def fit(families: Sequence[Mapping[str, Data]], recipe: Recipe = RECIPE) -> Weig
 
 
 def _unseen(known: Mapping[str, Data], left_out: Mapping[str, Data]) -> dict[str, Data]:
-    """Return the results on images that the estimator left out is not judged on."""
-    judged = set(left_out["raw"].poses)
-    return {
-        name: protocol.part_of(data, set(data.poses) - judged)[0] for name, data in known.items()
-    }
+    """Return the results on images that the estimator left out has none on."""
+    used = set(left_out["raw"].poses)
+    return {name: protocol.part_of(data, set(data.poses) - used)[0] for name, data in known.items()}
 
 
 def refined(data: Data, weights: Weights, alone: bool = False) -> Floats:
-    """Return (E,) scores as `rcnet-rt refine` gives them, or of each frame by itself."""
+    """Return (E,) scores as `rcnet-rt refine` gives them, or each frame by itself."""
     items = _all(data)
-    scale = None if alone else scale_of(data)
+    reference = None if alone else reference_of(data)
     scores = np.zeros(len(data.entries))
-    after = Refiner(weights, backend="torch").batch([item.poses for item in items], reference=scale)
+    after = Refiner(weights, backend="torch").batch(
+        [item.poses for item in items], reference=reference
+    )
     for item, poses in zip(items, after, strict=True):
         scores[item.entries] = poses.scores
     return scores
 
 
-def verdict(estimator: str, convention: str, data: Data, weights: Weights) -> Verdict:
-    """Judge weights on results that they were not trained on."""
-    judge = data.average_precision
-    views = {"all": None, "complete": judge.complete}
+def evaluate(estimator: str, convention: str, data: Data, weights: Weights) -> LeftOut:
+    """Evaluate weights on results that they were not trained on."""
+    precision = data.average_precision
+    views = {"all": None, "complete": precision.complete}
     gains = {
-        f"{view}{', frame by frame' if alone else ''}": judge.bootstrap(
+        f"{view}{', frame by frame' if alone else ''}": precision.bootstrap(
             data.scores, scores, images=images
         )
         for alone in (False, True)
         for scores in [refined(data, weights, alone)]
         for view, images in views.items()
     }
-    return Verdict(
-        estimator, convention, judge.ap(data.scores), scale_of(data).joint_correlation, gains
+    return LeftOut(
+        estimator,
+        convention,
+        precision.ap(data.scores),
+        reference_of(data).joint_correlation,
+        gains,
     )
 
 
@@ -217,69 +224,71 @@ def _counted(data: Data, scores: Floats) -> tuple[Floats, Floats]:
 
 
 def record(
-    verdicts: Sequence[Verdict], families: Mapping[str, Mapping[str, Data]]
+    left_out: Sequence[LeftOut], families: Mapping[str, Mapping[str, Data]]
 ) -> dict[str, Any]:
-    """Return what the weights file says of the training."""
-    raw = [verdict for verdict in verdicts if verdict.convention == "raw"]
+    """Return the training record of the weights file; its keys stay as they are."""
+    raw = [item for item in left_out if item.convention == "raw"]
     images = {image for family in families.values() for image in family["raw"].poses}
     return {
         "version": __version__,
         "recipe": asdict(RECIPE),
         "data": [file for name in families for file in protocol.ESTIMATORS[name].files],
-        "held_out": "each estimator once, under all conventions; the kept network knows all",
+        "held_out": "each estimator once, under all conventions; the shipped network: none",
         "images": sorted(images),
         "figures": {
-            view: {"gain": [float(np.mean([v.gains[view].difference for v in raw]))]}
+            view: {"gain": [float(np.mean([item.gains[view].difference for item in raw]))]}
             for view in raw[0].gains
         },
         "left_out": [
             {
-                "estimator": verdict.estimator,
-                "convention": verdict.convention,
-                "echo": verdict.joint_correlation,
-                "before": verdict.before,
+                "estimator": item.estimator,
+                "convention": item.convention,
+                "echo": item.joint_correlation,
+                "before": item.before,
                 "gains": {
                     view: [gain.difference, gain.low, gain.high]
-                    for view, gain in verdict.gains.items()
+                    for view, gain in item.gains.items()
                 },
             }
-            for verdict in verdicts
+            for item in left_out
         ],
     }
 
 
 INTRODUCTION = """# generic
 
-For an estimator that has no weights of its own. Raw scores enter by their *standing*, the number
-of poses an image that score at least this, so that probabilities, sums and logits are alike; a
-linear correction by how many joints were found, and how many with a score above 0.2, is added to
-its logit. Where scores hold the joints' confidence already (their *echo*, heard in the file without
-labels), the correction fades out; where they have nothing to do with it, too.
+For an estimator that has no weights of its own. Raw scores enter by their *expected rank*, the
+number of poses an image that score at least this, so that probabilities, sums and logits are
+treated alike; a linear correction by the number of joints found, and of joints with a score above
+0.2, is added to its logit. Where scores contain the joints' confidence already (their *joint
+correlation*, measured in the file without labels), the correction fades out; where they are
+unrelated to it, too.
 
 `rcnet-rt refine` and `eval` compare scores over the whole file. In a program, pass a
-`ScoreReference.of(poses of earlier frames)`; without one a frame stands alone, correlation and
-reference are not known, and the scores stay close to the raw ones.
+`ScoreReference.of(poses of earlier frames)`; without one each frame is taken by itself, reference
+and joint correlation are not known, and the scores stay close to the raw ones.
 
 """
 
 EXPLANATION = f"""
 AP in points, gains with 95 % intervals from a paired bootstrap over images, of an estimator that
-was left out: all its files and conventions together, and its images. `all` holds images whose
-crowds and people without keypoints are not annotated; `complete` leaves them out. A gain whose
-interval holds 0 is noise. Conventions other than raw are made from the raw results; nothing is to
-be gained there, and nothing must be lost.
+was left out: all its files and conventions together, and its images. `all` includes images whose
+crowds and people without keypoints are not annotated; `complete` excludes them. A gain whose
+interval contains 0 is noise. Conventions other than raw are computed from the raw results; no gain
+is expected there, and no loss is acceptable.
 
-Two estimators are few: the exponent with which the correction fades ({UNEXPLAINED_POWER}), the echo below
-which it fades too ({RELATED}) and the echo that is assumed for a frame by itself
-({UNKNOWN_CORRELATION}) were chosen on figures like these, so they flatter a little.
+Two estimators are few: the exponent with which the correction fades ({UNEXPLAINED_POWER}), the
+joint correlation below which it fades too ({RELATED}) and the one that is assumed for a frame by
+itself ({UNKNOWN_CORRELATION}) were chosen on figures like these, which are a little optimistic
+therefore.
 
 Where all joint scores are equal and all joints found, the order is the raw one.
 
-Tried and lost: size, shape and links of the pose as features (an estimator left out loses 0.3 to
-1.1 AP); mean, least, spread and mean log of the joint scores (each estimator makes its own of them:
-with these in, even YOLO, trained on, gains nothing); a correction that does not fade (up to -1.5 AP
-where scores hold a baseline already); raw scores alone in training, or the share of OKS thresholds
-as target (no better).
+Tried without success: size, shape and links of the pose as features (an estimator left out loses
+0.3 to 1.1 AP); mean, minimum, deviation and mean log of the joint scores (they differ between
+estimators: with these, even YOLO, trained on, gains nothing); a correction that does not fade (up
+to -1.5 AP where scores contain a baseline already); raw scores alone in training, or the share of
+OKS thresholds as target (no better).
 """
 
 
@@ -294,11 +303,12 @@ def card(weights: Weights) -> str:
             "| --- | --- |",
             f"| trained on | {', '.join(training['data'])} |",
             f"| held out | {training['held_out']} |",
-            f"| base, features | `{weights.baseline}`, `{weights.features}`; a linear residual |",
+            f"| baseline | `{weights.baseline}` |",
+            f"| features | `{weights.features}`; a linear residual |",
             f"| thresholds of the refined score | {thresholds} |",
             f"| seed, version | {training['recipe']['seed']}, rcnet-rt {training['version']} |",
             "",
-            f"| left out | scores | echo | AP raw | {' | '.join(views)} |",
+            f"| left out | scores | joint correlation | AP raw | {' | '.join(views)} |",
             "| --- | --- | --- | --- |" + " --- |" * len(views),
             *(_row(item) for item in training["left_out"]),
             EXPLANATION,
@@ -311,33 +321,38 @@ def _row(item: Mapping[str, Any]) -> str:
     cells = [
         item["estimator"],
         item["convention"],
-        f"{item['joint_correlation']:.2f}",
+        f"{item['echo']:.2f}",
         f"{100 * item['before']:.2f}",
         *(f"{gain:+.2f} [{low:+.2f}, {high:+.2f}]" for gain, low, high in gains),
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-def main() -> None:
-    """Train, judge with each estimator left out, write the weights and their card."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("weights/generic.safetensors"))
-    options = parser.parse_args()
-    families = {name: variants(protocol.load(options.data, name)) for name in protocol.ESTIMATORS}
-    verdicts: list[Verdict] = []
+@click.command()
+@data_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("weights/generic.safetensors"),
+    show_default=True,
+    help="The weights; the card goes beside them.",
+)
+def main(data: Path, out: Path) -> None:
+    """Train, evaluate with each estimator left out, write the weights and their card."""
+    families = {name: variants(protocol.load(data, name)) for name in protocol.ESTIMATORS}
+    left_out: list[LeftOut] = []
     held_out: list[tuple[Data, Weights]] = []
     for name, family in families.items():
         others = fit([_unseen(known, family) for other, known in families.items() if other != name])
-        held_out += [(data, others) for data in family.values()]
-        for convention, data in family.items():
-            verdicts.append(verdict(name, convention, data, others))
-            gains = {view: round(100 * g.difference, 2) for view, g in verdicts[-1].gains.items()}
-            print(name, convention, gains, flush=True)
+        held_out += [(results, others) for results in family.values()]
+        for convention, results in family.items():
+            left_out.append(evaluate(name, convention, results, others))
+            gains = {view: round(100 * g.difference, 2) for view, g in left_out[-1].gains.items()}
+            click.echo(f"{name}, {convention}: {gains}")
     weights = calibrated(fit(list(families.values())), held_out)
-    weights = replace(weights, training=record(verdicts, families))
-    weights_io.save(weights, options.out)
-    options.out.with_suffix(".md").write_text(card(weights), encoding="utf-8")
+    weights = replace(weights, training=record(left_out, families))
+    weights_io.save(weights, out)
+    out.with_suffix(".md").write_text(card(weights), encoding="utf-8")
 
 
 if __name__ == "__main__":

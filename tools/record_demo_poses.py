@@ -1,27 +1,28 @@
-"""How `poses.jsonl.gz` was made: python -m tools.record_demo_poses MODEL.
+"""Records the poses that `rcnet-rt demo` replays: `python -m tools.record_demo_poses MODEL`.
 
 MODEL was YOLOv8n-pose; coordinates are rounded to 2 decimals, scores to 4.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import click
+
+from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.demo_data import POSES
 from rcnet_rt.workflows.demo_clip import write_clip
 from rcnet_rt.workflows.summary import RunSummary
 from rcnet_rt.workflows.video import RunOptions, execute
 
-__all__ = ["record"]
+__all__ = ["main", "record"]
 
 
-def record(model: str) -> None:
-    """Run a model over the clip and keep what it says.
+def record(model: str, out: Path = POSES) -> None:
+    """Run a model over the clip and write the poses that it gives.
 
     Raises:
         RcnetError: the model cannot be loaded.
@@ -34,7 +35,7 @@ def record(model: str) -> None:
         lines = [json.loads(line) for line in raw.read_text(encoding="utf-8").splitlines()]
     lines[0]["source"] = "clip.mp4"
     text = "".join(json.dumps(_rounded(line)) + "\n" for line in lines)
-    POSES.write_bytes(gzip.compress(text.encode(), mtime=0))
+    write_bytes(out, text.encode())
 
 
 def _rounded(value: Any) -> Any:
@@ -47,5 +48,13 @@ def _rounded(value: Any) -> Any:
     return value
 
 
+@click.command()
+@click.argument("model")
+@click.option("--out", type=click.Path(path_type=Path), default=POSES, help="A .jsonl.gz file.")
+def main(model: str, out: Path) -> None:
+    """Record the demo's poses with MODEL, as `rcnet-rt run --model` takes it."""
+    record(model, out)
+
+
 if __name__ == "__main__":
-    record(sys.argv[1])
+    main()

@@ -1,21 +1,22 @@
 """Peak memory of a long video: `python -m benchmarks.speed.memory [--frames N] [--json FILE]`.
 
-Invented frames with invented poses go the whole road: refined by shipped weights, drawn, encoded,
-written as JSON Lines. What matters is that the peak no longer grows once the road is warm.
+Random frames with random poses go through the whole pipeline: refined by shipped weights, drawn,
+encoded, written as JSON Lines. What matters is that the peak no longer grows after the warm-up.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
 
+import click
 import numpy as np
 
-from benchmarks.common import Results, parser, report
+from benchmarks.common import Results, json_option, report
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.poses.frame import Frame, Image, Kind
 from rcnet_rt.poses.poses import Poses
@@ -28,16 +29,16 @@ from rcnet_rt.workflows.outputs import JsonLinesSink, open_drawn
 __all__ = ["main", "measure"]
 
 FRAMES = 10_000
-LOOKS = 10  # how often the peak is read
+READINGS = 10  # of the peak
 SIZE = (640, 360)
-MOST = 20  # poses of a frame
+MAX_POSES = 20  # of a frame
 WEIGHTS = "yolo-pose"
 
 
-class Invented:
+class RandomFrames:
     """A source of frames of noise."""
 
-    name, size = "invented", SIZE
+    name, size = "random", SIZE
     frame_rate, time_base = Fraction(30), Fraction(1, 90_000)
 
     def __init__(self, frames: int) -> None:
@@ -55,23 +56,23 @@ class Invented:
 
     def close(self) -> None: ...
 
-    def __enter__(self) -> Invented:
+    def __enter__(self) -> RandomFrames:
         return self
 
     def __exit__(self, *error: object) -> None: ...
 
 
-class Guess:
-    """An estimator that finds 0 to 20 poses at random."""
+class RandomEstimator:
+    """An estimator that gives 0 to 20 random poses."""
 
-    name, family, skeleton = "guess", WEIGHTS, COCO17
+    name, family, skeleton = "random", WEIGHTS, COCO17
 
     def __init__(self) -> None:
         self._random = np.random.default_rng(1)
 
     def estimate(self, image_bgr: Image) -> Poses:
         """Return poses that have nothing to do with the image."""
-        count = int(self._random.integers(0, MOST + 1))
+        count = int(self._random.integers(0, MAX_POSES + 1))
         corners = self._random.uniform(0, 200, (count, 1, 2))
         keypoints = corners + self._random.uniform(0, 150, (count, 17, 2))
         return Poses(
@@ -84,30 +85,30 @@ class Guess:
 
 
 def measure(frames: int = FRAMES) -> Results:
-    """Send frames down the road; read the peak at every tenth of them.
+    """Process the frames; read the peak after every tenth of them.
 
     Raises:
         ImportError: this system does not tell a process its peak memory (Windows).
     """
     peaks: list[Results] = []
-    refiner, telemetry, source = Refiner(WEIGHTS), Telemetry(), Invented(frames)
+    refiner, telemetry, source = Refiner(WEIGHTS), Telemetry(), RandomFrames(frames)
 
     def drawing(result: pipeline.Result) -> Image:
         return overlay.draw(result.frame.image_bgr, result.poses, result.kept, COCO17)
 
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        header = Header("invented", "guess", WEIGHTS, "coco17", 0.5)
+        header = Header("random", "random", WEIGHTS, "coco17", 0.5)
         writer = stack.enter_context(JsonLinesWriter(Path(folder) / "poses.jsonl", header))
         video = open_drawn(Path(folder) / "drawn.mp4", source, stack, wide=1)
         stages = [
-            pipeline.estimate(Guess()),
+            pipeline.estimate(RandomEstimator()),
             pipeline.refine(refiner, 0.5),
             pipeline.draw(drawing),
             pipeline.write([JsonLinesSink(writer, None), video]),
         ]
         with closing(pipeline.process(source, stages, telemetry)) as results:
             for done, _ in enumerate(results, 1):
-                if done % max(frames // LOOKS, 1) == 0:
+                if done % max(frames // READINGS, 1) == 0:
                     peaks.append({"frames": done, "peak_mb": peak_mb()})
     warm, last = peaks[0], peaks[-1]
     return {
@@ -128,12 +129,12 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and show."""
-    options = parser("Peak memory of a long video.")
-    options.add_argument("--frames", type=int, default=FRAMES)
-    chosen = options.parse_args(arguments)
-    report("peak memory of a long video", measure(chosen.frames), chosen.json)
+@click.command()
+@click.option("--frames", default=FRAMES, show_default=True, help="Length of the video.")
+@json_option
+def main(frames: int, json_file: Path | None) -> None:
+    """Measure the peak memory of a long video."""
+    report("peak memory of a long video", measure(frames), json_file)
 
 
 if __name__ == "__main__":

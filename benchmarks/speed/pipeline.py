@@ -10,40 +10,40 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
-from benchmarks.common import Results, parser, report
+from benchmarks.common import MODEL, Results, data_folder, json_option, report
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.workflows.summary import RunSummary
 from rcnet_rt.workflows.video import RunOptions, execute
 
 __all__ = ["main", "measure"]
 
-DATA = Path("../shared/data")
-VIDEO = DATA / "videos" / "sports.mp4"
-MODEL = DATA / "models" / "yolov8n-pose_int8_openvino_model"
+VIDEO = Path("videos/sports.mp4")  # in the data folder
 RUNS = 5
 STAGES = ("decode", "estimate", "refine", "draw", "write")
 
 
-def measure(video: Path = VIDEO, model: Path = MODEL, runs: int = RUNS) -> Results:
+def measure(video: Path | None = None, model: Path | None = None, runs: int = RUNS) -> Results:
     """Run both in turn; the first turn of each warms up and does not count.
 
     Raises:
         RcnetError: the video or the model is not here.
     """
+    video = video or data_folder() / VIDEO
+    model = model or data_folder() / MODEL
     with tempfile.TemporaryDirectory() as folder:
         theirs = _theirs(model, Path(folder))
         turns = [(theirs(video), _ours(video, model, Path(folder))) for _ in range(runs + 1)][1:]
     ultralytics = [seconds for seconds, _ in turns]
-    tallies = [tally for _, (_, tally) in turns]
+    summaries = [summary for _, (_, summary) in turns]
     ours = [seconds for _, (seconds, _) in turns]
-    frames = tallies[0].frames
-    share = [tally.telemetry.share("refine") for tally in tallies]
+    frames = summaries[0].frames
+    share = [summary.telemetry.share("refine") for summary in summaries]
     return {
         "video": video.name,
         "model": model.name,
@@ -54,17 +54,17 @@ def measure(video: Path = VIDEO, model: Path = MODEL, runs: int = RUNS) -> Resul
         "ratio": round(float(np.median(np.divide(ultralytics, ours))), 3),
         "ratios": [round(a / b, 3) for a, b in zip(ultralytics, ours, strict=True)],
         "refine_share": round(float(np.median(share)), 5),
-        "age_p50_ms": round(1000 * tallies[-1].telemetry.age.percentile(0.5), 1),
+        "age_p50_ms": round(1000 * summaries[-1].telemetry.age.percentile(0.5), 1),
         "stages": [
-            {"stage": name, **tallies[-1].telemetry.stages[name].figures()} for name in STAGES
+            {"stage": name, **summaries[-1].telemetry.stages[name].figures()} for name in STAGES
         ],
     }
 
 
 def _theirs(model: Path, folder: Path) -> Any:
-    """Return what runs ultralytics over a video and tells the seconds."""
+    """Return a function that runs ultralytics over a video and returns the seconds."""
     if not model.exists():
-        raise EstimatorError(f"{model} is not here; run this beside the shared data")
+        raise EstimatorError(f"{model} is not here; give a model with --model")
     from ultralytics import YOLO
 
     network = YOLO(model, task="pose")
@@ -82,19 +82,19 @@ def _theirs(model: Path, folder: Path) -> Any:
 
 def _ours(video: Path, model: Path, folder: Path) -> tuple[float, RunSummary]:
     """Run the command's own function; seconds from the first frame to the closed file."""
-    tally = RunSummary()
-    execute(RunOptions(str(video), model=str(model), out=folder / "ours.mp4"), tally)
-    return tally.telemetry.since_start(), tally
+    summary = RunSummary()
+    execute(RunOptions(str(video), model=str(model), out=folder / "ours.mp4"), summary)
+    return summary.telemetry.since_start(), summary
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and show."""
-    options = parser("Video end to end against ultralytics.")
-    options.add_argument("--video", type=Path, default=VIDEO)
-    options.add_argument("--model", type=Path, default=MODEL)
-    options.add_argument("--runs", type=int, default=RUNS)
-    chosen = options.parse_args(arguments)
-    report("video end to end", measure(chosen.video, chosen.model, chosen.runs), chosen.json)
+@click.command()
+@click.option("--video", type=click.Path(path_type=Path), help=f"[default: DATA/{VIDEO}]")
+@click.option("--model", type=click.Path(path_type=Path), help=f"[default: DATA/{MODEL}]")
+@click.option("--runs", default=RUNS, show_default=True, help="Turns that count.")
+@json_option
+def main(video: Path | None, model: Path | None, runs: int, json_file: Path | None) -> None:
+    """Time a video end to end against ultralytics."""
+    report("video end to end", measure(video, model, runs), json_file)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,22 @@
-"""`python -m benchmarks.speed.refine`: refine latency and throughput, every backend side by side.
+"""Latency and throughput of refining, all backends: `python -m benchmarks.speed.refine`.
 
-Latency is `Refiner.refine` from NumPy to NumPy, features and calibration included. Beside it: the
-vectorised step in torch eager, and onnxruntime on the plain network, which is what an export of the
-network alone would cost without packing, features and calibration. All are timed in one run, in
+Latency is `Refiner.refine` from NumPy to NumPy, features and calibration included. Beside it stands
+onnxruntime on the network alone, without features and calibration. All are timed in one run, in
 turns of 200 calls, as in a loop of nothing else; "in turns" is one call each, which finds the
-caches full of what the others needed, as behind an estimator.
+caches full of what the others needed, as after an estimator's inference.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
-from benchmarks.common import Results, parser, report
+from benchmarks.common import Results, json_option, report
 from rcnet_rt.backends.choice import missing
 from rcnet_rt.backends.onnx import Session
 from rcnet_rt.backends.onnx_graph import network_graph
@@ -24,6 +25,8 @@ from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.workflows.benchmark import latencies, present_backends, some_poses
+
+__all__ = ["main", "measure"]
 
 COUNTS = (1, 5, 20, 100)
 BLOCK = 200  # calls in a turn
@@ -105,16 +108,17 @@ def _throughput(refiner: Refiner) -> float:
     return POSES / (time.perf_counter() - begin)
 
 
-def main() -> None:
-    """Measure, show, and write if asked."""
-    options = parser(__doc__ or "")
-    options.add_argument("--weights", default="yolo-pose")
-    options.add_argument("--device", default="auto")
-    options.add_argument("--calls", type=int, default=2000, help="a number of poses")
-    options.add_argument("--only", nargs="+", default=(), metavar="BACKEND", help="no others")
-    chosen = options.parse_args()
-    results = measure(chosen.weights, chosen.device, chosen.calls, chosen.only)
-    report("refine", results, chosen.json)
+@click.command()
+@click.option("--weights", default="yolo-pose", show_default=True, help="A name or a file.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, …")
+@click.option("--calls", default=2000, show_default=True, help="Of each number of poses.")
+@click.option("--only", multiple=True, metavar="BACKEND", help="This backend alone; repeatable.")
+@json_option
+def main(
+    weights: str, device: str, calls: int, only: tuple[str, ...], json_file: Path | None
+) -> None:
+    """Time refining on every backend that works here."""
+    report("refine", measure(weights, device, calls, only), json_file)
 
 
 if __name__ == "__main__":

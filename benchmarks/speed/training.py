@@ -1,9 +1,9 @@
-"""Times training epochs: `python -m benchmarks.speed.training [--poses N] [--device D] [--json FILE]`.
+"""Times training epochs: `python -m benchmarks.speed.training [--poses N] [--device D]`.
 
 The paper's network, batch and loss come first, beside the paper's 14.4 µs a pose (appendix B: an
 epoch of about 300,000 poses in 4.32 s on an RTX 3090); then bigger steps and the residual preset.
-The poses are invented: their values do not change the time. An epoch is timed as `train` runs it,
-batches, loss, optimizer and running mean included.
+The poses are random: their values do not change the time. An epoch is timed as `train` runs it,
+batches, loss, optimizer and weight averaging included.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
+import click
 import numpy as np
 import torch
 
-from benchmarks.common import Results, parser, report
+from benchmarks.common import Results, json_option, report
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring import features
 from rcnet_rt.training.config import PRESETS, Recipe
 from rcnet_rt.training.dataset import RankingSet
 from rcnet_rt.training.loop import Epoch, train
 
-__all__ = ["invented", "main", "measure"]
+__all__ = ["main", "measure", "random_set"]
 
 PAPER = 14.4  # µs a pose, RTX 3090
 POSES = 150_000  # the labelled people of COCO's train2017
@@ -32,7 +34,7 @@ STEPS = (128, 512, 2048)  # poses a step
 def measure(
     poses: int = POSES, steps: Sequence[int] = STEPS, device: str | None = None, epochs: int = 3
 ) -> Results:
-    """Time epochs of both presets; what is asked of the paper's at 128 poses a step comes first."""
+    """Time epochs of both presets; the figures of the first, the paper's, are at the top level."""
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     records = [
         epoch(replace(PRESETS[preset], poses_per_step=step), preset, poses, device, epochs)
@@ -52,7 +54,7 @@ def epoch(recipe: Recipe, preset: str, poses: int, device: str, epochs: int) -> 
         stamps.append(time.perf_counter())  # the mean loss is there: so is all before it
         parameters = sum(parameter.numel() for parameter in done.network.parameters())
 
-    data = invented(poses, features.get(recipe.features).size(COCO17))
+    data = random_set(poses, features.get(recipe.features).size(COCO17))
     train(replace(recipe, epochs=epochs + 1), data, device=device, on_epoch=on_epoch)
     seconds = np.diff(stamps)
     return {
@@ -69,13 +71,13 @@ def epoch(recipe: Recipe, preset: str, poses: int, device: str, epochs: int) -> 
     }
 
 
-def invented(poses: int, feature_count: int) -> RankingSet:
-    """Return poses of images with 1 to 7 of them, as many as detectors find on COCO's."""
+def random_set(poses: int, feature_count: int) -> RankingSet:
+    """Return random poses, 1 to 7 an image, as many as detectors find on COCO's images."""
     random = np.random.default_rng(0)
     starts = np.append(0, np.cumsum(random.integers(1, 8, poses)))
     starts = np.append(starts[starts < poses], poses)
     matrix, mirrored = random.standard_normal((2, poses, feature_count), dtype=np.float32)
-    targets = np.maximum(random.uniform(-0.3, 1, poses), 0)  # some are nobody's
+    targets = np.maximum(random.uniform(-0.3, 1, poses), 0)  # some are unmatched
     return RankingSet(
         features=matrix,
         mirrored=mirrored,
@@ -87,16 +89,19 @@ def invented(poses: int, feature_count: int) -> RankingSet:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and show."""
-    options = parser("Time training epochs.")
-    options.add_argument("--poses", type=int, default=POSES)
-    options.add_argument("--epochs", type=int, default=3, help="timed, after one that warms up")
-    options.add_argument("--steps", type=int, nargs="+", default=STEPS, help="poses a step")
-    options.add_argument("--device", help="as torch spells it; a GPU where there is one")
-    chosen = options.parse_args(arguments)
-    results = measure(chosen.poses, chosen.steps, chosen.device, chosen.epochs)
-    report("one training epoch", results, chosen.json)
+@click.command()
+@click.option("--poses", default=POSES, show_default=True, help="In an epoch.")
+@click.option("--epochs", default=3, show_default=True, help="Timed, after one that warms up.")
+@click.option(
+    "--steps", type=int, multiple=True, default=STEPS, show_default=True, help="Poses a step."
+)
+@click.option("--device", help="As torch spells it.  [default: a GPU where there is one]")
+@json_option
+def main(
+    poses: int, epochs: int, steps: tuple[int, ...], device: str | None, json_file: Path | None
+) -> None:
+    """Time training epochs."""
+    report("one training epoch", measure(poses, steps, device, epochs), json_file)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from benchmarks.studies.ablations.__main__ import PARTS
 from benchmarks.studies.ablations.embeddings import write_with_embeddings
 from benchmarks.studies.accuracy import protocol
 from benchmarks.studies.accuracy.parts import Subject
-from benchmarks.studies.accuracy.report import provenance
 from benchmarks.studies.accuracy.study import Options, views
+from benchmarks.studies.common import provenance
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.evaluation.compare import compare
 from rcnet_rt.training.losses import LOSSES

@@ -10,6 +10,7 @@ import pytest
 from benchmarks.studies.accuracy import generic, parts, protocol, report, scorers
 from benchmarks.studies.accuracy.parts import Subject
 from benchmarks.studies.accuracy.study import Options, run_rows
+from benchmarks.studies.common import provenance
 from rcnet_rt.datasets.results import write_results
 from rcnet_rt.training.config import PRESETS
 
@@ -36,7 +37,7 @@ def test_no_scorer_sees_what_is_held_out(data):
     assert sorted(seen) == sorted(data.poses)
 
 
-def test_an_estimator_left_out_is_judged_on_images_that_no_other_was_trained_on(small_data):
+def test_an_estimator_left_out_is_evaluated_on_images_that_no_other_was_trained_on(small_data):
     def spy(training, test, seed):
         assert len(training) == len(protocol.ESTIMATORS) - 1
         assert not any(set(part.poses) & set(test.poses) for part in training)
@@ -50,35 +51,35 @@ def test_an_estimator_left_out_is_judged_on_images_that_no_other_was_trained_on(
         np.testing.assert_array_equal(scores, protocol.load(small_data, name).scores)
 
 
-def test_rows_are_judged_as_the_library_judges(small_data, data):
+def test_rows_are_evaluated_as_by_the_library(small_data, data):
     fixed = parts.Part(
         "fixed", lambda subject: [row for row in parts.tables(subject) if row.how == "fixed"]
     )
     table = run_rows(Options(small_data, resamples=40), Subject(LWOP), fixed, lambda line: None)
-    judge = data.average_precision
+    precision = data.average_precision
     values = data.baseline_values("score_times_joints")
-    views = {"all": judge.images, "complete": sorted(judge.complete)}
+    views = {"all": precision.images, "complete": sorted(precision.complete)}
     for view, images in views.items():
         found = {row["name"]: row for row in table[view]["rows"]}
-        assert found[parts.FORMULA]["ap"] == pytest.approx(100 * judge.ap(values, images))
-        assert found["oracle"]["ap"] == pytest.approx(100 * judge.ap(data.match.target, images))
-        expected = judge.bootstrap(data.scores, values, 40, 0, images)
+        assert found[parts.BASELINE]["ap"] == pytest.approx(100 * precision.ap(values, images))
+        assert found["oracle"]["ap"] == pytest.approx(100 * precision.ap(data.match.target, images))
+        expected = precision.bootstrap(data.scores, values, 40, 0, images)
         for name in ("difference", "low", "high"):
-            figure = found[parts.FORMULA]["gains"][parts.RAW][name]
+            figure = found[parts.BASELINE]["gains"][parts.RAW][name]
             assert figure == pytest.approx(100 * getattr(expected, name))
 
 
 def test_the_oracle_is_the_ceiling_that_the_data_promise(shared_data):
     data = protocol.load(shared_data, LWOP)
-    judge = data.average_precision
-    assert judge.ap(scorers.oracle(data)) == pytest.approx(0.3812, abs=5e-5)
-    assert judge.ap(scorers.oracle(data), judge.complete) == pytest.approx(0.3752, abs=5e-5)
+    precision = data.average_precision
+    assert precision.ap(scorers.oracle(data)) == pytest.approx(0.3812, abs=5e-5)
+    assert precision.ap(scorers.oracle(data), precision.complete) == pytest.approx(0.3752, abs=5e-5)
 
 
 def test_an_image_that_falls_is_told_from_one_that_rises(data):
     images = data.average_precision.images
-    before = protocol.judge(data, data.scores, images, 1).own
-    own = protocol.judge(data, scorers.oracle(data), images, 1).own
+    before = protocol.evaluate(data, data.scores, images, 1).own
+    own = protocol.evaluate(data, scorers.oracle(data), images, 1).own
     assert len(own) == len(images)
     assert np.nanmin(own - before) >= 0  # a perfect order makes no image worse
     first = next(i for i, ap in enumerate(own) if not np.isnan(ap))
@@ -108,8 +109,8 @@ def test_a_learning_curve_learns_from_as_many_images_as_it_says(data):
     assert counts == [20] * 5
 
 
-def test_copies_of_held_out_images_are_not_learned_from(data, tmp_path, monkeypatch):
-    file = tmp_path / "copies.json"
+def test_augmentations_of_held_out_images_are_not_learned_from(data, tmp_path, monkeypatch):
+    file = tmp_path / "augmented.json"
     write_results(file, list(data.entries))
     seen = []
 
@@ -121,7 +122,7 @@ def test_copies_of_held_out_images_are_not_learned_from(data, tmp_path, monkeypa
         return test.scores
 
     monkeypatch.setattr(scorers, "ours", spy)
-    scorer = partial(scorers.with_copies, recipe=QUICK, files=(file,))
+    scorer = partial(scorers.with_augmentations, recipe=QUICK, files=(file,))
     protocol.out_of_fold(data, scorer, 0)
     assert len(seen) == 5
 
@@ -149,7 +150,7 @@ def test_every_part_runs_and_is_reported(small_data, tmp_path, part):
         )
         for name in protocol.ESTIMATORS
     }
-    made = report.provenance("command", 60.0)
+    made = provenance("command", 60.0)
     report.keep(tmp_path, part, {"made": made, "estimators": tables})
     page = (tmp_path / "RESULTS.md").read_text()
     rows = json.loads((tmp_path / "results.json").read_text())[part]["estimators"][LWOP]["all"]

@@ -2,14 +2,17 @@
 
 import json
 import platform
-import sys
-import types
 from importlib import import_module
 
+import click
 import pytest
 
 from benchmarks import __main__ as everything
 from benchmarks import common
+from benchmarks.studies.common import write_page
+from rcnet_rt.errors import DatasetError
+
+STUDIES = ("ablations", "accuracy", "flicker", "full_coco", "signals", "soak")
 
 
 def test_candidates_take_turns():
@@ -41,17 +44,50 @@ def test_a_report_is_shown_and_written_with_the_machine(tmp_path, capsys):
     assert [file.name for file in tmp_path.iterdir()] == ["figures.json"]
 
 
-def test_all_parts_that_are_there_are_measured(tmp_path, monkeypatch, capsys):
-    part = types.ModuleType("benchmarks.invented")
-    part.measure = lambda: {"seconds": 2.5}
-    part.__spec__ = types.SimpleNamespace(name="benchmarks.invented")
-    monkeypatch.setitem(sys.modules, "benchmarks.invented", part)
-    monkeypatch.setattr(everything, "PARTS", {"invented": "a part", "absent": "not there"})
-    results = everything.main(["--json", str(tmp_path / "all.json")])
-    assert list(results) == ["machine", "invented"]
-    assert "a part" in capsys.readouterr().out
-    assert json.loads((tmp_path / "all.json").read_text("utf-8"))["invented"] == {"seconds": 2.5}
-    part.measure = lambda: import_module("no_such_package")
-    assert "no_such_package" in everything.main([])["invented"]["not measured"]
-    with pytest.raises(SystemExit):
-        everything.main(["absent"])
+def test_the_parts_that_are_asked_for_are_measured(tmp_path, monkeypatch, capsys):
+    part = import_module("benchmarks.speed.training")
+    monkeypatch.setattr(part, "measure", lambda: {"seconds": 2.5})
+    path = tmp_path / "all.json"
+    everything.main(["training", "--json", str(path)], standalone_mode=False)
+    assert "one training epoch" in capsys.readouterr().out
+    results = json.loads(path.read_text("utf-8"))
+    assert list(results) == ["machine", "training"]
+    assert results["training"] == {"seconds": 2.5}
+    monkeypatch.setattr(part, "measure", lambda: import_module("no_such_package"))
+    everything.main(["training"], standalone_mode=False)
+    assert "No module named 'no_such_package'" in capsys.readouterr().out
+    with pytest.raises(click.UsageError, match="absent"):
+        everything.main(["absent"], standalone_mode=False)
+
+
+def test_every_part_can_be_measured_and_has_a_command():
+    for name in everything.PARTS:
+        part = import_module(f"benchmarks.speed.{name}")
+        assert callable(part.measure)
+        assert isinstance(part.main, click.Command)
+
+
+def test_the_data_are_where_the_variable_says_or_beside_the_checkout(tmp_path, monkeypatch):
+    monkeypatch.setenv("RCNET_RT_DATA", str(tmp_path))
+    assert common.data_folder() == tmp_path
+    monkeypatch.delenv("RCNET_RT_DATA")
+    monkeypatch.setattr(common, "CHECKOUT", tmp_path / "checkout")
+    with pytest.raises(DatasetError, match="set RCNET_RT_DATA"):
+        common.data_folder()
+    beside = tmp_path / "shared" / "data"
+    beside.mkdir(parents=True)
+    assert common.data_folder() == beside
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_study_has_a_command_and_its_page_is_that_of_its_results(study, tmp_path):
+    pytest.importorskip("psutil", reason="pip install psutil")
+    package = f"benchmarks.studies.{study}"
+    assert isinstance(import_module(f"{package}.__main__").main, click.Command)
+    folder = common.CHECKOUT / "benchmarks" / "studies" / study
+    blocks = import_module(f"{package}.report").blocks
+    results = json.loads((folder / "results.json").read_text("utf-8"))
+    write_page(tmp_path, blocks(folder if study == "flicker" else results))
+    assert (tmp_path / "RESULTS.md").read_text("utf-8") == (folder / "RESULTS.md").read_text(
+        "utf-8"
+    )

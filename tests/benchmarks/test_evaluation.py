@@ -1,4 +1,4 @@
-"""The evaluation benchmark compares judges that agree."""
+"""The evaluation benchmark compares evaluators that agree."""
 
 import json
 
@@ -20,18 +20,19 @@ def small(shared_data, tmp_path):
     return tmp_path
 
 
-def test_all_judges_are_compared(small, tmp_path, capsys):
+def test_all_evaluators_are_compared(small, tmp_path, capsys):
     path = tmp_path / "figures.json"
-    evaluation.main(["--data", str(small), "--calls", "2", "--json", str(path)])
+    arguments = ["--data", str(small), "--calls", "2", "--json", str(path)]
+    evaluation.main(arguments, standalone_mode=False)
     figures = json.loads(path.read_text("utf-8"))
     assert figures["poses"] > figures["images"] > 10
     assert figures["largest_difference_of_ap"] <= 1e-6
-    rows = {row["judge"]: row["times_ours"] for row in figures["all"]}
+    rows = {row["evaluator"]: row["times_ours"] for row in figures["all"]}
     assert list(rows) == ["AveragePrecision", "faster-coco-eval", "pycocotools"]
     assert rows["AveragePrecision"] == 1
 
 
-def test_a_judge_that_disagrees_is_told(small, monkeypatch):
+def test_an_evaluator_that_disagrees_is_an_error(small, monkeypatch):
     monkeypatch.setattr(evaluation, "_pycocotools", lambda content, entries: lambda: 0.5)
     with pytest.raises(AssertionError, match="disagree"):
         evaluation.measure(small)

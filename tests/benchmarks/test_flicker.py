@@ -48,7 +48,7 @@ def test_changes_are_counted() -> None:
     assert refined["delay ms"] == pytest.approx((0 + 400) / 2)
     raw = figures["raw"]
     assert [raw[key] for key in ("changes", "drops", "kept a frame")] == [5, 2, 1.2]
-    whole = figures["refined + over time + hysteresis"]
+    whole = figures["refined + smoothing + hysteresis"]
     assert whole["drops"] == 0
     same = other_constants(recording("5535533355", "4-44555555", "1111111111"), 0.45)[0]
     assert same["constants"] == "as they are"
@@ -62,5 +62,5 @@ def test_the_raw_score_keeps_as_many() -> None:
     assert raw_threshold(one, 0.95) == float("inf")
 
 
-def test_no_answer_waits_for_a_later_frame() -> None:
+def test_no_decision_depends_on_a_later_frame() -> None:
     assert is_causal(recording("5535533355", "4-44555555", "1111111111"), 0.45)

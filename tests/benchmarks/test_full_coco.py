@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.studies.full_coco import children, phases, simulator
-from benchmarks.studies.full_coco.report import page
+from benchmarks.studies.full_coco.report import blocks
 from benchmarks.studies.full_coco.simulator import Errors, simulate
 from rcnet_rt.datasets.coco import GroundTruth, load_ground_truth
 from rcnet_rt.datasets.results import poses_by_image, read_results, scores_of
@@ -85,9 +85,10 @@ def test_phases_and_the_page(truth: GroundTruth, tmp_path: Path) -> None:
     peaks = [phase["peak_gb"] for phase in measured["phases"]]
     assert peaks == sorted(peaks)
     about = {"cpu": "a CPU", "cores": 2, "memory_gb": 24, "torch_threads": 1, "load": 0.1}
-    text = page({"command": "x", "date": "y", "machine": about, "commands": [], **measured})
+    results = {"command": "x", "date": "y", "machine": about, "commands": [], **measured}
+    text = "\n".join(blocks(results))
     assert "simulated" in text
-    assert "No accuracy is claimed" in text
+    assert "No accuracy is\nclaimed" in text
     assert "| one epoch of training |" in text
 
 

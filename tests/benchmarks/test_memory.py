@@ -1,4 +1,4 @@
-"""The memory benchmark goes the whole road."""
+"""The memory benchmark runs the whole pipeline."""
 
 import json
 
@@ -11,7 +11,7 @@ pytest.importorskip("resource", reason="this system does not tell a process its 
 
 def test_the_peak_is_read_ten_times(tmp_path, capsys):
     path = tmp_path / "figures.json"
-    memory.main(["--frames", "20", "--json", str(path)])
+    memory.main(["--frames", "20", "--json", str(path)], standalone_mode=False)
     figures = json.loads(path.read_text("utf-8"))
     assert [row["frames"] for row in figures["all"]] == list(range(2, 21, 2))
     assert figures["growth_mb"] == figures["all"][-1]["peak_mb"] - figures["all"][0]["peak_mb"]

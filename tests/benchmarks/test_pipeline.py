@@ -15,7 +15,7 @@ def test_both_run_over_the_same_video(shared_data: Path, tmp_path: Path) -> None
     model = shared_data / "models" / "yolov8n-pose_int8_openvino_model"
     video = shared_data / "videos" / "people.mp4"
     arguments = ["--model", model, "--video", video, "--runs", "1", "--json", tmp_path / "a.json"]
-    pipeline.main([str(argument) for argument in arguments])
+    pipeline.main([str(argument) for argument in arguments], standalone_mode=False)
     results = json.loads((tmp_path / "a.json").read_text())
     assert results["frames"] == 5
     assert results["ratio"] == pytest.approx(

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from benchmarks.studies.signals import rows
-from benchmarks.studies.signals.report import markdown
+from benchmarks.studies.signals.report import blocks
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 
 
-def test_a_second_look_goes_to_what_is_most_in_doubt(random_poses: Poses) -> None:
+def test_a_recheck_goes_to_the_least_certain_poses(random_poses: Poses) -> None:
     poses = replace(
         random_poses,
         scores=[0.9, 0.45, 0.2, 0.55, 0.1],
@@ -23,9 +23,9 @@ def test_a_second_look_goes_to_what_is_most_in_doubt(random_poses: Poses) -> Non
         agreement=[0.1, 0.2, 0.3, 0.4, 0.5],
     )
     refiner, given = Refiner("formula:score"), rows.GIVEN[rows.WITH]
-    looked = given["and a recheck at 3 poses"](poses, refiner).agreement
-    assert looked is not None
-    assert np.isnan(looked).tolist() == [True, False, False, False, True]
+    rechecked = given["and a recheck at 3 poses"](poses, refiner).agreement
+    assert rechecked is not None
+    assert np.isnan(rechecked).tolist() == [True, False, False, False, True]
     assert given[rows.CONSENSUS](poses, refiner).agreement is None
     assert given[rows.NOTHING](poses, refiner).consensus is None
 
@@ -38,10 +38,10 @@ def test_the_page_shows_every_row() -> None:
         "median ms": 0.5,
         "mean ms": 0.6,
         "share of the inference": 0.014,
-        "close-ups": None,
+        "crops": None,
     }
     made = {"command": "c", "date": "d", "seconds": 60, "machine": "m", "versions": {"a": "1"}}
-    page = markdown({"made": made, "tables": {"all": table}, "costs": [cost]})
+    page = "\n".join(blocks({"made": made, "tables": {"all": table}, "costs": [cost]}))
     assert "| row | 48.12 | +1.00 [-0.50, 2.00] ≈ |" in page
     assert "| consensus | 0.50 | 0.60 | 1.4 % |" in page
 
@@ -59,4 +59,4 @@ def test_the_study_runs_on_real_predictions(shared_data: Path, monkeypatch) -> N
     page = rows.tables(files, scores, 20)
     assert [row["name"] for row in page["all"]["rows"]] == list(scores)
     # These results have no signals, so that giving all is giving none.
-    np.testing.assert_array_equal(scores[rows.LOOKED][0], scores[rows.NOTHING][0])
+    np.testing.assert_array_equal(scores[rows.RECHECKED][0], scores[rows.NOTHING][0])

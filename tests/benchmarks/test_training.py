@@ -10,20 +10,8 @@ from benchmarks.speed import training
 
 def test_figures_are_those_of_the_papers_network(tmp_path, capsys):
     path = tmp_path / "figures.json"
-    training.main(
-        [
-            "--poses",
-            "300",
-            "--epochs",
-            "1",
-            "--steps",
-            "128",
-            "--device",
-            "cpu",
-            "--json",
-            str(path),
-        ]
-    )
+    arguments = ["--poses", "300", "--epochs", "1", "--steps", "128", "--device", "cpu", "--json"]
+    training.main([*arguments, str(path)], standalone_mode=False)
     figures = json.loads(path.read_text("utf-8"))
     asked = {name: figures[name] for name in ("poses", "batch", "parameters", "dropout", "device")}
     assert asked == {
@@ -35,8 +23,8 @@ def test_figures_are_those_of_the_papers_network(tmp_path, capsys):
     assert "paper_microseconds_a_pose: 14.4" in capsys.readouterr().out
 
 
-def test_invented_poses_fill_whole_images():
-    data = training.invented(1000, 75)
+def test_random_poses_fill_whole_images():
+    data = training.random_set(1000, 75)
     assert data.features.shape == data.mirrored.shape == (1000, 75)
     counts = np.diff(data.starts)
     assert 1 <= counts.min() <= counts.max() <= 7

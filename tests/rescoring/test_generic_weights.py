@@ -167,6 +167,11 @@ def test_the_record_says_what_leaving_out_showed():
             assert item["gains"]["all"][0] > 0.002
 
 
+def test_the_card_is_that_of_the_weights():
+    path = available()["generic"].with_suffix(".md")
+    assert generic_weights.card(GENERIC.weights) == path.read_text("utf-8")
+
+
 def test_ranking_sets_join():
     def part(count, value):
         column = np.full(count, value, np.float32)

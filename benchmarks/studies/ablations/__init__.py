@@ -1,7 +1,7 @@
 """The paper's ablations on real predictions: its tables 4, 5, 7 to 12 and its figure 3.
 
 `python -m benchmarks.studies.ablations` runs them and writes `results.json`, `RESULTS.md` and
-`learning.png`. Data, folds and judgement are those of `benchmarks.studies.accuracy`.
+`learning.png`. Data, folds and evaluation are those of `benchmarks.studies.accuracy`.
 
 | module | what |
 | --- | --- |
@@ -12,6 +12,5 @@
 | `embeddings` | where these come from |
 | `learning` | the learning curve: figure 3 |
 | `paper` | the paper's figures |
-| `findings` | where ours agree with them, and where not |
-| `report` | figures to Markdown |
+| `report` | results.json and FINDINGS.md, which says where ours agree, to RESULTS.md |
 """

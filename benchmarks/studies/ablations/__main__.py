@@ -1,4 +1,4 @@
-"""`python -m benchmarks.studies.ablations`: re-run the paper's ablations."""
+"""`python -m benchmarks.studies.ablations`: repeat the paper's ablations."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
+from benchmarks.common import data_option
 from benchmarks.studies.ablations import learning, networks, parts, report, visual
 from benchmarks.studies.ablations.settings import SETTINGS
-from benchmarks.studies.accuracy.__main__ import default_data
 from benchmarks.studies.accuracy.parts import Part, Subject
 from benchmarks.studies.accuracy.protocol import ESTIMATORS
-from benchmarks.studies.accuracy.report import provenance
 from benchmarks.studies.accuracy.study import Options, run_rows
+from benchmarks.studies.common import bootstrap_options, out_option, provenance
 
 HERE = Path(__file__).resolve().parent
 
@@ -24,15 +24,15 @@ Run = Callable[[Options, str, bool], Any]
 
 
 def _by_rows(part: Part, options: Options, estimator: str, quick: bool) -> Any:
-    return run_rows(options, Subject(estimator, quick), part, _tell)
+    return run_rows(options, Subject(estimator, quick), part, _log)
 
 
 def _by(module: Any, name: str, options: Options, estimator: str, quick: bool) -> Any:
-    return module.run(options, estimator, name, quick, _tell)
+    return module.run(options, estimator, name, quick, _log)
 
 
 def _visual(options: Options, estimator: str, quick: bool) -> Any:
-    return visual.run(options, estimator, quick, _tell)
+    return visual.run(options, estimator, quick, _log)
 
 
 PARTS: dict[str, Run] = {
@@ -44,12 +44,10 @@ PARTS: dict[str, Run] = {
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=default_data)
-@click.option("--out", type=click.Path(path_type=Path), default=HERE, help="Folder of results.")
+@data_option
+@out_option(HERE)
 @click.option("--part", type=click.Choice([*PARTS, "all"]), default="all", show_default=True)
-@click.option("--fold-seeds", default=2, show_default=True, help="How many splits into folds.")
-@click.option("--resamples", default=500, show_default=True, help="Of the bootstrap.")
-@click.option("--workers", default=2, show_default=True, help="Processes, each on one thread.")
+@bootstrap_options(fold_seeds=2, resamples=500, workers=2)
 @click.option("--quick", is_flag=True, help="A few epochs, one seed: whether it runs at all.")
 def main(
     data: Path,
@@ -60,7 +58,7 @@ def main(
     workers: int,
     quick: bool,
 ) -> None:
-    """Re-run the ablations and write results.json, RESULTS.md and learning.png."""
+    """Repeat the ablations and write results.json, RESULTS.md and learning.png."""
     command = (
         f"python -m benchmarks.studies.ablations --fold-seeds {fold_seeds} --resamples {resamples}"
     )
@@ -70,14 +68,14 @@ def main(
         Options(data, 1, 20, workers) if quick else Options(data, fold_seeds, resamples, workers)
     )
     for name in PARTS if part == "all" else [part]:
-        begin = time.monotonic()
+        start = time.monotonic()
         found = {estimator: PARTS[name](options, estimator, quick) for estimator in ESTIMATORS}
-        made = provenance(command, time.monotonic() - begin)
+        made = provenance(command, time.monotonic() - start)
         report.keep(out, list(PARTS), name, {"made": made, "estimators": found})
-        _tell(f"{name}: {made['seconds']} s")
+        _log(f"{name}: {made['seconds']} s")
 
 
-def _tell(line: str) -> None:
+def _log(line: str) -> None:
     click.echo(line, err=True)
 
 

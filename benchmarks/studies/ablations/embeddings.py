@@ -1,8 +1,8 @@
-"""Results with an embedding per pose, from a network that was exported without showing any.
+"""Results with an embedding per pose, from a network that was exported without this output.
 
-The shared results of YOLOv8n-pose come from an OpenVINO model. Its graph still holds the three maps
-that enter the head: they are made outputs, and ultralytics' own reduction to 64 values per place
-is taken at the place that each pose of the results was found from.
+The results of YOLOv8n-pose come from an OpenVINO model. Its graph still holds the three feature
+maps that enter the head: they become outputs, and ultralytics' own reduction to 64 values per
+anchor is taken at the anchor that each pose of the results comes from.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ MODELS: Mapping[str, str] = MappingProxyType(
 )
 LAYERS = (15, 18, 21)  # whose outputs enter the head of a YOLOv8
 SIDE = 640
-SAME = 4.0  # pixels of the model's image between a pose and where it is found again, on average
+MAX_DISTANCE = 4.0  # mean pixels of the model's image between a pose and its raw prediction
 
 
 def write_with_embeddings(data: Path, estimator: str, folder: Path) -> float:
     """Write a data folder in which the estimator's results have embeddings; coco/ is a link.
 
     Returns:
-        The share of the poses that were found again in the network's raw output; others have none.
+        The share of poses that were found in the network's raw output; the others have none.
     """
     network = _Network(data / "models" / MODELS[estimator])
     (folder / "predictions").mkdir(parents=True)
@@ -79,12 +79,12 @@ class _Network:
 
         image_bgr, gain, corner = _letterboxed(read_image(path))
         raw, *maps = self._compiled(image_bgr).values()
-        places = [_place(entry, raw[0], gain, corner) for entry in entries]
-        known = torch.tensor([place for place in places if place is not None], dtype=torch.long)
+        anchors = [_anchor(entry, raw[0], gain, corner) for entry in entries]
+        known = torch.tensor([anchor for anchor in anchors if anchor is not None], dtype=torch.long)
         tensors = [torch.tensor(values) for values in maps]
         seen = iter(DetectionPredictor.get_obj_feats(tensors, [known])[0])
-        for place in places:
-            yield None if place is None else next(seen).numpy()
+        for anchor in anchors:
+            yield None if anchor is None else next(seen).numpy()
 
 
 def _letterboxed(image_bgr: Any) -> tuple[Floats, float, Floats]:
@@ -100,11 +100,11 @@ def _letterboxed(image_bgr: Any) -> tuple[Floats, float, Floats]:
     return planes / 255, gain, corner
 
 
-def _place(entry: Entry, raw: Floats, gain: float, corner: Floats) -> int | None:
+def _anchor(entry: Entry, raw: Floats, gain: float, corner: Floats) -> int | None:
     """Return the column of (56, 8400) raw predictions that a pose of the results is."""
     pose = np.array(entry["keypoints"], dtype=np.float32).reshape(-1, 3)[:, :2] * gain + corner
     joints = raw[5:].reshape(-1, 3, raw.shape[1])[:, :2]
     apart = np.abs(joints - pose[..., None]).mean(axis=(0, 1))
-    # Neighbouring places find almost the same pose: the score tells them apart.
-    place = int((apart + SIDE * np.abs(raw[4] - entry["score"])).argmin())
-    return place if apart[place] < SAME else None
+    # Neighbouring anchors predict almost the same pose: the score tells them apart.
+    anchor = int((apart + SIDE * np.abs(raw[4] - entry["score"])).argmin())
+    return anchor if apart[anchor] < MAX_DISTANCE else None

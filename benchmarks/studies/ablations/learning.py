@@ -43,14 +43,14 @@ class _Task:
 
 
 def run(
-    options: Options, estimator: str, name: str, quick: bool, tell: Callable[[str], None]
+    options: Options, estimator: str, name: str, quick: bool, log: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return the curves of a recipe, means over the folds, and what they say about theorem 3."""
     recipe = replace(RECIPES[name], epochs=3) if quick else RECIPES[name]
     tasks = [_Task(options, estimator, recipe, fold) for fold in range(FOLDS)]
     with mapping(options.workers) as mapped:
         folds = np.array(list(mapped(_curves, tasks)))
-    tell(f"{estimator}, {name}: learning curve")
+    log(f"{estimator}, {name}: learning curve")
     data = protocol.load(options.data, estimator)
     right = (data.match.weight > 0) & (data.match.target >= TRUE_POSITIVE)
     return {

@@ -44,7 +44,7 @@ class _Task:
 
 
 def run(
-    options: Options, estimator: str, name: str, quick: bool, tell: Callable[[str], None]
+    options: Options, estimator: str, name: str, quick: bool, log: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return the figures of the raw score and of each architecture in a setting, by view."""
     tasks = [
@@ -57,7 +57,7 @@ def run(
     with mapping(options.workers) as mapped:
         for task, found in zip(tasks, mapped(_scores, tasks), strict=True):
             scores.setdefault(task.name, []).append(found)
-            tell(f"{estimator}, {name} setting, {task.name}, seed {task.seed}")
+            log(f"{estimator}, {name} setting, {task.name}, seed {task.seed}")
     return {
         view: {"images": len(images), "rows": _rows(data, scores, images, options.resamples)}
         for view, images in views(data).items()
@@ -72,8 +72,8 @@ def _scores(task: _Task) -> Floats:
 def _rows(
     data: Data, scores: Mapping[str, Sequence[Floats]], images: Collection[int], resamples: int
 ) -> dict[str, dict[str, Any]]:
-    verdicts = {
-        name: [protocol.judge(data, seed, images, resamples) for seed in seeds]
+    evaluations = {
+        name: [protocol.evaluate(data, seed, images, resamples) for seed in seeds]
         for name, seeds in scores.items()
     }
     sample = _Sample(data, images, resamples)
@@ -87,7 +87,7 @@ def _rows(
                 for key in ("ap", "ap_medium", "ap_large", "ar")
             },
             "over": {
-                other: gain(verdicts[name], verdicts[other])
+                other: gain(evaluations[name], evaluations[other])
                 for other in ("raw score", "MLP")
                 if other != name
             },

@@ -21,7 +21,7 @@ SETTINGS: Mapping[str, Recipe] = MappingProxyType(
 )
 SUMMARIES = {
     "paper": "the paper's network, features and output, 20 epochs at learning rate 0.001",
-    "default": "the default recipe: more features, and a correction of the best formula",
+    "default": "the default recipe: more features, and a correction of the best baseline",
 }
 
 

@@ -21,7 +21,7 @@ POSE, VISUAL = "pose", "pose and visual"
 
 
 def run(
-    options: Options, estimator: str, quick: bool, tell: Callable[[str], None]
+    options: Options, estimator: str, quick: bool, log: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return the figures of every setting with and without; none where no network can be seen."""
     if estimator not in MODELS:
@@ -29,10 +29,10 @@ def run(
     over = (RAW, *(f"{name} setting: {POSE}" for name in SETTINGS))
     with TemporaryDirectory() as folder:
         share = write_with_embeddings(options.data, estimator, Path(folder) / "data")
-        tell(f"{estimator}: embeddings of {100 * share:.1f} % of the poses")
+        log(f"{estimator}: embeddings of {100 * share:.1f} % of the poses")
         options = replace(options, data=Path(folder) / "data")
         part = Part("visual features", rows, over)
-        return {"share": share, **run_rows(options, Subject(estimator, quick), part, tell)}
+        return {"share": share, **run_rows(options, Subject(estimator, quick), part, log)}
 
 
 def rows(subject: Subject) -> list[Row]:

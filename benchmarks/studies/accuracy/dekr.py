@@ -1,4 +1,4 @@
-"""DEKR's rescoring, the peer that the paper compares with."""
+"""DEKR's rescoring, which the paper compares with."""
 
 from __future__ import annotations
 

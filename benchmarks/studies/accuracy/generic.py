@@ -21,16 +21,16 @@ from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.dataset import RankingSet
 from rcnet_rt.training.loop import score, train
 
-__all__ = ["quantiles", "relative", "universal_formula"]
+__all__ = ["quantiles", "relative", "universal_baseline"]
 
 Floats = npt.NDArray[np.float64]
 
 
-def universal_formula(data: Data) -> Floats:
+def universal_baseline(data: Data) -> Floats:
     """Return score × mean joint score above 0.2 × (joints found - 1).
 
     For Lightweight OpenPose, which has no joint scores, and for YOLO, which finds all joints, it
-    ranks as their own formulas do.
+    ranks as their own baselines do.
     """
     confidence = data.baseline_values("score_times_confidence")
     joints = data.baseline_values("score_times_joints")
@@ -40,8 +40,8 @@ def universal_formula(data: Data) -> Floats:
 def quantiles(data: Data, values: Floats) -> Floats:
     """Return (E,) scores in (0, 1): the share of the file's poses with a lower or equal value.
 
-    Poses below the floor of scores in [0, 1] stay below all others and out of the count: a file
-    may hold any number of them.
+    Poses below the floor of scores in [0, 1] get 0 and are not counted: a file may hold any number
+    of them.
     """
     floor = DEFAULT_FLOOR if data.unit_scores else -np.inf
     above = np.sort(values[data.scores >= floor])
@@ -52,7 +52,7 @@ def quantiles(data: Data, values: Floats) -> Floats:
 def relative(
     training: Sequence[Data], test: Data, seed: int, recipe: Recipe, universal: bool = False
 ) -> Floats:
-    """Train by a recipe on scores replaced by their quantiles, those of the universal formula."""
+    """Train by a recipe on scores replaced by their quantiles, those of the universal baseline."""
     settled = Settled(replace(recipe, baseline="score", seed=seed), DEFAULT_FLOOR, 1.0)
     learn = partial(settled.examples, most=recipe.most)
     known = _joined([learn(_ranked(data, universal))[1] for data in training])
@@ -63,7 +63,7 @@ def relative(
 
 
 def _ranked(data: Data, universal: bool) -> Data:
-    values = universal_formula(data) if universal else data.scores
+    values = universal_baseline(data) if universal else data.scores
     return Data(data.ground_truth, with_scores(data.entries, quantiles(data, values)))
 
 
@@ -78,7 +78,7 @@ def _joined(sets: Sequence[RankingSet]) -> RankingSet:
     return RankingSet(
         features=column("features"),
         mirrored=column("mirrored"),
-        baseline=column("base"),
+        baseline=column("baseline"),
         targets=column("targets"),
         weights=column("weights"),
         image=np.concatenate([p.image + n for p, n in zip(sets, images, strict=False)]),
@@ -89,6 +89,6 @@ def _joined(sets: Sequence[RankingSet]) -> RankingSet:
 
 
 def _hide_constant(known: RankingSet, unseen: RankingSet) -> RankingSet:
-    """Take away what never changed while training: its weights were never learned."""
+    """Set features that were constant in training to NaN: their weights were never learned."""
     constant = np.ptp(known.features, axis=0) < 1e-4
     return replace(unseen, features=np.where(constant, np.float32(np.nan), unseen.features))

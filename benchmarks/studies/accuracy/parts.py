@@ -15,9 +15,9 @@ from benchmarks.studies.accuracy.protocol import ESTIMATORS
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.training.config import PRESETS, Recipe
 
-__all__ = ["FORMULA", "PARTS", "RAW", "Part", "Row", "Subject", "references"]
+__all__ = ["BASELINE", "PARTS", "RAW", "Part", "Row", "Subject", "references"]
 
-RAW, FORMULA, LINEAR, DEFAULT = "raw score", "formula", "linear residual", "default recipe"
+RAW, BASELINE, LINEAR, DEFAULT = "raw score", "baseline", "linear residual", "default recipe"
 
 # What mmpose's CocoMetric calls them (`score_mode`); its fourth, keypoint, is `scorers.mean_score`.
 MMPOSE = {
@@ -52,12 +52,12 @@ class Subject:
     Attributes:
         estimator: its name.
         quick: whether a few epochs are enough.
-        copies: its results on altered copies of the images.
+        augmented: its results on augmented images.
     """
 
     estimator: str
     quick: bool = False
-    copies: tuple[Path, ...] = ()
+    augmented: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Part:
 
     title: str
     rows: Callable[[Subject], list[Row]]
-    over: tuple[str, ...] = (RAW, FORMULA)
+    over: tuple[str, ...] = (RAW, BASELINE)
 
 
 def _recipe(quick: bool, **changes: Any) -> Recipe:
@@ -85,15 +85,15 @@ def _fold(name: str, scorer: Callable[..., Any], **options: Any) -> Row:
 
 
 def references(subject: Subject) -> list[Row]:
-    """Return the raw score and the formula, which need no training."""
+    """Return the raw score and the baseline, which need no training."""
     baseline = ESTIMATORS[subject.estimator].baseline
     return [
         Row(RAW, "fixed", partial(scorers.baseline, name="unbounded_score")),
-        Row(FORMULA, "fixed", partial(scorers.baseline, name=baseline)),
+        Row(BASELINE, "fixed", partial(scorers.baseline, name=baseline)),
     ]
 
 
-def _formula_rows() -> list[Row]:
+def _baseline_rows() -> list[Row]:
     named = {
         f"{baseline.summary}" + (f" (mmpose: {MMPOSE[name]})" if name in MMPOSE else ""): name
         for name, baseline in baselines.BASELINES.items()
@@ -103,15 +103,15 @@ def _formula_rows() -> list[Row]:
         *(Row(title, "fixed", partial(scorers.baseline, name=n)) for title, n in named.items()),
         Row("mean of all joint scores (mmpose: keypoint)", "fixed", scorers.mean_score),
         Row(
-            "score × (joints found - 1) × size^0.3, feeds on missing ignore regions",
+            "score × (joints found - 1) × size^0.3, gains from missing ignore regions",
             "fixed",
-            partial(scorers.formula_and_size, name="score_times_joints"),
+            partial(scorers.baseline_and_size, name="score_times_joints"),
         ),
     ]
 
 
 def tables(subject: Subject) -> list[Row]:
-    """Return everything side by side."""
+    """Return all methods side by side."""
     recipe = _recipe(subject.quick)
     paper = replace(PRESETS["paper"], epochs=2) if subject.quick else PRESETS["paper"]
     boosting = _fold("gradient boosting (LightGBM)", scorers.boosting, recipe=recipe)
@@ -119,7 +119,7 @@ def tables(subject: Subject) -> list[Row]:
         boosting = Row(f"{boosting.name}: not installed", "folds", None)
     return [
         *references(subject),
-        *_formula_rows(),
+        *_baseline_rows(),
         _fold("DEKR's ScoreNet × score", dekr.dekr, recipe=recipe),
         _fold("DEKR's ScoreNet × score, matched target", dekr.dekr, recipe=recipe, matched=True),
         _fold(LINEAR, scorers.ours, recipe=_linear(subject.quick)),
@@ -127,21 +127,26 @@ def tables(subject: Subject) -> list[Row]:
         boosting,
         _fold("RCNet, paper", scorers.ours, recipe=paper),
         _fold("RCNet residual (default recipe)", scorers.ours, recipe=recipe),
-        *_copy_rows(subject),
+        *_augmented_rows(subject),
         Row("oracle", "fixed", scorers.oracle),
     ]
 
 
-def _copy_rows(subject: Subject) -> list[Row]:
-    """Return what learns from altered copies, too; so many poses need fewer epochs."""
+def _augmented_rows(subject: Subject) -> list[Row]:
+    """Return what learns from augmentations too; so many poses need fewer epochs."""
     methods = {
-        "MLP residual, altered copies": _recipe(subject.quick, architecture="mlp"),
-        "RCNet residual, altered copies": _recipe(subject.quick),
+        "MLP residual, augmentations": _recipe(subject.quick, architecture="mlp"),
+        "RCNet residual, augmentations": _recipe(subject.quick),
     }
     return [
-        _fold(name, scorers.with_copies, recipe=replace(recipe, epochs=5), files=subject.copies)
+        _fold(
+            name,
+            scorers.with_augmentations,
+            recipe=replace(recipe, epochs=5),
+            files=subject.augmented,
+        )
         for name, recipe in methods.items()
-        if subject.copies
+        if subject.augmented
     ]
 
 
@@ -172,7 +177,7 @@ def groups(subject: Subject) -> list[Row]:
 
 
 def choices(subject: Subject) -> list[Row]:
-    """Return the default recipe with one choice changed; what is its own choice is left out."""
+    """Return the default recipe with one choice changed; its own choice is left out."""
     own = ESTIMATORS[subject.estimator].baseline
     default = _recipe(subject.quick)
     changed = {
@@ -180,8 +185,8 @@ def choices(subject: Subject) -> list[Row]:
         "linear in place of attention": _linear(subject.quick),
         "plain output": _recipe(subject.quick, output="plain"),
         "paper's features": _recipe(subject.quick, features="paper"),
-        "base: the formula of the table": _recipe(subject.quick, baseline=own),
-        "base: the raw score": _recipe(
+        "baseline: that of the table": _recipe(subject.quick, baseline=own),
+        "baseline: the raw score": _recipe(
             subject.quick,
             baseline="score" if subject.estimator == "yolo-pose" else "unbounded_score",
         ),
@@ -192,7 +197,7 @@ def choices(subject: Subject) -> list[Row]:
             for w in (0.0, 0.3, 1.0)
         },
         "no shortcut": _recipe(subject.quick, shortcut=False),
-        "no mirrors": _recipe(subject.quick, flip=False),
+        "no mirroring": _recipe(subject.quick, flip=False),
     }
     return [
         *references(subject),
@@ -206,7 +211,7 @@ def choices(subject: Subject) -> list[Row]:
 
 
 def curve(subject: Subject) -> list[Row]:
-    """Return the default recipe and a linear one, on more and more training images."""
+    """Return the default and a linear recipe, trained on increasing numbers of images."""
     methods = {"RCNet residual": _recipe(subject.quick), "linear residual": _linear(subject.quick)}
     rows = references(subject)
     for method, recipe in methods.items():
@@ -223,7 +228,7 @@ def left_out(subject: Subject) -> list[Row]:
     kinds = {"linear residual": _linear(subject.quick), "RCNet residual": _recipe(subject.quick)}
     return [
         *references(subject),
-        Row("universal formula", "fixed", generic.universal_formula),
+        Row("universal baseline", "fixed", generic.universal_baseline),
         *(
             Row(
                 f"{kind} on the quantile of the {'universal baseline' if universal else 'score'}",
@@ -238,9 +243,9 @@ def left_out(subject: Subject) -> list[Row]:
 
 PARTS: Mapping[str, Part] = MappingProxyType(
     {
-        "tables": Part("Side by side", tables, (RAW, FORMULA, LINEAR)),
-        "groups": Part("What each group of features brings", groups, (FORMULA, DEFAULT)),
-        "choices": Part("What each choice of the recipe brings", choices, (FORMULA, DEFAULT)),
+        "tables": Part("Side by side", tables, (RAW, BASELINE, LINEAR)),
+        "groups": Part("What each group of features gains", groups, (BASELINE, DEFAULT)),
+        "choices": Part("What each choice of the recipe gains", choices, (BASELINE, DEFAULT)),
         "curve": Part("Learning curve", curve),
         "generic": Part("Estimator left out of training", left_out),
     }

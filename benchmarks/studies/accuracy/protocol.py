@@ -1,4 +1,4 @@
-"""Data, folds and judgement: what every row of the study goes through.
+"""Data, folds and evaluation: the same for every row of the study.
 
 A scorer gets labelled training poses and unlabelled test poses, and returns scores for the latter.
 Its out-of-fold scores are pooled and ranked over all images, as they would be in use.
@@ -25,9 +25,9 @@ __all__ = [
     "Estimator",
     "LeftOutScorer",
     "Scorer",
-    "Verdict",
+    "Evaluation",
     "blind",
-    "judge",
+    "evaluate",
     "left_out",
     "load",
     "out_of_fold",
@@ -47,7 +47,7 @@ class Estimator:
 
     Attributes:
         files: names of its results under predictions/, taken together.
-        baseline: the hand-made formula that must be beaten.
+        baseline: name of the hand-made baseline that must be beaten.
     """
 
     files: tuple[str, ...]
@@ -82,7 +82,7 @@ def part_of(data: Data, images: Collection[int]) -> tuple[Data, npt.NDArray[np.i
 
 
 def blind(data: Data) -> Data:
-    """Return the same poses without a single person, so that no scorer can look."""
+    """Return the same poses without ground truth, so that no scorer can use it."""
     truth = data.ground_truth
     nobody = {image: persons[:0] for image, persons in truth.persons.items()}
     return Data(replace(truth, persons=nobody, complete=frozenset()), data.entries)
@@ -115,12 +115,12 @@ def left_out(folder: Path, estimator: str, scorer: LeftOutScorer, seed: int) -> 
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
-    """What one score vector is worth, over one choice of images.
+class Evaluation:
+    """The AP of one score vector on one choice of images.
 
     Attributes:
         ap: COCO's AP, in [0, 1].
-        resampled: (R,) the same on bootstrap resamples of the images; equal draws in all verdicts.
+        resampled: (R,) the same on bootstrap resamples of the images; the same draws everywhere.
         own: (I,) AP of each image by itself, NaN where no person counts.
     """
 
@@ -129,8 +129,8 @@ class Verdict:
     own: Floats
 
 
-def judge(data: Data, scores: Floats, images: Collection[int], resamples: int) -> Verdict:
-    """Judge scores over some images."""
+def evaluate(data: Data, scores: Floats, images: Collection[int], resamples: int) -> Evaluation:
+    """Evaluate scores on some images."""
     # The ranking does not depend on which images count how often, so it is made only once.
     ranking = data.average_precision.ranking(scores, 1)
     inside = np.isin(data.average_precision.images, list(images))
@@ -139,7 +139,7 @@ def judge(data: Data, scores: Floats, images: Collection[int], resamples: int) -
     draws = np.zeros((resamples, len(inside)))
     draws[:, chosen] = np.random.default_rng(0).multinomial(len(chosen), share, size=resamples)
     own = np.array([ranking.ap(alone) for alone in np.eye(len(inside))[chosen]])
-    return Verdict(
+    return Evaluation(
         ap=ranking.ap(inside.astype(np.float64)),
         resampled=np.array([ranking.ap(draw) for draw in draws]),
         own=np.where(own < 0, np.nan, own),

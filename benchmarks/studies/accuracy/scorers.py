@@ -1,4 +1,4 @@
-"""The study's methods. Each learns from the training data alone and scores poses without labels."""
+"""The study's methods. Each learns from training data alone and scores poses without labels."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ __all__ = [
     "Settled",
     "boosting",
     "baseline",
-    "formula_and_size",
+    "baseline_and_size",
     "ours",
     "limited",
     "masked",
     "mean_score",
     "oracle",
     "settle",
-    "with_copies",
+    "with_augmentations",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -57,7 +57,7 @@ BOOSTING_ROUNDS = 150
 
 
 def baseline(data: Data, name: str) -> Floats:
-    """Return the values of a formula."""
+    """Return the values of a baseline."""
     return data.baseline_values(name)
 
 
@@ -69,8 +69,8 @@ def mean_score(data: Data) -> Floats:
     return values
 
 
-def formula_and_size(data: Data, name: str, power: float = 0.3) -> Floats:
-    """Return a formula times a power of sqrt(box area), the box of the found joints if none."""
+def baseline_and_size(data: Data, name: str, power: float = 0.3) -> Floats:
+    """Return a baseline × sqrt(box area) ** power; without boxes, that of the found joints."""
     values = data.baseline_values(name)
     for item in data.poses.values():
         boxes = item.poses.boxes
@@ -99,10 +99,10 @@ def ours(training: Data, test: Data, seed: int, recipe: Recipe) -> Floats:
     return scores
 
 
-def with_copies(
+def with_augmentations(
     training: Data, test: Data, seed: int, recipe: Recipe, files: tuple[Path, ...]
 ) -> Floats:
-    """Train on what the estimator found on altered copies of the training images, too."""
+    """Train on the estimator's results on augmented training images too."""
     entries = [entry for file in files for entry in _results(file)]
     allowed = [entry for entry in entries if entry["image_id"] in training.poses]
     return ours(replace(training, augmented_entries=allowed), test, seed, recipe)
@@ -149,7 +149,7 @@ class Settled:
 
 
 def settle(training: Data, recipe: Recipe, seed: int) -> Settled:
-    """Decide base formula, floor and scale on the training data, by the library's rules."""
+    """Decide baseline, floor and scale on the training data, by the library's rules."""
     baseline = (
         training.best_baseline(training.poses) if recipe.baseline == "auto" else recipe.baseline
     )
@@ -167,7 +167,7 @@ def settle(training: Data, recipe: Recipe, seed: int) -> Settled:
 def masked(
     training: Data, test: Data, seed: int, recipe: Recipe, seen: Callable[[str], bool]
 ) -> Floats:
-    """Train and score with the features that `seen` lets through; the others are unknown."""
+    """Train and score with the features for which `seen` holds; the others are NaN."""
     settled = settle(training, recipe, seed)
     skeleton = training.ground_truth.skeleton
     names = feature_sets.get(recipe.features).names(skeleton)
@@ -184,7 +184,7 @@ def _hide(examples: RankingSet, columns: Collection[int]) -> RankingSet:
 
 
 def boosting(training: Data, test: Data, seed: int, recipe: Recipe) -> Floats:
-    """Boost trees from the base logit, on the recipe's features, targets and weights."""
+    """Boost trees from the baseline's logit, on the recipe's features, targets and weights."""
     import lightgbm
 
     settled = settle(training, recipe, seed)

@@ -1,4 +1,4 @@
-"""Runs the rows and puts figures beside them."""
+"""Runs the rows and computes their figures."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import torch
 
 from benchmarks.studies.accuracy import protocol
 from benchmarks.studies.accuracy.parts import RAW, Part, Row, Subject
-from benchmarks.studies.accuracy.protocol import Verdict
+from benchmarks.studies.accuracy.protocol import Evaluation
 from rcnet_rt.evaluation.labeled_results import Data
 
 __all__ = ["Options", "Table", "gain", "mapping", "run_rows", "views"]
 
-CHANGE = 0.1  # an image whose own AP changes by more has changed
+CHANGE = 0.1  # of an image's own AP; more counts as a fall or a rise
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Options:
 
 
 Table = dict[str, Any]  # as results.json has it
-Verdicts = dict[str, Verdict]  # by view
+Evaluations = dict[str, Evaluation]  # by view
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def views(data: Data) -> dict[str, Sequence[int]]:
     return {"all": data.average_precision.images, "complete": complete}
 
 
-def run_rows(options: Options, subject: Subject, part: Part, tell: Callable[[str], None]) -> Table:
-    """Judge every row of a part on an estimator's results."""
+def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str], None]) -> Table:
+    """Evaluate every row of a part on an estimator's results."""
     rows, estimator = part.rows(subject), subject.estimator
     present = [row for row in rows if row.scorer is not None]
     tasks = [
@@ -62,11 +62,11 @@ def run_rows(options: Options, subject: Subject, part: Part, tell: Callable[[str
         for row in present
         if seed == 0 or row.how != "fixed"
     ]
-    verdicts: dict[str, list[Verdicts]] = {row.name: [] for row in present}
+    evaluations: dict[str, list[Evaluations]] = {row.name: [] for row in present}
     with mapping(options.workers) as mapped:
         for number, (task, result) in enumerate(zip(tasks, mapped(_work, tasks), strict=True), 1):
-            verdicts[task.row.name].append(result)
-            tell(f"{estimator} {number}/{len(tasks)} {task.row.name}, seed {task.seed}")
+            evaluations[task.row.name].append(result)
+            log(f"{estimator} {number}/{len(tasks)} {task.row.name}, seed {task.seed}")
     data = protocol.load(options.data, estimator)
     return {
         view: {
@@ -74,7 +74,7 @@ def run_rows(options: Options, subject: Subject, part: Part, tell: Callable[[str
             "people": sum(int((~data.ground_truth.persons[i].ignore).sum()) for i in images),
             "over": part.over,
             "rows": [
-                {"name": row.name, **_figures(row.name, _of_view(verdicts, view), part.over)}
+                {"name": row.name, **_figures(row.name, _of_view(evaluations, view), part.over)}
                 for row in rows
             ],
         }
@@ -94,7 +94,7 @@ def mapping(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
             yield pool.map
 
 
-def _work(task: _Task) -> Verdicts:
+def _work(task: _Task) -> Evaluations:
     options, row = task.options, task.row
     assert row.scorer is not None
     data = protocol.load(options.data, task.estimator)
@@ -105,31 +105,33 @@ def _work(task: _Task) -> Verdicts:
     else:
         scores = protocol.left_out(options.data, task.estimator, row.scorer, task.seed)
     return {
-        view: protocol.judge(data, scores, images, options.resamples)
+        view: protocol.evaluate(data, scores, images, options.resamples)
         for view, images in views(data).items()
     }
 
 
-def _of_view(verdicts: dict[str, list[Verdicts]], view: str) -> dict[str, list[Verdict]]:
-    """Return the verdicts of one view, by row and seed."""
-    return {name: [seed[view] for seed in seeds] for name, seeds in verdicts.items()}
+def _of_view(evaluations: dict[str, list[Evaluations]], view: str) -> dict[str, list[Evaluation]]:
+    """Return the evaluations of one view, by row and seed."""
+    return {name: [seed[view] for seed in seeds] for name, seeds in evaluations.items()}
 
 
-def _figures(name: str, verdicts: dict[str, list[Verdict]], over: Sequence[str]) -> dict[str, Any]:
+def _figures(
+    name: str, evaluations: dict[str, list[Evaluation]], over: Sequence[str]
+) -> dict[str, Any]:
     """Return a row's figures in AP points; none for a row that could not run."""
-    if name not in verdicts:
+    if name not in evaluations:
         return {}
-    seeds = verdicts[name]
-    aps = [100 * verdict.ap for verdict in seeds]
+    seeds = evaluations[name]
+    aps = [100 * evaluation.ap for evaluation in seeds]
     return {
         "ap": float(np.mean(aps)),
         "spread": float(np.std(aps, ddof=1)) if len(aps) > 1 else None,
-        "gains": {other: gain(seeds, verdicts[other]) for other in over if other != name},
-        "images": _changes(seeds, verdicts[RAW][0]),
+        "gains": {other: gain(seeds, evaluations[other]) for other in over if other != name},
+        "images": _changes(seeds, evaluations[RAW][0]),
     }
 
 
-def gain(after: list[Verdict], before: list[Verdict]) -> dict[str, float]:
+def gain(after: list[Evaluation], before: list[Evaluation]) -> dict[str, float]:
     """Return the difference of the means over seeds; resamples draw images, not seeds."""
     resampled = np.mean([v.resampled for v in after], axis=0) - np.mean(
         [v.resampled for v in before], axis=0
@@ -143,9 +145,9 @@ def gain(after: list[Verdict], before: list[Verdict]) -> dict[str, float]:
     }
 
 
-def _changes(after: list[Verdict], before: Verdict) -> dict[str, float]:
+def _changes(after: list[Evaluation], before: Evaluation) -> dict[str, float]:
     """Return how many images fall and rise by more than `CHANGE` in their own AP, mean of seeds."""
-    change = np.array([verdict.own - before.own for verdict in after])
+    change = np.array([evaluation.own - before.own for evaluation in after])
     return {
         "fall": float((change < -CHANGE).sum(axis=1).mean()),
         "rise": float((change > CHANGE).sum(axis=1).mean()),

@@ -1,15 +1,16 @@
-"""`python -m benchmarks.studies.flicker [--json FILE]`: flicker on the shared videos."""
+"""`python -m benchmarks.studies.flicker`: flicker on two videos, with and without tracks."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import numpy as np
 
-from benchmarks.common import Results, parser, report
+from benchmarks.common import MODEL, Results, data_option, machine, show, write
+from benchmarks.studies.common import out_option, write_page
+from benchmarks.studies.flicker import report, shaken
 from benchmarks.studies.flicker.figures import compare, is_causal, other_constants
 from benchmarks.studies.flicker.recording import Recording, record
 from rcnet_rt import estimators
@@ -20,10 +21,9 @@ from rcnet_rt.temporal.tracking import ByteTrack
 
 __all__ = ["main", "measure"]
 
-DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
-MODEL = "models/yolov8n-pose_int8_openvino_model"
+HERE = Path(__file__).resolve().parent
 VIDEOS = ("sports.mp4", "people.mp4")
-AROUND = (0.2, 0.4, 0.5)  # thresholds beside auto and p95
+THRESHOLDS = (0.2, 0.4, 0.5)  # beside auto and p95
 
 
 def measure(data: Path, model: str, weights: str) -> Results:
@@ -32,7 +32,7 @@ def measure(data: Path, model: str, weights: str) -> Results:
     estimator = estimators.load(model, floor=refiner.weights.floor)
     recordings = [record(data / "videos" / name, estimator, refiner) for name in VIDEOS]
     auto = refiner.weights.threshold("auto")
-    thresholds = sorted({auto, refiner.weights.threshold("p95"), *AROUND})
+    thresholds = sorted({auto, refiner.weights.threshold("p95"), *THRESHOLDS})
     return {
         "weights": weights,
         "auto": round(auto, 3),
@@ -44,7 +44,7 @@ def measure(data: Path, model: str, weights: str) -> Results:
         "added latency": [
             {
                 "video": recording.name,
-                "frames": 0 if is_causal(recording, auto) else "an answer changed later",
+                "frames": 0 if is_causal(recording, auto) else "a decision changed later",
                 **_microseconds(recording, auto),
             }
             for recording in recordings
@@ -52,15 +52,26 @@ def measure(data: Path, model: str, weights: str) -> Results:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, show, and write."""
-    options = parser("Flicker with and without tracks.")
-    options.add_argument("--data", type=Path, default=Path(os.environ.get("RCNET_RT_DATA", DATA)))
-    options.add_argument("--model", help=f"an estimator; default DATA/{MODEL}")
-    options.add_argument("--weights", default="yolo-pose")
-    chosen = options.parse_args(arguments)
-    model = chosen.model or str(chosen.data / MODEL)
-    report("flicker", measure(chosen.data, model, chosen.weights), chosen.json)
+@click.command()
+@data_option
+@out_option(HERE)
+@click.option("--model", help=f"An estimator.  [default: DATA/{MODEL}]")
+@click.option("--weights", default="yolo-pose", show_default=True, help="A name or a file.")
+@click.option("--part", type=click.Choice(["videos", "shaken", "all"]), default="all")
+def main(data: Path, out: Path, model: str | None, weights: str, part: str) -> None:
+    """Measure flicker and AP; write results.json, shaken.json and RESULTS.md."""
+    out.mkdir(parents=True, exist_ok=True)
+    model = model or str(data / MODEL)
+    parts = {
+        "videos": ("results.json", lambda: measure(data, model, weights)),
+        "shaken": ("shaken.json", lambda: shaken.measure(data, model)),
+    }
+    for name, (file, run) in parts.items():
+        if part in (name, "all"):
+            results = {"machine": machine(), **run()}
+            show(name, results)
+            write(results, out / file)
+    write_page(out, report.blocks(out))
 
 
 def _about(recording: Recording) -> Results:
@@ -69,26 +80,26 @@ def _about(recording: Recording) -> Results:
         "frames": len(recording.times),
         "frames a second": round(1 / float(np.median(np.diff(recording.times))), 2),
         "poses a frame": round(float(np.mean([len(poses) for poses in recording.poses])), 2),
-        "tracks": len({who for names in recording.names for who in names.tolist()}),
+        "tracks": len(np.unique(np.concatenate(recording.ids))),
     }
 
 
 def _microseconds(recording: Recording, threshold: float) -> Results:
     """Return the median time of each step a frame, the best of five runs over the video."""
     runs = [_run(recording, threshold) for _ in range(5)]
-    names = ("tracks us", "over time us", "hysteresis us")
+    names = ("tracks us", "smoothing us", "hysteresis us")
     return dict(zip(names, np.round(np.min(runs, axis=0), 1).tolist(), strict=True))
 
 
 def _run(recording: Recording, threshold: float) -> list[float]:
-    keep, score = Hysteresis(threshold), ScoreSmoothing()
-    follow = ByteTrack(least=keep.leave)
+    keep, smooth = Hysteresis(threshold), ScoreSmoothing()
+    track = ByteTrack(least=keep.leave)
     spent = []
     for poses, seconds in zip(recording.poses, recording.times, strict=True):
         marks = [time.perf_counter()]
-        poses = follow(poses, seconds)
+        poses = track(poses, seconds)
         marks.append(time.perf_counter())
-        poses = score(poses, seconds)
+        poses = smooth(poses, seconds)
         marks.append(time.perf_counter())
         keep(poses, seconds)
         marks.append(time.perf_counter())

@@ -1,4 +1,4 @@
-"""What is measured of an answer."""
+"""Figures of each way of keeping poses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from benchmarks.studies.flicker.recording import Recording
 from benchmarks.studies.flicker.ways import (
     OTHERS,
     WAYS,
-    RequirementResult,
+    Decisions,
+    decide,
     plain,
-    requirement_results,
 )
 
 __all__ = ["compare", "is_causal", "other_constants", "raw_threshold"]
@@ -24,12 +24,12 @@ def compare(recording: Recording, threshold: float) -> list[Results]:
 
     The raw score has the threshold at which it keeps as many poses as the refined one.
     """
-    said: dict[str, RequirementResult] = {
+    decisions: dict[str, Decisions] = {
         "raw": plain(recording, raw_threshold(recording, threshold), raw=True),
         "refined": plain(recording, threshold),
-        **{name: requirement_results(way, recording, threshold) for name, way in WAYS.items()},
+        **{name: decide(way, recording, threshold) for name, way in WAYS.items()},
     }
-    lines = {name: recording.lines(answer.kept) for name, answer in said.items()}
+    lines = {name: recording.lines(decision.kept) for name, decision in decisions.items()}
     known = [{who for who, line in each.items() if line.any()} for each in lines.values()]
     there = recording.lines([np.ones(len(poses), bool) for poses in recording.poses])
     frame = float(np.median(np.diff(recording.times)))
@@ -43,12 +43,12 @@ def compare(recording: Recording, threshold: float) -> list[Results]:
             "a person-second": round(changes / life, 3) if life else None,
             "drops": _drops(lines[name]),
             "drops of poses": _drops(lines[name], there),
-            "kept a frame": round(float(np.mean([kept.sum() for kept in answer.kept])), 3),
+            "kept a frame": round(float(np.mean([kept.sum() for kept in decision.kept])), 3),
             "delay ms": _delay(lines[name], set.intersection(*known), 1000 * frame),
             "people": len(set.union(*known)),
-            "score step": _step(recording, answer),
+            "score step": _step(recording, decision),
         }
-        for name, answer in said.items()
+        for name, decision in decisions.items()
     ]
 
 
@@ -56,7 +56,7 @@ def other_constants(recording: Recording, threshold: float) -> list[Results]:
     """Return drops and people kept with other constants than those of the package."""
     rows = []
     for name, way in OTHERS.items():
-        kept = requirement_results(way, recording, threshold).kept
+        kept = decide(way, recording, threshold).kept
         rows.append(
             {
                 "video": recording.name,
@@ -71,20 +71,20 @@ def other_constants(recording: Recording, threshold: float) -> list[Results]:
 
 
 def is_causal(recording: Recording, threshold: float) -> bool:
-    """Return whether no answer of any way changes when the frames after it are taken away."""
+    """Return whether no decision of any way depends on a later frame."""
     counts = range(1, len(recording.times), max(1, len(recording.times) // 10))
     return all(
         np.array_equal(part.kept[-1], whole.kept[count - 1])
         and np.array_equal(part.poses[-1].scores, whole.poses[count - 1].scores)
         for way in WAYS.values()
-        for whole in [requirement_results(way, recording, threshold)]
+        for whole in [decide(way, recording, threshold)]
         for count in counts
-        for part in [requirement_results(way, recording.first(count), threshold)]
+        for part in [decide(way, recording.first(count), threshold)]
     )
 
 
 def raw_threshold(recording: Recording, threshold: float) -> float:
-    """Return the raw score from which on as many poses are kept as by the refined score."""
+    """Return the raw threshold that keeps as many poses as `threshold` does by refined score."""
     refined = np.concatenate([poses.scores for poses in recording.poses])
     raw = np.concatenate([poses.raw_scores for poses in recording.poses])  # type: ignore[arg-type]
     kept = int((refined >= threshold).sum())
@@ -92,15 +92,14 @@ def raw_threshold(recording: Recording, threshold: float) -> float:
 
 
 def _changes(lines: Mapping[int, np.ndarray]) -> int:
-    """How often anybody is dropped, or kept again or for the first time, while in sight."""
+    """Number of changes between kept and dropped, over all people while they are in sight."""
     return int(sum((line[1:] != line[:-1]).sum() for line in lines.values()))
 
 
 def _drops(lines: Mapping[int, np.ndarray], there: Mapping[int, np.ndarray] | None = None) -> int:
-    """How often somebody who was kept is not in the next frame; with `there` only if found in it.
+    """Number of times that a kept person is not kept in the next frame.
 
-    These are the changes that are no entrance. Where the estimator finds no pose there is none to
-    keep, and none is made up.
+    With `there` only where the estimator found a pose of the person in that frame.
     """
     return int(
         sum(
@@ -111,17 +110,17 @@ def _drops(lines: Mapping[int, np.ndarray], there: Mapping[int, np.ndarray] | No
 
 
 def _delay(lines: Mapping[int, np.ndarray], people: set[int], frame: float) -> float | None:
-    """Mean time from the first sight until kept, of those whom every way keeps at some time."""
+    """Mean ms from the first sight until kept, of people whom every way keeps at some time."""
     waits = [int(lines[who].argmax()) * frame for who in people]
     return round(float(np.mean(waits)), 1) if waits else None
 
 
-def _step(recording: Recording, answer: RequirementResult) -> float:
+def _step(recording: Recording, decision: Decisions) -> float:
     """Mean change of a person's score from one frame to the next."""
     steps: list[float] = []
     before: dict[int, float] = {}
-    for names, poses in zip(recording.names, answer.poses, strict=True):
-        now = dict(zip(names.tolist(), poses.scores.tolist(), strict=True))
+    for ids, poses in zip(recording.ids, decision.poses, strict=True):
+        now = dict(zip(ids.tolist(), poses.scores.tolist(), strict=True))
         steps.extend(abs(score - before[who]) for who, score in now.items() if who in before)
         before = now
     return round(float(np.mean(steps)), 4)

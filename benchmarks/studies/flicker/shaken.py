@@ -1,15 +1,14 @@
-"""`python -m benchmarks.studies.flicker.shaken [--json FILE]`: what weighing earlier frames does to AP.
+"""What score smoothing does to AP, on shaken images.
 
 The videos have no ground truth; COCO's images have. Here an image is the last frame of a short
-video by an unsteady hand: the frames before are the image moved, scaled, lit and grained a
-little. AP is of the poses in the image itself, scored alone or with what came before.
+handheld video: the frames before are the image with a small random shift, scale, brightness and
+noise. AP is of the poses in the image itself, scored alone or with the frames before.
 
-`yolo-pose` learnt from these very images; the formula learnt from nothing.
+`yolo-pose` was trained on these very images; the baseline was not trained.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.common import Results, parser, report
-from benchmarks.studies.accuracy.protocol import judge
-from benchmarks.studies.flicker.__main__ import DATA, MODEL
+from benchmarks.common import Results
+from benchmarks.studies.accuracy.protocol import evaluate
 from benchmarks.studies.flicker.ways import AGREEABLE
 from rcnet_rt import estimators
 from rcnet_rt.datasets.coco import load_ground_truth
@@ -36,14 +34,15 @@ from rcnet_rt.rescoring.constants import AREA_OF_BOX
 from rcnet_rt.temporal.smoothing import ScoreSmoothing
 from rcnet_rt.temporal.tracking import ByteTrack
 
-__all__ = ["main", "measure"]
+__all__ = ["measure"]
 
 FRAMES = 8
 RATE = 30
-SHIFT, ZOOM, LIGHT = 0.01, 0.01, 0.05  # standard deviations: of the longer side, of 1, of 1
-GRAIN = 3.0  # grey levels
+# Standard deviations: of the longer side, of the scale, of the brightness.
+SHIFT, ZOOM, LIGHT = 0.01, 0.01, 0.05
+NOISE = 3.0  # grey levels
 UNSEEN = 0.7  # agreement of a pose that was not there before: about the mean
-LEAST = 0.05  # so low that the order of bad poses stays, as in a second look
+MIN_AGREEMENT = 0.05  # low enough to keep the order of bad poses, as in a recheck
 SCORES = ("formula:score_times_confidence", "yolo-pose")
 
 
@@ -70,26 +69,16 @@ def measure(data: Path, model: str) -> Results:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, show, and write."""
-    options = parser("AP of scores that weigh earlier frames, on shaken images.")
-    options.add_argument("--data", type=Path, default=Path(os.environ.get("RCNET_RT_DATA", DATA)))
-    options.add_argument("--model", help=f"an estimator; default DATA/{MODEL}")
-    chosen = options.parse_args(arguments)
-    model = chosen.model or str(chosen.data / MODEL)
-    report("shaken images", measure(chosen.data, model), chosen.json)
-
-
 def _clip(file: Path, estimator: Estimator) -> Clip:
     image_bgr = cv2.imread(str(file))
     rng = np.random.default_rng(int(file.stem))
-    follow = ByteTrack(least=0.0)
+    track = ByteTrack(least=0.0)
     clip = Clip(int(file.stem), [], [])
     for index in range(FRAMES):
         frame, scale, shift = image_bgr, 1.0, np.zeros(2)
         if index < FRAMES - 1:
             frame, scale, shift = _shaken(image_bgr, rng)
-        poses = follow(estimator.estimate(frame), index / RATE)
+        poses = track(estimator.estimate(frame), index / RATE)
         clip.frames.append(poses)
         clip.steady.append((poses.keypoints - shift) / scale)
     return clip
@@ -105,7 +94,7 @@ def _shaken(
     shift = (1 - scale) * middle + rng.normal(0, SHIFT * max(height, width), 2)
     matrix = np.column_stack([scale * np.eye(2), shift])
     moved = cv2.warpAffine(image_bgr, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    lit = moved * (1 + rng.normal(0, LIGHT)) + rng.normal(0, GRAIN, moved.shape)
+    lit = moved * (1 + rng.normal(0, LIGHT)) + rng.normal(0, NOISE, moved.shape)
     return np.clip(lit, 0, 255).astype(np.uint8), scale, shift
 
 
@@ -123,33 +112,33 @@ def _rows(labeled: Data, clips: Sequence[Clip], refiner: Refiner) -> Iterator[Re
     alone = [refiner(clip.frames[-1]).scores for clip in clips]
     ways: Mapping[str, list[Any]] = {
         "alone": alone,
-        "over time": [_over_time(clip, refiner, COCO17) for clip in clips],
-        "over time, agreement always 1": [_over_time(clip, refiner, AGREEABLE) for clip in clips],
+        "smoothing": [_smoothed(clip, refiner, COCO17) for clip in clips],
+        "smoothing, agreement always 1": [_smoothed(clip, refiner, AGREEABLE) for clip in clips],
         "alone x agreement": [s * _agreement(c) for s, c in zip(alone, clips, strict=True)],
     }
     precision = labeled.average_precision
     for part, images in (("all", precision.images), ("complete", tuple(precision.complete))):
-        verdicts = {
-            name: judge(labeled, np.concatenate(scores).astype(np.float64), images, 1000)
+        evaluations = {
+            name: evaluate(labeled, np.concatenate(scores).astype(np.float64), images, 1000)
             for name, scores in ways.items()
         }
-        for name, verdict in verdicts.items():
-            gain = 100 * (verdict.resampled - verdicts["alone"].resampled)
+        for name, evaluation in evaluations.items():
+            gain = 100 * (evaluation.resampled - evaluations["alone"].resampled)
             low, high = np.quantile(gain, [0.025, 0.975])
             yield {
                 "images": f"{part}, {len(images)}",
                 "score": refiner.weights.name,
                 "way": name,
-                "AP": round(100 * verdict.ap, 2),
-                "change": round(100 * (verdict.ap - verdicts["alone"].ap), 2),
+                "AP": round(100 * evaluation.ap, 2),
+                "change": round(100 * (evaluation.ap - evaluations["alone"].ap), 2),
                 "interval": f"[{low:+.2f}, {high:+.2f}]",
             }
 
 
-def _over_time(clip: Clip, refiner: Refiner, skeleton: Skeleton) -> np.ndarray:
-    score = ScoreSmoothing(skeleton)
+def _smoothed(clip: Clip, refiner: Refiner, skeleton: Skeleton) -> np.ndarray:
+    smooth = ScoreSmoothing(skeleton)
     for index, poses in enumerate(clip.frames):
-        last = score(refiner(poses), index / RATE)
+        last = smooth(refiner(poses), index / RATE)
     return last.scores
 
 
@@ -167,8 +156,4 @@ def _agreement(clip: Clip) -> np.ndarray:
     ).T
     same = now.track_ids[:, None] == before.track_ids[None, :]
     seen = np.where(same, similarity, 0).max(axis=1)
-    return np.clip(np.where(same.any(axis=1), seen, UNSEEN), LEAST, 1)
-
-
-if __name__ == "__main__":
-    main()
+    return np.clip(np.where(same.any(axis=1), seen, UNSEEN), MIN_AGREEMENT, 1)

@@ -12,21 +12,17 @@ from typing import Any
 
 import click
 
-from benchmarks.common import machine, write
+from benchmarks.common import data_option, machine, write
+from benchmarks.studies.common import out_option, write_page
 from benchmarks.studies.full_coco.children import run
-from benchmarks.studies.full_coco.report import page
+from benchmarks.studies.full_coco.report import blocks
 
 HERE = Path(__file__).resolve().parent
 
 
-def _default_data() -> Path:
-    beside = HERE.parents[2] / "shared" / "data"
-    return Path(os.environ.get("RCNET_RT_DATA", beside))
-
-
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), default=_default_data)
-@click.option("--out", type=click.Path(path_type=Path), default=HERE, help="Folder of results.")
+@data_option
+@out_option(HERE)
 @click.option("--split", default="train2017", show_default=True)
 @click.option("--epochs", default=50, show_default=True, help="Of the whole training.")
 def main(data: Path, out: Path, split: str, epochs: int) -> None:
@@ -42,7 +38,7 @@ def main(data: Path, out: Path, split: str, epochs: int) -> None:
     }
     results = {**about, **measured}
     write(results, out / "results.json")
-    (out / "RESULTS.md").write_text(page(results), encoding="utf-8")
+    write_page(out, blocks(results))
     click.echo(f"figures -> {out / 'RESULTS.md'}")
 
 

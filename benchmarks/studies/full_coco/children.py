@@ -1,4 +1,4 @@
-"""What a process took: wall clock, CPU, and the most memory that it ever held."""
+"""Seconds and peak memory of a process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNIT = 1e9 if sys.platform == "darwin" else 1e6  # ru_maxrss in bytes, or in KiB
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds by the wall clock and on all cores, and the most memory in GB at once."""
+    """Seconds of wall clock and of all cores, and peak memory in GB."""
 
     seconds: float
     cpu_seconds: float
@@ -25,12 +25,12 @@ class Cost:
 
 
 def peak_memory() -> float:
-    """Return the most memory in GB that this process has held so far."""
+    """Return the peak memory of this process so far, in GB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / UNIT
 
 
 def run(*command: str | Path) -> Cost:
-    """Run `python …` and return what it took; what it prints goes to stderr.
+    """Run `python …` and return its cost; what it prints goes to stderr.
 
     Raises:
         SystemExit: it failed.

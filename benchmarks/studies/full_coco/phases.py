@@ -1,4 +1,4 @@
-"""The steps of a training run one by one: `python -m benchmarks.studies.full_coco.phases COCO RESULTS OUT`.
+"""The steps of a training run: `python -m benchmarks.studies.full_coco.phases COCO RESULTS OUT`.
 
 The same functions in the same order as `rcnet-rt train`, which alone is what a user runs.
 """
@@ -34,7 +34,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Phase:
-    """Seconds of a phase, on the wall and on all cores; the most memory in GB up to its end."""
+    """Seconds of a phase, wall clock and all cores; peak memory in GB up to its end."""
 
     phase: str
     seconds: float
@@ -58,7 +58,7 @@ class _Clock:
 
 
 class _Phases:
-    """Runs phases and keeps what they took."""
+    """Runs phases and keeps their costs."""
 
     def __init__(self) -> None:
         self.done: list[Phase] = []
@@ -74,7 +74,7 @@ class _Phases:
 
 
 def main(coco: Path, results: Path, out: Path) -> None:
-    """Go through the phases and write what they took, with the sizes of things, as JSON."""
+    """Run the phases and write their costs, with the sizes of the data, as JSON."""
     phases = _Phases()
     run = phases.run
     recipe = replace(PRESETS["residual"], epochs=EPOCHS)
@@ -83,7 +83,7 @@ def main(coco: Path, results: Path, out: Path) -> None:
     run("OKS of every pose with every person, for AP", lambda: data.average_precision)
     run("match poses to people", lambda: data.match)
     split = fraction_split(list(data.poses), DEFAULT_FRACTION)
-    baseline = run("best base formula", lambda: data.best_baseline(split.training))
+    baseline = run("best baseline", lambda: data.best_baseline(split.training))
     examples = run("targets and features", lambda: _examples(data, recipe, baseline, split))
     phases.add("one epoch of training", *_epoch(recipe, examples))
     recipe = replace(recipe, baseline=baseline, epochs=1)

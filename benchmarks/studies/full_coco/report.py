@@ -1,54 +1,39 @@
-"""results.json to RESULTS.md."""
+"""results.json and FINDINGS.md to RESULTS.md."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-__all__ = ["page"]
+from benchmarks.studies.common import read_findings, table
 
-INTRODUCTION = """# Training at the scale of COCO
-
-Whether a laptop is enough: seconds and memory of training on all of train2017's people. **The
-results that are trained on are simulated**: annotated people with invented errors put in, by
-`benchmarks/studies/full_coco/simulator.py`. The figures are of capacity alone. No accuracy is claimed,
-none is shown, and none would mean anything.
-"""
+__all__ = ["blocks"]
 
 
-def page(results: dict[str, Any]) -> str:
-    """Return the page of what was measured."""
+def blocks(results: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the page's Markdown."""
     machine, sizes = results["machine"], results["sizes"]
-    return "\n".join(
-        [
-            INTRODUCTION,
-            f"`{results['command']}`, {results['date']}: {machine['cpu']}, {machine['cores']} "
-            f"cores, {machine['memory_gb']} GB of memory, {machine['torch_threads']} threads of "
-            f"torch, {machine['load']} processes running on average when it began: where that is "
-            "more than the cores, read the CPU seconds.",
-            "",
-            ", ".join(f"{value:,} {name}" for name, value in sizes.items()) + ".",
-            "",
-            "## Commands as a user gives them",
-            "",
-            *_table("command", results["commands"]),
-            "",
-            "## Phases of the training",
-            "",
-            "One process goes through them in this order; memory is the most up to the end of the "
-            "phase, of the whole process.",
-            "",
-            *_table("phase", results["phases"]),
-            "",
-        ]
+    yield read_findings(Path(__file__).parent).introduction
+    yield (
+        f"`{results['command']}`, {results['date']}: {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['memory_gb']} GB of memory, {machine['torch_threads']} threads of torch, "
+        f"{machine['load']} processes running on average at the start: where that is more than the "
+        "cores, read the CPU seconds."
     )
+    yield ", ".join(f"{value:,} {name}" for name, value in sizes.items()) + "."
+    yield "## Commands as a user gives them"
+    yield _table("command", results["commands"])
+    yield "## Phases of the training"
+    yield "One process runs them in this order; memory is the peak up to the end of the phase."
+    yield _table("phase", results["phases"])
 
 
-def _table(name: str, records: list[dict[str, Any]]) -> list[str]:
-    return [
-        f"| {name} | seconds | CPU seconds | peak memory, GB |",
-        "| --- | ---: | ---: | ---: |",
-        *(
-            f"| {r[name]} | {r['seconds']:,.1f} | {r['cpu_seconds']:,.1f} | {r['peak_gb']:.2f} |"
+def _table(name: str, records: Iterable[Mapping[str, Any]]) -> str:
+    return table(
+        [name, "seconds", "CPU seconds", "peak memory, GB"],
+        (
+            [r[name], f"{r['seconds']:,.1f}", f"{r['cpu_seconds']:,.1f}", f"{r['peak_gb']:.2f}"]
             for r in records
         ),
-    ]
+    )

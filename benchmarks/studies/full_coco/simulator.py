@@ -1,7 +1,7 @@
-"""Simulated results of an estimator that does not exist: annotated people with errors put in.
+"""Simulated results of an estimator that does not exist: annotated people with random errors.
 
 For capacity and for exercising code, never for a claim of accuracy: the errors are of the kinds
-that estimators make, their shares are invented.
+that estimators make, their rates are made up.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Errors:
-    """How often what goes wrong, as shares; invented.
+    """Rates of errors; made up.
 
     Attributes:
         missed: people of 96 pixels that are not found; smaller ones are missed more often.
         doubled: found people with a second, worse pose.
-        background: poses of nobody for each image, on average.
+        background: false positives an image, on average.
         jitter: median displacement of a joint, in units of 2 sigma sqrt(area).
         spread: standard deviation of the jitter's logarithm, between poses.
         swapped: left and right joints that change places.
@@ -85,7 +85,7 @@ def simulate(truth: GroundTruth, seed: int = 0, errors: Errors | None = None) ->
 
 
 def _people(truth: GroundTruth) -> _People:
-    """Return everybody with a labelled joint."""
+    """Return all people with a labelled joint."""
     images = np.repeat(list(truth.persons), [len(persons) for persons in truth.persons.values()])
     persons = truth.persons.values()
     everybody = _People(
@@ -150,7 +150,7 @@ def _entries(
     areas: Floats,
     random: np.random.Generator,
 ) -> list[Entry]:
-    """Write the poses down; scores know of the fit, and of the size, but not much."""
+    """Return the poses as COCO results; scores depend a little on the fit and the size."""
     confidence = np.clip(0.1 + 0.8 * fit + random.normal(0, 0.15, fit.shape), 0.01, 0.99)
     logit = 3 * fit.mean(axis=1) - 1.8 + 0.35 * np.log(np.sqrt(areas) / 96)
     score = 1 / (1 + np.exp(-logit - random.normal(0, 0.9, len(logit))))

@@ -1,16 +1,16 @@
-"""What consensus and a recheck bring, in AP, and what they cost, in milliseconds.
+"""What NMS consensus and a recheck gain, in AP, and what they cost, in milliseconds.
 
-`python -m benchmarks.studies.signals` writes `results.json` and `RESULTS.md`. It needs an estimator's
-results with these signals, on images and on altered copies of them:
+`python -m benchmarks.studies.signals` writes `results.json` and `RESULTS.md`. It needs an
+estimator's results with these signals, on images and on augmentations of them:
 
     rcnet-rt predict --coco DIR --split S --model M --candidates --recheck 20 --out p.json.gz
     rcnet-rt predict --coco DIR --split S --model M --candidates --floor 0.03 --augmentations 60 …
-    rcnet-rt predict … --augmentations 6 --recheck 20 --out …   the first copies looked at again
+    rcnet-rt predict … --augmentations 6 --recheck 20 --out …   rechecks for 6 of them
 
 | module | what |
 | --- | --- |
 | `rows` | scores of every held-out image, with and without signals |
 | `cost` | milliseconds an image |
-| `images` | poses that rose and fell because of a signal |
-| `report` | figures to Markdown |
+| `images` | poses whose score rose and fell most because of a signal |
+| `report` | results.json and FINDINGS.md to RESULTS.md |
 """

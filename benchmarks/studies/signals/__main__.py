@@ -1,8 +1,7 @@
-"""`python -m benchmarks.studies.signals`: re-run the study of consensus and recheck."""
+"""`python -m benchmarks.studies.signals`: repeat the study of NMS consensus and recheck."""
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.studies.accuracy.report import provenance
-from benchmarks.studies.signals import rows
+from benchmarks.common import MODEL, data_option, write
+from benchmarks.studies.common import bootstrap_options, out_option, provenance, write_page
+from benchmarks.studies.signals import report, rows
 from benchmarks.studies.signals.cost import costs
 from benchmarks.studies.signals.images import sheet
-from benchmarks.studies.signals.report import markdown
 from benchmarks.studies.signals.rows import Files
 from rcnet_rt.datasets.coco import Dataset
 
@@ -24,21 +23,19 @@ A_FILE = click.Path(path_type=Path, exists=True)
 
 
 @click.command()
-@click.option("--coco", type=A_FILE, required=True)
-@click.option("--predictions", type=A_FILE, multiple=True, required=True)
-@click.option("--augmentations", type=A_FILE, multiple=True)
-@click.option("--model", required=True, help="What the costs are measured on.")
+@data_option
+@click.option("--predictions", type=A_FILE, multiple=True, required=True, help="With signals.")
+@click.option("--augmented", type=A_FILE, multiple=True, help="The same on augmented images.")
+@click.option("--model", help=f"Estimator whose costs are measured.  [default: DATA/{MODEL}]")
 @click.option("--split", default="val2017", show_default=True, help="Images for the costs.")
-@click.option("--out", type=click.Path(path_type=Path), default=HERE, help="Folder of results.")
+@out_option(HERE)
 @click.option("--images", type=click.Path(path_type=Path), help="Draw the largest changes here.")
-@click.option("--fold-seeds", default=3, show_default=True, help="How many splits into folds.")
-@click.option("--resamples", default=1000, show_default=True, help="Of the bootstrap.")
-@click.option("--workers", default=1, show_default=True, help="Processes, each on one thread.")
+@bootstrap_options(fold_seeds=3, resamples=1000, workers=1)
 def main(
-    coco: Path,
+    data: Path,
     predictions: tuple[Path, ...],
-    copies: tuple[Path, ...],
-    model: str,
+    augmented: tuple[Path, ...],
+    model: str | None,
     split: str,
     out: Path,
     images: Path | None,
@@ -46,22 +43,21 @@ def main(
     resamples: int,
     workers: int,
 ) -> None:
-    """Measure what the signals bring and cost; write results.json and RESULTS.md."""
-    begin = time.monotonic()
-    files, dataset = Files(coco, predictions, copies), Dataset(coco)
-    spent = costs(dataset, split, model)
+    """Measure what the signals gain and cost; write results.json and RESULTS.md."""
+    start = time.monotonic()
+    files, dataset = Files(data / "coco", predictions, augmented), Dataset(data / "coco")
+    costs_found = costs(dataset, split, model or str(data / MODEL))
     scores = rows.scores_by_row(files, fold_seeds, workers)
+    command = "python -m benchmarks.studies.signals"
+    command += f" --fold-seeds {fold_seeds} --resamples {resamples}"
     results: dict[str, Any] = {
         "tables": rows.tables(files, scores, resamples),
-        "costs": spent,
-        "made": provenance(
-            f"python -m benchmarks.studies.signals --fold-seeds {fold_seeds} --resamples {resamples}",
-            time.monotonic() - begin,
-        ),
+        "costs": costs_found,
+        "made": provenance(command, time.monotonic() - start),
     }
     out.mkdir(parents=True, exist_ok=True)
-    (out / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    (out / "RESULTS.md").write_text(markdown(results))
+    write(results, out / "results.json")
+    write_page(out, report.blocks(results))
     if images is not None:
         images.mkdir(parents=True, exist_ok=True)
         _draw(dataset, files, scores, images)
@@ -71,7 +67,7 @@ def main(
 def _draw(dataset: Dataset, files: Files, scores: rows.Scores, folder: Path) -> None:
     steps = {
         "consensus": (rows.NOTHING, rows.CONSENSUS),
-        "second_look": (rows.CONSENSUS, rows.LOOKED),
+        "recheck": (rows.CONSENSUS, rows.RECHECKED),
     }
     for name, (before, after) in steps.items():
         means = [np.mean(scores[row], axis=0) for row in (before, after)]

@@ -16,30 +16,30 @@ from rcnet_rt.workflows.predict import find_images
 
 __all__ = ["costs"]
 
-FLOOR = 0.05  # as `run` asks the estimator for
-LOOKS = (1, 3, 20)
+FLOOR = 0.05  # of the estimator's scores, as in `rcnet-rt run`
+MAX_RECHECKS = (1, 3, 20)  # an image
 
 
 def costs(dataset: Dataset, split: str, model: str, images: int = 50) -> list[dict[str, Any]]:
-    """Return what each step takes an image, and that as a share of the inference."""
+    """Return the time of each step an image, also as a share of the inference."""
     found = find_images(dataset, split, images)
     images = [read_image(path) for path in found.paths.values()]
     estimator = UltralyticsEstimator(model, floor=FLOOR)
     refiner = Refiner("yolo-pose")
-    lookers = {most: Recheck(estimator, refiner, most) for most in LOOKS}
+    rechecks = {most: Recheck(estimator, refiner, most) for most in MAX_RECHECKS}
     seconds: dict[str, list[float]] = {"inference": [], "consensus": []}
     for image in images:
-        begin = time.perf_counter()
+        start = time.perf_counter()
         result = estimator.result(image)
         between = time.perf_counter()
         estimator.raw.consensus(result, estimator.skeleton.sigmas)
-        seconds["inference"].append(between - begin)
+        seconds["inference"].append(between - start)
         seconds["consensus"].append(time.perf_counter() - between)
-        for most, looker in lookers.items():
-            before = looker.seconds
-            looker.estimate(image)
-            seconds.setdefault(_name(most), []).append(looker.seconds - before)
-    looks = {_name(most): looker.looks / len(images) for most, looker in lookers.items()}
+        for most, recheck in rechecks.items():
+            before = recheck.seconds
+            recheck.estimate(image)
+            seconds.setdefault(_name(most), []).append(recheck.seconds - before)
+    crops = {_name(most): recheck.looks / len(images) for most, recheck in rechecks.items()}
     inference = float(np.median(seconds["inference"]))
     return [
         {
@@ -47,7 +47,7 @@ def costs(dataset: Dataset, split: str, model: str, images: int = 50) -> list[di
             "median ms": 1000 * float(np.median(values)),
             "mean ms": 1000 * float(np.mean(values)),
             "share of the inference": float(np.median(values)) / inference,
-            "close-ups": looks.get(step),
+            "crops": crops.get(step),
         }
         for step, values in seconds.items()
     ]

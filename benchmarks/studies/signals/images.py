@@ -1,4 +1,4 @@
-"""Images of the poses that rose and fell most because of a signal, with how right they are."""
+"""Images of the poses whose score rose and fell most because of a signal, with their OKS."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ COLUMNS = 4
 
 
 def sheet(dataset: Dataset, data: Data, before: Floats, after: Floats, path: Path) -> None:
-    """Write an image: the poses that rose most in the upper row, that fell most in the lower.
+    """Write an image: the largest rises of a score in the upper row, the largest falls below.
 
-    Scores are labelled before -> after; below stands the OKS with the matched person.
+    Scores are labelled before -> after; the OKS is that with the matched person.
     """
     change = after - before
     order = np.argsort(change, kind="stable")

@@ -1,4 +1,4 @@
-"""Scores of held-out images with and without signals, and what they are worth."""
+"""Scores of held-out images with and without signals, and their AP."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.studies.accuracy.protocol import FOLDS, Verdict, judge
+from benchmarks.studies.accuracy.protocol import FOLDS, Evaluation, evaluate
 from benchmarks.studies.accuracy.study import gain, mapping, views
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.estimators.recheck import least_certain
@@ -26,7 +26,7 @@ from rcnet_rt.workflows.train import load_data
 
 __all__ = [
     "CONSENSUS",
-    "LOOKED",
+    "RECHECKED",
     "NOTHING",
     "WITH",
     "Files",
@@ -40,34 +40,34 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Scores = dict[str, list[Floats]]  # by row: (E,) for each fold seed
 
-RAW, FORMULA, PLAIN = "raw score", "score × confidence", "features without signals"
-FORMULA_CONSENSUS = "score × confidence × candidate OKS"
-FORMULA_AGREEMENT = "score × confidence × candidate OKS × agreement"
-NOTHING, CONSENSUS, LOOKED = (
+RAW, BASELINE, PLAIN = "raw score", "score × confidence", "features without signals"
+BASELINE_CONSENSUS = "score × confidence × candidate OKS"
+BASELINE_AGREEMENT = "score × confidence × candidate OKS × agreement"
+NOTHING, CONSENSUS, RECHECKED = (
     "with signals: none given",
     "consensus",
     "and a recheck at all poses",
 )
 FEW_PLAIN, FEW_CONSENSUS = (
-    f"linear, without copies: {given}" for given in ("features without signals", "consensus")
+    f"linear, without augmentations: {given}" for given in ("features without signals", "consensus")
 )
 BASELINES: Mapping[str, str] = MappingProxyType(
     {
         RAW: "score",
-        FORMULA: "score_times_confidence",
-        FORMULA_CONSENSUS: "score_times_consensus",
-        FORMULA_AGREEMENT: "score_times_agreement",
+        BASELINE: "score_times_confidence",
+        BASELINE_CONSENSUS: "score_times_consensus",
+        BASELINE_AGREEMENT: "score_times_agreement",
     }
 )
 
 
 @dataclass(frozen=True)
 class Files:
-    """What the study reads: a COCO folder, results with signals, results on altered copies."""
+    """What the study reads: a COCO folder, results with signals, results on augmented images."""
 
     coco: Path
     predictions: tuple[Path, ...]
-    copies: tuple[Path, ...]
+    augmented: tuple[Path, ...]
 
 
 Given = Callable[[Poses, Refiner], Poses]
@@ -81,9 +81,9 @@ def _consensus(poses: Poses, refiner: Refiner) -> Poses:
     return replace(poses, agreement=None)
 
 
-def _second_look(most: int) -> Given:
-    def look(poses: Poses, refiner: Refiner) -> Poses:
-        """Keep the agreement of so many poses, those that a recheck goes to."""
+def _recheck(most: int) -> Given:
+    def recheck(poses: Poses, refiner: Refiner) -> Poses:
+        """Keep the agreement of `most` poses, those that a recheck would choose."""
         once = _consensus(poses, refiner)
         if poses.agreement is None:
             return once
@@ -92,7 +92,7 @@ def _second_look(most: int) -> Given:
         agreement[chosen] = poses.agreement[chosen]
         return replace(poses, agreement=agreement)
 
-    return look
+    return recheck
 
 
 @dataclass(frozen=True)
@@ -101,21 +101,21 @@ class Learner:
 
     Attributes:
         recipe: how it learns.
-        copies: whether altered copies are there.
-        looked: whether rechecks are known.
+        augmented: whether results on augmented images are there.
+        rechecked: whether rechecks are known.
     """
 
     recipe: Recipe
-    copies: bool = True
-    looked: bool = True
+    augmented: bool = True
+    rechecked: bool = True
 
 
-# The recipe of the shipped yolo-pose weights, and before that without signals; a linear network
-# that learns from the images alone, without and with consensus. What each is given, by row.
+# The recipe of the shipped yolo-pose weights, without and with signals; a linear network that
+# learns from the images alone, without and with consensus. GIVEN has the inputs of each row.
 PLAINLY = replace(PRESETS["residual"], baseline="score_times_confidence")
 WITHOUT = Learner(replace(PLAINLY, architecture="mlp", epochs=5))
 WITH = Learner(replace(WITHOUT.recipe, features="signals", baseline="score_times_agreement"))
-FEW_WITHOUT = Learner(replace(PLAINLY, architecture="linear"), copies=False, looked=False)
+FEW_WITHOUT = Learner(replace(PLAINLY, architecture="linear"), augmented=False, rechecked=False)
 FEW_WITH = replace(
     FEW_WITHOUT,
     recipe=replace(FEW_WITHOUT.recipe, features="signals", baseline="score_times_consensus"),
@@ -128,21 +128,21 @@ GIVEN: Mapping[Learner, Mapping[str, Given]] = MappingProxyType(
         WITH: {
             NOTHING: _nothing,
             CONSENSUS: _consensus,
-            "and a recheck at 1 pose": _second_look(1),
-            "and a recheck at 3 poses": _second_look(3),
-            LOOKED: _second_look(20),
+            "and a recheck at 1 pose": _recheck(1),
+            "and a recheck at 3 poses": _recheck(3),
+            RECHECKED: _recheck(20),
         },
     }
 )
-OVER = (RAW, FORMULA, PLAIN, CONSENSUS)
+OVER = (RAW, BASELINE, PLAIN, CONSENSUS)
 SAME = "the same without it"
 WITHOUT_IT = MappingProxyType(  # rows that add one signal -> those that lack it alone
     {
-        FORMULA_CONSENSUS: FORMULA,
-        FORMULA_AGREEMENT: FORMULA_CONSENSUS,
+        BASELINE_CONSENSUS: BASELINE,
+        BASELINE_AGREEMENT: BASELINE_CONSENSUS,
         FEW_CONSENSUS: FEW_PLAIN,
         CONSENSUS: PLAIN,
-        LOOKED: CONSENSUS,
+        RECHECKED: CONSENSUS,
     }
 )
 
@@ -158,16 +158,16 @@ class _Task:
 @lru_cache(maxsize=1)
 def load(files: Files) -> Data:
     """Read everything, once."""
-    return load_data(Dataset(files.coco), files.predictions, files.copies)
+    return load_data(Dataset(files.coco), files.predictions, files.augmented)
 
 
 @lru_cache(maxsize=2)
 def _known_to(learner: Learner, files: Files) -> Data:
-    """Return what a learner learns from."""
+    """Return the data that a learner learns from."""
     data = load(files)
-    if not learner.copies:
+    if not learner.augmented:
         data = replace(data, augmented_entries=[])
-    if not learner.looked:
+    if not learner.rechecked:
         entries = [{k: v for k, v in e.items() if k != "agreement"} for e in data.entries]
         data = replace(data, entries=entries)
     return data
@@ -220,19 +220,19 @@ def tables(files: Files, scores: Scores, resamples: int) -> dict[str, Any]:
 def _rows(
     data: Data, scores: Scores, images: Sequence[int], resamples: int
 ) -> list[dict[str, Any]]:
-    verdicts: dict[str, list[Verdict]] = {
-        row: [judge(data, values, images, resamples) for values in seeds]
+    evaluations: dict[str, list[Evaluation]] = {
+        row: [evaluate(data, values, images, resamples) for values in seeds]
         for row, seeds in scores.items()
     }
     return [
         {
             "name": row,
-            "ap": 100 * float(np.mean([verdict.ap for verdict in seeds])),
+            "ap": 100 * float(np.mean([evaluation.ap for evaluation in seeds])),
             "gains": {
-                name: gain(seeds, verdicts[other]) for name, other in _compared_with(row).items()
+                name: gain(seeds, evaluations[other]) for name, other in _compared_with(row).items()
             },
         }
-        for row, seeds in verdicts.items()
+        for row, seeds in evaluations.items()
     ]
 
 

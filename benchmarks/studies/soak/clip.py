@@ -18,7 +18,7 @@ RATE = 30
 
 
 def write_clip(folder: Path, frames: int, size: tuple[int, int] = (96, 64)) -> None:
-    """Write `CLIP` and `RECORDING`: people who walk through the image, come and go."""
+    """Write `CLIP` and `RECORDING`: people who walk through the image, enter and leave."""
     random = np.random.default_rng(0)
     width, height = size
     shapes = random.random((4, 17, 2)) * (width / 6, height / 2)

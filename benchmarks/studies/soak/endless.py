@@ -1,4 +1,4 @@
-"""A long video down the whole road: does memory stay, and is anything left open?"""
+"""A long video through the whole pipeline: does memory grow, and is anything left open?"""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from rcnet_rt.workflows.video import RunOptions, execute
 
 __all__ = ["measure"]
 
-WARM = 0.2  # this share of the frames fills caches, pools and the histograms' pages
-LOOKS = 200  # how often memory is read
+WARM_UP = 0.2  # share of the frames that fills caches, pools and the histograms' pages
+READINGS = 200  # of memory
 
 
 def measure(folder: Path, frames: int) -> Results:
     """Refine, draw, encode and write `frames` frames; read memory as they pass.
 
-    People are followed where the package for it is installed.
-
-    A run of a few frames goes before, so that what a process loads only once is there already.
+    People are tracked where the package for it is installed. A run of a few frames comes first, so
+    that what a process loads only once is loaded.
     """
     track = importlib.util.find_spec("trackers") is not None
     write_clip(folder, frames)
@@ -39,7 +38,7 @@ def measure(folder: Path, frames: int) -> Results:
     curve = _run(folder, frames, track)
     seconds = time.perf_counter() - start
     after = _threads(process), _files(process)
-    warm = [row for row in curve if row["frames"] >= WARM * frames]
+    warm = [row for row in curve if row["frames"] >= WARM_UP * frames]
     return {
         "frames": curve[-1]["frames"],
         "frames a second": round(frames / seconds, 1),
@@ -47,7 +46,7 @@ def measure(folder: Path, frames: int) -> Results:
         "warm after frames": warm[0]["frames"],
         "memory when warm, MB": warm[0]["memory, MB"],
         "memory at the end, MB": curve[-1]["memory, MB"],
-        "most memory, MB": max(row["memory, MB"] for row in curve),
+        "peak memory, MB": max(row["memory, MB"] for row in curve),
         "MB per 100,000 frames": round(_slope(warm), 2),
         "threads left": max(after[0] - before[0], 0),
         "files left open": sorted(after[1] - before[1]),
@@ -56,7 +55,7 @@ def measure(folder: Path, frames: int) -> Results:
 
 
 def _run(folder: Path, frames: int, track: bool) -> list[Results]:
-    tally = RunSummary()
+    summary = RunSummary()
     options = RunOptions(
         str(folder / CLIP),
         model=f"replay:{folder / RECORDING}",
@@ -66,24 +65,24 @@ def _run(folder: Path, frames: int, track: bool) -> list[Results]:
         max_frames=frames,
         track=track,
     )
-    with _watching(tally, max(frames // LOOKS, 1)) as curve:
-        execute(options, tally)
+    with _watching(summary, max(frames // READINGS, 1)) as curve:
+        execute(options, summary)
     return curve
 
 
 @contextmanager
-def _watching(tally: RunSummary, every: int) -> Iterator[list[Results]]:
-    """Read the resident memory each time so many more frames are through, and at the end."""
+def _watching(summary: RunSummary, every: int) -> Iterator[list[Results]]:
+    """Read the resident memory after every so many frames, and at the end."""
     process, done, curve = psutil.Process(), threading.Event(), []
 
-    def look() -> None:
+    def read() -> None:
         megabytes = round(process.memory_info().rss / 1e6, 2)
-        curve.append({"frames": tally.frames, "memory, MB": megabytes})
+        curve.append({"frames": summary.frames, "memory, MB": megabytes})
 
     def watch() -> None:
         while not done.wait(0.01):
-            if tally.frames >= (curve[-1]["frames"] if curve else 0) + every:
-                look()
+            if summary.frames >= (curve[-1]["frames"] if curve else 0) + every:
+                read()
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -92,7 +91,7 @@ def _watching(tally: RunSummary, every: int) -> Iterator[list[Results]]:
     finally:
         done.set()
         watcher.join()
-        look()
+        read()
 
 
 def _threads(process: psutil.Process) -> int:
@@ -109,7 +108,7 @@ def _files(process: psutil.Process) -> set[str]:
 
 
 def _slope(curve: list[Results]) -> float:
-    """Median slope between any two looks (Theil and Sen): a single step is not a growth."""
+    """Median slope over all pairs of readings (Theil and Sen): robust against a single step."""
     frames, memory = (np.array([row[name] for row in curve]) for name in ("frames", "memory, MB"))
     first, second = np.triu_indices(len(curve), 1)
     apart = frames[second] > frames[first]

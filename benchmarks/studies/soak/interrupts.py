@@ -1,4 +1,4 @@
-"""Ctrl-C at random moments: is all that was written readable?"""
+"""Ctrl-C at random moments: can every output be read?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.common import Results
 from benchmarks.studies.soak.clip import CLIP, RECORDING, write_clip
 from rcnet_rt.datasets.jsonl import read_lines
 
-__all__ = ["look", "measure", "press", "run_once"]
+__all__ = ["check", "measure", "press", "run_once"]
 
 FRAMES, SIZE = 1000, (320, 240)
 DRAWN, REFINED, TELEMETRY = "drawn.mp4", "refined.jsonl", "telemetry.json"
@@ -52,7 +52,7 @@ def measure(folder: Path, times: int, seed: int = 0) -> Results:
 
 
 def run_once(folder: Path, moment: float | None) -> tuple[str, Results]:
-    """Run the command, press Ctrl-C after `moment` seconds, and look at what is there then."""
+    """Run the command, press Ctrl-C after `moment` seconds, and check the outputs."""
     for name in READERS:
         (folder / name).unlink(missing_ok=True)
     command = [
@@ -65,7 +65,7 @@ def run_once(folder: Path, moment: float | None) -> tuple[str, Results]:
             press(process, moment)
         said = process.communicate(timeout=120)[1]
     end = IN_TIME.get(process.returncode, f"exit code {process.returncode}")
-    found = look(folder)
+    found = check(folder)
     if process.returncode not in IN_TIME:
         found["faults"].append(f"{end}: {said.strip()[-300:]}")
     elif "Traceback" in said and process.returncode >= 0:
@@ -101,8 +101,8 @@ READERS: dict[str, Callable[[Path], int]] = {
 }
 
 
-def look(folder: Path) -> Results:
-    """Read every output to its end; they must agree on the frames, and no other file be left."""
+def check(folder: Path) -> Results:
+    """Read every output to its end; all must have the same frames, and no other file be left."""
     counts, faults = {}, []
     for name, read in READERS.items():
         if (folder / name).exists():

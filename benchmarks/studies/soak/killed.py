@@ -1,4 +1,4 @@
-"""Training killed at random moments and gone on with: are the weights those of one run?"""
+"""Training killed at random moments and resumed: are the weights those of one run?"""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["measure"]
 
 FILE = "lightweight-openpose_val2017.json.gz"
 LAST_IMAGE = 60_000  # a small part, so that a run takes seconds
-MOST_KILLS = 4  # of a run; then it may end
+MAX_KILLS = 4  # of a run
 OPTIONS = ("--epochs", "60", "--val-fraction", "0.3")  # epochs enough that most kills hit one
 
 
 def measure(folder: Path, data: Path, runs: int, seed: int = 0) -> Results:
-    """Train once in one go and `runs` times with kills; compare the weights byte by byte."""
+    """Train once without and `runs` times with kills; compare the weights byte by byte."""
     results = folder / "some.json"
     entries = read_results(data / "predictions" / FILE)
     write_results(results, [entry for entry in entries if entry["image_id"] < LAST_IMAGE])
@@ -36,7 +36,7 @@ def measure(folder: Path, data: Path, runs: int, seed: int = 0) -> Results:
     faults = []
     for number in range(runs):
         out = folder / f"run{number}"
-        kills.append(_through(command, out, [moments.uniform(0, whole) for _ in range(MOST_KILLS)]))
+        kills.append(_through(command, out, [moments.uniform(0, whole) for _ in range(MAX_KILLS)]))
         if _weights(out) != expected:
             faults.append(f"run {number}, killed {len(kills[-1])} times: other weights, or none")
     return {
@@ -57,7 +57,7 @@ def _through(command: list[str], out: Path, moments: list[float]) -> list[bool]:
     """
     hits: list[bool] = []
     for moment in [*moments, None]:
-        # Killed before it said what it is, there is nothing to go on with.
+        # A run that was killed before it wrote its description cannot be resumed.
         resume = ["--resume"] if (out / "run.json").exists() else []
         if _train([*command, "--out", str(out), *resume], moment) != -signal.SIGKILL:
             break

@@ -1,26 +1,16 @@
-"""Figures to Markdown, and the memory curve as an image."""
+"""results.json and FINDINGS.md to RESULTS.md, and the memory curve as an image."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from benchmarks.studies.common import read_findings, table
 from rcnet_rt.report.png import INK, encode, panels
 
-__all__ = ["PARTS", "markdown", "memory_curve"]
+__all__ = ["PARTS", "blocks", "memory_curve"]
 
-INTRODUCTION = """# Soak
-
-What only shows after hours, or when something is stopped at the wrong moment. *Memory* is resident
-memory, its slope the median between any two looks after the first fifth of the frames, and the end
-is after the outputs were closed; the road is decode, replayed poses,
-refine, follow, draw, encode, JSON Lines. *Interrupted* means exit code 130 with every output read
-to its end, video and JSON Lines with the same number of frames and no temporary file left; while
-Python itself starts, an interrupt ends it by the signal, which shells call 130, too.
-
-An MP4 keeps an entry a frame in memory until its index is written: 7.8 MB per 100,000 frames, seen
-with the video sink alone. Matroska (`--out x.mkv`) keeps none: 0.0 to 0.2 MB. Where a camera runs
-for ever, that is the one to write.
-"""
 PARTS = {
     "endless": "A long video",
     "interrupts": "Ctrl-C at random moments",
@@ -28,19 +18,16 @@ PARTS = {
 }
 
 
-def markdown(results: dict[str, Any]) -> str:
-    """Return the page."""
-    parts = [INTRODUCTION, _made(results), ""]
+def blocks(results: dict[str, Any]) -> Iterator[str]:
+    """Yield the page's Markdown."""
+    yield read_findings(Path(__file__).parent).introduction
+    yield _made(results)
     for name, title in PARTS.items():
-        if name not in results:
-            continue
-        parts += [f"## {title}", ""]
-        if name == "endless":
-            parts += ["![Memory by frame](memory.png)", ""]
-        figures = {key: value for key, value in results[name].items() if key != "curve"}
-        parts += ["| | |", "| --- | --- |"]
-        parts += [f"| {key} | {_text(value)} |" for key, value in figures.items()] + [""]
-    return "\n".join(parts)
+        if name in results:
+            yield f"## {title}"
+            yield "![Memory by frame](memory.png)" if name == "endless" else ""
+            figures = {key: value for key, value in results[name].items() if key != "curve"}
+            yield table(["figure", "value"], ([key, _text(v)] for key, v in figures.items()))
 
 
 def _made(results: dict[str, Any]) -> str:
