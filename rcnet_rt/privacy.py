@@ -1,6 +1,6 @@
-"""Libraries that report to their makers are told not to, before they are imported.
+"""Libraries that report to their makers are told not to, right before they are imported.
 
-RCNET_RT_TELEMETRY=1 leaves them as their makers set them; so does each one's own variable for it.
+`RCNET_RT_TELEMETRY=1` leaves them as their makers set them; so does each library's own variable.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ TELEMETRY_SWITCHES = {
 
 
 def disable_telemetry() -> None:
-    """Set what switches reports off, unless the user set it otherwise."""
+    """Turn reports off, unless the user set them otherwise.
+
+    Call it before every import of onnxruntime, ultralytics or transformers, or of what imports one
+    of them. All switches are set at once: these libraries import each other.
+    """
     if os.environ.get(SWITCH, "0") not in ("", "0"):
         return
     for name, value in TELEMETRY_SWITCHES.items():
         os.environ.setdefault(name, value)
-    # OpenVINO has no switch. Its reporter is a package of its own, and where that is not to be
-    # found it does without. None says "not to be found" (Python reference, the import system).
+    # OpenVINO has no switch. Its reporter is a package of its own, and OpenVINO works without it.
+    # None makes its import fail (Python reference, the import system).
     modules: dict[str, Any] = sys.modules
     modules.setdefault("openvino_telemetry", None)

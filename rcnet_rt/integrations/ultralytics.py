@@ -15,16 +15,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from ultralytics.engine.results import Boxes, Keypoints, Results
-from ultralytics.utils import ops
 
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator, poses_from_result
 from rcnet_rt.estimators.yolo_candidates import RawPredictions
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
+from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring.score_convention import check_convention
+
+disable_telemetry()  # ultralytics reads its switch when it is imported
+from ultralytics.engine.results import Boxes, Keypoints, Results  # noqa: E402
+from ultralytics.utils import ops  # noqa: E402
 
 __all__ = ["RefinedBoxes", "attach", "detach"]
 
