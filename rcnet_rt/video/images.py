@@ -28,6 +28,7 @@ class ImageSource:
     kind: Kind = "images"
     frame_rate: Fraction | None = None
     time_base: Fraction | None = None
+    sample_aspect_ratio: Fraction | None = None
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = tuple(paths)
