@@ -18,6 +18,7 @@ from rcnet_rt.errors import SourceError
 from rcnet_rt.poses.frame import Frame, Source
 from rcnet_rt.video.address import Address, is_url, parse_address
 from rcnet_rt.video.camera import CameraSource
+from rcnet_rt.video.image_formats import check_all_readable
 from rcnet_rt.video.images import IMAGE_SUFFIXES, ImageSource
 from rcnet_rt.video.live import LiveSource
 from rcnet_rt.video.sandbox import SandboxedSource
@@ -115,6 +116,7 @@ def split(spec: str) -> list[Part]:
     if path.is_dir():
         return _group(spec, [entry for entry in path.iterdir() if entry.is_file()])
     if path.is_file():
+        check_all_readable(spec, [path], [])
         return [(path,)] if _is_image(path) else [path]
     if path.exists():
         raise SourceError(
@@ -147,6 +149,7 @@ def is_live(part: Part) -> bool:
 
 def _group(spec: str, files: list[Path]) -> list[Part]:
     images = tuple(sorted(filter(_is_image, files), key=_natural))
+    check_all_readable(spec, files, images)
     videos = sorted((f for f in files if f.suffix.lower() in VIDEO_SUFFIXES), key=_natural)
     parts: list[Part] = [images] if images else []
     parts.extend(videos)

@@ -18,6 +18,7 @@ from rcnet_rt.video.decoding import (
     upright,
     video_stream,
 )
+from rcnet_rt.video.image_formats import CONVERT, unread_format
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -193,8 +194,11 @@ def open_container(path: Path) -> InputContainer:
 
 def _not_a_video(path: Path, reason: str) -> str:
     with path.open("rb") as file:
-        is_mp4 = file.read(12)[4:8] == b"ftyp"
-    if is_mp4:
+        start = file.read(16)
+    unread = unread_format(start)
+    if unread is not None:
+        return f"{path} is an image in a format that is not read ({unread}); {CONVERT}"
+    if start[4:8] == b"ftyp":
         return (
             f"{path} cannot be opened: its index (moov) is missing, so the file was cut off; "
             "copy or record it again"
