@@ -1,4 +1,4 @@
-"""Libraries are kept from reporting where they are imported, and only there."""
+"""Libraries are kept from reporting where they are imported; no message shows credentials."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import rcnet_rt
+from rcnet_rt.cli import main
+from rcnet_rt.privacy import mask_address, mask_credentials
 
 REPORTING = {"onnxruntime", "ultralytics", "transformers", "rtmlib", "mmpose"}
 UNCHANGED = """
@@ -86,3 +89,114 @@ def test_every_module_that_imports_such_a_library_turns_its_reports_off() -> Non
             found.add(path.name)
             assert "disable_telemetry()" in source, path
     assert {"onnx.py", "ultralytics.py", "transformers.py", "rtmlib.py"} <= found
+
+
+SECRET = "Xq7"
+ADDRESSES = [
+    "rtsp://host/user=admin&password=Xq7",
+    "rtsp://host/user=admin&password=Xq7&channel=1&stream=0.sdp",
+    "rtsp://host/user=admin_password=Xq7_channel=1_stream=0.sdp",
+    "rtsp://host/user%3Dadmin%26password%3DXq7",
+    "rtsp://host:554/cam/realmonitor?channel=1&user=a&password=Xq7",
+    "rtsp://host/live;password=Xq7",
+    "rtsp://host/live;user=a;password=Xq7",
+    '"rtsp://u:Xq7@host"',
+    "'rtsp://u:Xq7@host/live'",
+    " rtsp://u:Xq7@host/live",
+    "\trtsp://u:Xq7@host/live ",
+    "rtsp:/u:Xq7@host",
+    "rtsp:///u:Xq7@host",
+    "rtsp:u:Xq7@host",
+    "RTSP://u:Xq7@host",
+    "u:Xq7@host/live",
+    "u:Xq7@host",
+    "host/live?user=u&password=Xq7",
+    "https://u:Xq7@host/w.safetensors",
+    "https://host/w.safetensors?token=Xq7",
+    "https://host/w.safetensors#Xq7",
+    "ftp://u:Xq7@host/a",
+    "s3://key:Xq7@bucket/a",
+    "rtsp://h/cam?u=x@Xq7",
+    "rtsp://u:a@h/cam?u=x@Xq7",
+    "rtsp://h/cam?u=x&p=a@b/Xq7",
+    "rtsp://h:554/cam?u=x@Xq7",
+    "rtsp://u:p@ss/Xq7@rd@host/s",
+    "rtsp://u:Xq7?b@host/s",
+    "rtsp://u:Xq7#b@host/s",
+    "rtsp://u:Xq7/b@host/s",
+    "rtsp://u:Xq7;b@host/s",
+    "rtsp://u:b=Xq7@host/s",
+    "rtsp://u:12/Xq7@host/s",
+    "rtsp://u:b Xq7@host/s",
+    "rtsp://u:%58q7Xq7@host/s",
+    "rtsp://Xq7@host/s",
+    "rtsp://host:554/0/user:Xq7/main",
+    "rtsp://[::1]:554/live?auth=Xq7",
+]
+OPTIONS = [[], ["--model"], ["--weights"], ["--conf"], ["--device"], ["--json"], ["--out"]]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_no_credentials_are_shown(address: str) -> None:
+    assert SECRET not in mask_address(address)
+    assert mask_address(mask_address(address)) == mask_address(address)
+    if "b Xq7" not in address:
+        for message in (f"no such file: {address}; check it", f"({address!r})", f"x={address},"):
+            assert SECRET not in mask_credentials(message)
+            assert SECRET not in str(rcnet_rt.SourceError(message))
+            assert SECRET not in str(rcnet_rt.PosesError(message))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rtsp://camera:554/h264/ch1 cannot be opened (timed out); check the address",
+        "expected thresholds 0 <= leave <= enter <= 1, got leave=0.3, enter=0.2",
+        "no such file or folder: /data/a@2x.mp4; check the path",
+        "C:/videos/a=b@c.mp4 and C:\\videos\\a.mp4",
+        "rtmo:lightweight, mmpose:human or replay:FILE; keypoints=17, key: 3",
+        "see https://docs.python.org/3/library/re.html.",
+        "path:/tmp/lr=0.1/x",
+        "write to somebody@example.org",
+        "weights v1.2:yolo @ 3",
+    ],
+)
+def test_other_texts_stay_as_they_are(text: str) -> None:
+    assert mask_credentials(text) == text
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: "".join(option) or "SOURCE")
+def test_no_command_prints_them(
+    option: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for address in ADDRESSES:
+        if address.strip("\t '\"").startswith(("rtsp://", "https://", "RTSP://")) and not option:
+            continue  # would be opened
+        for more in ([], ["--debug"]):
+            source = [] if not option else ["missing.mp4"]
+            with pytest.raises(SystemExit):
+                main(["run", *source, *option, address, *more])
+    for command in (["refine"], ["eval"], ["nothing"], ["train", "--coco"], ["export"]):
+        for address in ADDRESSES[:12]:
+            with pytest.raises(SystemExit):
+                main([*command, address, "--out", "x.json"])
+            with pytest.raises(SystemExit):
+                main([*command, "a", "b", address])
+    out, err = capfd.readouterr()
+    assert "Error" in err
+    assert SECRET not in out + err
+
+
+def test_no_command_prints_the_credentials_of_a_stream(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    """Nobody answers at these addresses."""
+    monkeypatch.chdir(tmp_path)
+    for path in ("user=a&password=Xq7", "live;password=Xq7", "a?p=Xq7", "cam?u=x@Xq7", "u:Xq7"):
+        with pytest.raises(SystemExit):
+            main([f"http://127.0.0.1:9/{path}", "--debug"])
+    out, err = capfd.readouterr()
+    assert "cannot be opened" in err
+    assert SECRET not in out + err
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 import traceback
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from rcnet_rt.errors import RcnetError
+from rcnet_rt.privacy import mask_address, mask_credentials
 from rcnet_rt.version import __version__
 
 __all__ = ["main"]
@@ -88,15 +90,17 @@ def _run(arguments: list[str]) -> int:
         code: Any = commands.main(arguments, prog_name="rcnet-rt", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(_masked(shown.getvalue(), arguments), nl=False, err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
     except Exception as error:
         if "--debug" in arguments:
-            traceback.print_exc()
-        click.echo(f"Error: {_sentence(error)}", err=True)
+            click.echo(_masked(traceback.format_exc(), arguments), err=True)
+        click.echo(f"Error: {_masked(_sentence(error), arguments)}", err=True)
         return FAILED
 
 
@@ -105,3 +109,10 @@ def _sentence(error: Exception) -> str:
         # What a file says of itself may hold signs that a terminal obeys.
         return "".join(c for c in " ".join(str(error).split()) if c.isprintable())
     return f"unexpected {type(error).__name__}: {error}; run again with --debug and report it"
+
+
+def _masked(text: str, arguments: list[str]) -> str:
+    """Return a text without the credentials of the addresses in it; an argument may hold blanks."""
+    for argument in filter(None, arguments):
+        text = text.replace(argument, mask_address(argument))
+    return mask_credentials(text)
