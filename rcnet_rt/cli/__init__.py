@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import signal
 import sys
 import traceback
 from typing import Any, NamedTuple
@@ -13,10 +14,11 @@ import click
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.privacy import mask_address, mask_credentials
 from rcnet_rt.version import __version__
+from rcnet_rt.workflows.interrupt import Terminated
 
 __all__ = ["main"]
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE, SIGNALLED = 1, 2, 128  # and the number of the signal
 
 
 class Lazy(NamedTuple):
@@ -80,7 +82,10 @@ def commands() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+    143 and 129: ended by SIGTERM or SIGHUP.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     sys.exit(_run(arguments))
 
@@ -94,9 +99,13 @@ def _run(arguments: list[str]) -> int:
         error.show(shown)
         click.echo(_masked(shown.getvalue(), arguments), nl=False, err=True)
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        cause = error.__cause__  # click raises its own exception from the one it caught
+        if isinstance(cause, Terminated):
+            click.echo(f"{cause}.", err=True)
+            return SIGNALLED + cause.number
         click.echo("Interrupted.", err=True)
-        return INTERRUPTED
+        return SIGNALLED + signal.SIGINT
     except Exception as error:
         if "--debug" in arguments:
             click.echo(_masked(traceback.format_exc(), arguments), err=True)
