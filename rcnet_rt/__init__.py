@@ -23,7 +23,6 @@ from rcnet_rt.errors import (
 )
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
-from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.version import __version__
 
 if TYPE_CHECKING:
@@ -54,8 +53,6 @@ __all__ = [
     "refine",
     "register_skeleton",
 ]
-
-disable_telemetry()
 
 # Loaded on first use, so that the import is quick and torch is needed only for what uses it.
 _LAZY = {

@@ -13,6 +13,8 @@ RcnetError                  catch this to catch all of them
 
 from __future__ import annotations
 
+from rcnet_rt.privacy import mask_credentials
+
 __all__ = [
     "BackendError",
     "DatasetError",
@@ -28,7 +30,12 @@ __all__ = [
 
 
 class RcnetError(Exception):
-    """Base of every error that rcnet_rt raises on purpose."""
+    """Base of every error that rcnet_rt raises on purpose; no message holds credentials."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(
+            *(mask_credentials(each) if isinstance(each, str) else each for each in arguments)
+        )
 
 
 class PosesError(RcnetError, ValueError):

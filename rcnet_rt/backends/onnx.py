@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 
 from rcnet_rt.backends.onnx_graph import network_graph, step_graph
 from rcnet_rt.backends.protocol import Refined
 from rcnet_rt.poses.arrays import Array
+from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.rescoring.inputs import ARRAYS, PoseInputs
 from rcnet_rt.rescoring.rescore import refined_scores
 from rcnet_rt.rescoring.weights import Weights
+
+disable_telemetry()  # onnxruntime reads its switch when it is imported
+import onnxruntime  # noqa: E402
 
 __all__ = ["OnnxBackend", "Session"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import signal
 import sys
 import traceback
 from typing import Any, NamedTuple
@@ -10,11 +12,13 @@ from typing import Any, NamedTuple
 import click
 
 from rcnet_rt.errors import RcnetError
+from rcnet_rt.privacy import mask_address, mask_credentials
 from rcnet_rt.version import __version__
+from rcnet_rt.workflows.interrupt import Terminated
 
 __all__ = ["main"]
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE, SIGNALLED = 1, 2, 128  # and the number of the signal
 
 
 class Lazy(NamedTuple):
@@ -78,7 +82,10 @@ def commands() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+    143 and 129: ended by SIGTERM or SIGHUP.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     sys.exit(_run(arguments))
 
@@ -88,15 +95,21 @@ def _run(arguments: list[str]) -> int:
         code: Any = commands.main(arguments, prog_name="rcnet-rt", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(_masked(shown.getvalue(), arguments), nl=False, err=True)
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
+        cause = error.__cause__  # click raises its own exception from the one it caught
+        if isinstance(cause, Terminated):
+            click.echo(f"{cause}.", err=True)
+            return SIGNALLED + cause.number
         click.echo("Interrupted.", err=True)
-        return INTERRUPTED
+        return SIGNALLED + signal.SIGINT
     except Exception as error:
         if "--debug" in arguments:
-            traceback.print_exc()
-        click.echo(f"Error: {_sentence(error)}", err=True)
+            click.echo(_masked(traceback.format_exc(), arguments), err=True)
+        click.echo(f"Error: {_masked(_sentence(error), arguments)}", err=True)
         return FAILED
 
 
@@ -105,3 +118,10 @@ def _sentence(error: Exception) -> str:
         # What a file says of itself may hold signs that a terminal obeys.
         return "".join(c for c in " ".join(str(error).split()) if c.isprintable())
     return f"unexpected {type(error).__name__}: {error}; run again with --debug and report it"
+
+
+def _masked(text: str, arguments: list[str]) -> str:
+    """Return a text without the credentials of the addresses in it; an argument may hold blanks."""
+    for argument in filter(None, arguments):
+        text = text.replace(argument, mask_address(argument))
+    return mask_credentials(text)

@@ -16,6 +16,7 @@ from rcnet_rt.estimators.failures import explained
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
+from rcnet_rt.privacy import disable_telemetry
 
 if TYPE_CHECKING:
     from rcnet_rt.estimators import Estimator
@@ -102,6 +103,7 @@ def _find(path: str) -> Any:
     module_name, _, name = path.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    disable_telemetry()  # it may import any library
     with explained(f"{module_name} cannot be imported", "check the import path"):
         module = importlib.import_module(module_name)
     if not hasattr(module, name):

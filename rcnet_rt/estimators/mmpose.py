@@ -16,6 +16,7 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
+from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.rescoring.score_convention import UNIT, ScoreConvention
 
 __all__ = ["MmposeEstimator", "mmpose", "poses_from_predictions"]
@@ -92,6 +93,7 @@ def mmpose(which: str, *, floor: float, device: str = "auto") -> MmposeEstimator
     Raises:
         EstimatorError: mmpose is not installed, or does not know it.
     """
+    disable_telemetry()  # mmpose may bring transformers
     try:
         from mmpose.apis import MMPoseInferencer
     except ImportError as error:

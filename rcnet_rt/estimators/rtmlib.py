@@ -19,6 +19,7 @@ from rcnet_rt.estimators.failures import explained
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.rescoring.score_convention import UNBOUNDED_JOINTS, UNIT, UNIT_JOINTS, ScoreConvention
 
 __all__ = ["Rtmo", "Rtmpose", "rtmo", "rtmpose"]
@@ -167,6 +168,7 @@ _REMEDY = f"connect to the network, choose another of {', '.join(MODES)}, or giv
 
 
 def _library() -> Any:
+    disable_telemetry()  # rtmlib brings onnxruntime
     try:
         import rtmlib
     except ImportError as error:

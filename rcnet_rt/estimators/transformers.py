@@ -11,6 +11,7 @@ from rcnet_rt.estimators.failures import explained
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
 
 __all__ = ["VitPose", "vitpose"]
@@ -112,6 +113,7 @@ def vitpose(which: str, *, floor: float, device: str = "auto") -> VitPose:
     Raises:
         EstimatorError: transformers is not installed, or a model is missing or none.
     """
+    disable_telemetry()
     try:
         import transformers
     except ImportError as error:

@@ -19,6 +19,7 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
+from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
 
 __all__ = ["UltralyticsEstimator", "fetch", "find", "poses_from_result"]
@@ -153,6 +154,7 @@ def fetch(name: str, *, seconds: float) -> bool:
 
 
 def _import() -> Any:
+    disable_telemetry()  # ultralytics brings OpenVINO and onnxruntime, too
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     try:

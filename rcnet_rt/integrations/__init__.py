@@ -1,1 +1,1 @@
-"""Doors into other tools: refined scores where their users already look."""
+"""Other tools: refined scores where their users already read scores."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import supervision as sv
 
 from rcnet_rt.errors import PosesError
+from rcnet_rt.integrations.attached import raw_scores_of
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import OnError, Refiner
 from rcnet_rt.rescoring.score_reference import ScoreReference
@@ -35,7 +36,8 @@ def refine(
     """Return the same key points with refined `detection_confidence`; raw in `data[RAW]`.
 
     Args:
-        key_points: N people; refined ones are refined from their raw scores again.
+        key_points: N people. Poses that `attach` has refined keep their scores; those that this
+            function has refined are refined from their raw scores again.
         refiner: with weights for their skeleton.
         boxes: (N, 4) x1, y1, x2, y2 pixels, which `KeyPoints` do not hold; None goes without.
         image_size: (width, height), or None.
@@ -47,11 +49,23 @@ def refine(
     """
     if len(key_points) == 0:
         return key_points
-    poses = refiner(to_poses(key_points, boxes, image_size), reference=reference, on_error=on_error)
+    given = to_poses(key_points, boxes, image_size)
+    known = _raw_scores_before_attach(key_points)
+    attached = np.isfinite(known)
+    scores = given.scores
+    if not attached.all():
+        scores = refiner(given, reference=reference, on_error=on_error).scores
     refined: sv.KeyPoints = key_points[:]
-    refined.detection_confidence = poses.scores.copy()
-    refined.data = {**refined.data, RAW: poses.raw_scores}
+    refined.detection_confidence = np.where(attached, key_points.detection_confidence, scores)
+    refined.data = {**refined.data, RAW: given.scores.copy()}
     return refined
+
+
+def _raw_scores_before_attach(key_points: sv.KeyPoints) -> npt.NDArray[np.float32]:
+    """Return (N,) raw scores of the poses that `attach` has refined, NaN for the others."""
+    if key_points.detection_confidence is None:
+        return np.full(len(key_points), np.nan, np.float32)
+    return raw_scores_of(key_points.xy, key_points.detection_confidence)
 
 
 def to_poses(
@@ -59,14 +73,17 @@ def to_poses(
     boxes: npt.ArrayLike | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> Poses:
-    """Return N key points as `Poses`; a joint at exactly (0, 0) was not found.
+    """Return N key points as `Poses` with raw scores; a joint at exactly (0, 0) was not found.
 
-    `visible` says what is drawn, not what was found, and is passed over.
+    `visible` says what is drawn, not what was found, and is not read.
 
     Raises:
         PosesError: there is no `detection_confidence`, or boxes that do not fit.
     """
     scores = key_points.data.get(RAW, key_points.detection_confidence)
+    known = _raw_scores_before_attach(key_points)
+    if scores is not None:
+        scores = np.where(np.isfinite(known), known, scores)
     if scores is None:
         raise PosesError(
             "the KeyPoints have no detection_confidence, so there is no score to refine; set it, "

@@ -4,7 +4,7 @@
     model.predict(...)   # and stream=True, track, val: refined; raw in results.boxes.raw_conf
     detach(model)
 
-No pose is added or removed: `conf`, NMS and the tracker go by the raw scores, as without us.
+No pose is added or removed: `conf`, NMS and the tracker go by the raw scores, as without `attach`.
 """
 
 from __future__ import annotations
@@ -15,23 +15,27 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from ultralytics.engine.results import Boxes, Keypoints, Results
-from ultralytics.utils import ops
 
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator, poses_from_result
 from rcnet_rt.estimators.yolo_candidates import RawPredictions
+from rcnet_rt.integrations.attached import remember
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
+from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring.score_convention import check_convention
+
+disable_telemetry()  # ultralytics reads its switch when it is imported
+from ultralytics.engine.results import Boxes, Keypoints, Results  # noqa: E402
+from ultralytics.utils import ops  # noqa: E402
 
 __all__ = ["RefinedBoxes", "attach", "detach"]
 
 Model = TypeVar("Model")
 
 POSTPROCESSED = "on_predict_postprocess_end"
-RAW = "_rcnet_rt_raw_predictions"  # where a predictor keeps what we hung on it
+RAW = "_rcnet_rt_raw_predictions"  # the attribute of a predictor that holds its candidates
 
 
 class RefinedBoxes(Boxes):  # type: ignore[misc]  # ultralytics comes without types
@@ -74,8 +78,8 @@ def attach(
     """Make a YOLO-Pose model give refined scores from now on, and return it.
 
     `results.boxes.conf` of predict, stream=True and track is refined, `results.boxes.raw_conf` is
-    what the model said; `val` judges refined scores and writes them to predictions.json. A pose
-    with a faulty number keeps its raw score. Attaching again replaces what was attached.
+    the model's own score; `val` evaluates refined scores and writes them to predictions.json. A
+    pose with a faulty number keeps its raw score. Attaching again replaces what was attached.
 
     Args:
         model: `ultralytics.YOLO` with task "pose".
@@ -96,10 +100,10 @@ def attach(
         )
     refiner = Refiner(weights, device=device, backend=backend)
     check_convention(refiner.weights, UltralyticsEstimator.score_convention, "the model")
-    door = _Hooks(refiner)
+    hooks = _Hooks(refiner)
     callbacks = detach(model).callbacks
-    callbacks["on_predict_start"].append(door.start)
-    callbacks["on_val_start"].append(door.start_val)
+    callbacks["on_predict_start"].append(hooks.start)
+    callbacks["on_val_start"].append(hooks.start_val)
     return model
 
 
@@ -126,12 +130,12 @@ class _Carrier(Keypoints):  # type: ignore[misc]
 
 @dataclass(frozen=True, eq=False)
 class _Hooks:
-    """What hangs in one model's callbacks."""
+    """The callbacks that one model gets."""
 
     refiner: Refiner
 
     def start(self, predictor: Any) -> None:
-        """Take the places before and after the tracker's callback, which `track` adds late."""
+        """Register before and after the tracker's callback, which `track` adds late."""
         callbacks = predictor.callbacks[POSTPROCESSED]
         others = [each for each in callbacks if _owner(each) is not self]
         callbacks[:] = [self.refine, *others, self.write]
@@ -139,7 +143,7 @@ class _Hooks:
             setattr(predictor, RAW, RawPredictions(predictor))
 
     def refine(self, predictor: Any) -> None:
-        """Refine all poses of the images, while a tracker has hidden none and sees raw scores."""
+        """Refine all poses, before a tracker drops any; the tracker still gets raw scores."""
         raw = vars(predictor)[RAW]
         for place, result in enumerate(predictor.results):
             points, poses = result.keypoints, poses_from_result(result)
@@ -148,7 +152,7 @@ class _Hooks:
             result.keypoints = _Carrier(points.data, points.orig_shape, refined)
 
     def write(self, predictor: Any) -> None:
-        """Put the refined scores where the results are read."""
+        """Write the refined scores to `results.boxes.conf`."""
         for result in predictor.results:
             points, boxes = result.keypoints, result.boxes
             data = boxes.data.clone()
@@ -157,22 +161,22 @@ class _Hooks:
             result.keypoints = Keypoints(points.data, points.orig_shape)
 
     def start_val(self, validator: Any) -> None:
-        """Refine what this validator will judge; a training's own checks keep the raw scores."""
+        """Refine the scores that this validator evaluates; validation in training stays raw."""
         if validator.training:
             return
-        judge, stand_in = validator.update_metrics, _ValidatorAdapter(validator)
-        raw = RawPredictions(stand_in)
+        update_metrics, adapter = validator.update_metrics, _ValidatorAdapter(validator)
+        raw = RawPredictions(adapter)
 
-        def refine_and_judge(predictions: Any, batch: Any) -> None:
-            stand_in.postprocess(stand_in.said, batch["img"], None)
+        def refine_and_update(predictions: Any, batch: Any) -> None:
+            adapter.postprocess(adapter.predictions, batch["img"], None)
             for index, prediction in enumerate(predictions):
                 result = _result(prediction, batch, index)
                 consensus = self._consensus(raw, _as_seen(prediction, batch), index)
                 poses = replace(poses_from_result(result), consensus=consensus)
                 prediction["conf"] = self._refined(poses, result)
-            judge(predictions, batch)
+            update_metrics(predictions, batch)
 
-        validator.update_metrics = refine_and_judge
+        validator.update_metrics = refine_and_update
 
     def _consensus(self, raw: RawPredictions, result: Any, place: int) -> Any:
         """Return the consensus of an image of the batch, if the weights look at it."""
@@ -184,29 +188,30 @@ class _Hooks:
 
     def _refined(self, poses: Poses, result: Any) -> torch.Tensor:
         scores = self.refiner(poses, on_error="raw").scores
+        remember(poses.keypoints, scores, poses.scores)
         return torch.as_tensor(scores.copy(), device=result.boxes.data.device)
 
 
 class _ValidatorAdapter:
-    """A validator in a predictor's place, for `RawPredictions`."""
+    """A validator with the interface of a predictor, for `RawPredictions`."""
 
     def __init__(self, validator: Any) -> None:
-        self.model = validator  # which has the names and the shape of the keypoints, too
-        self.said: Any = None
+        self.model = validator  # it has `names` and `kpt_shape`, too
+        self.predictions: Any = None  # before suppression
         self._suppress = validator.postprocess
         validator.postprocess = self._keep_and_suppress
 
     def postprocess(self, predictions: Any, images: Any, originals: Any) -> None:
-        """Do nothing more: what was said is suppressed already."""
+        """Do nothing: these predictions are suppressed already."""
 
     def _keep_and_suppress(self, predictions: Any) -> Any:
-        said = predictions[0] if isinstance(predictions, (list, tuple)) else predictions
-        self.said = said.clone()  # suppression may change it in place
+        before = predictions[0] if isinstance(predictions, (list, tuple)) else predictions
+        self.predictions = before.clone()  # suppression may change it in place
         return self._suppress(predictions)
 
 
 def _result(prediction: Any, batch: Any, index: int) -> Results:
-    """Return a validator's prediction in pixels of the image itself, as `predict` would."""
+    """Return a validator's prediction in pixels of the image, as `predict` gives it."""
     shape, padding = batch["ori_shape"][index], batch["ratio_pad"][index]
     size = batch["img"].shape[2:]
     boxes = ops.scale_boxes(size, prediction["bboxes"].clone(), shape, ratio_pad=padding)
@@ -215,7 +220,7 @@ def _result(prediction: Any, batch: Any, index: int) -> Results:
 
 
 def _as_seen(prediction: Any, batch: Any) -> Results:
-    """Return a validator's prediction in pixels of what the network saw."""
+    """Return a validator's prediction in pixels of the network's input."""
     size = tuple(batch["img"].shape[2:])
     boxes = ops.clip_boxes(prediction["bboxes"].clone(), size)
     keypoints = ops.clip_coords(prediction["keypoints"].clone(), size)

@@ -49,10 +49,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Gap:
-    """A live source was lost; what it showed until the next frame is not known.
+    """Frames are missing: a live source was lost, a file is damaged, or recordings were joined.
 
     Attributes:
-        time: seconds since the source's zero when that was noticed.
+        time: seconds since the source's zero when it was noticed.
         after: index of the last frame before.
         reason: why, in a few words.
     """
@@ -65,7 +65,7 @@ class Gap:
 class Source(Protocol):
     """Frames in order, once; a context manager that closes what it opened.
 
-    Only live sources have gaps.
+    Live sources have gaps where they were lost, files where they are damaged or were joined.
     """
 
     @property
@@ -96,6 +96,11 @@ class Source(Protocol):
     @property
     def time_base(self) -> Fraction | None:
         """Unit of the frames' times in seconds, or None for images."""
+        ...
+
+    @property
+    def sample_aspect_ratio(self) -> Fraction | None:
+        """Width over height of a pixel; None where pixels are square, or nothing says otherwise."""
         ...
 
     def __iter__(self) -> Iterator[Frame | Gap]: ...

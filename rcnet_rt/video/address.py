@@ -1,4 +1,4 @@
-"""Addresses of streams, whose credentials nobody gets to see."""
+"""Addresses of streams, whose credentials are never shown."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from rcnet_rt.errors import SourceError
+from rcnet_rt.privacy import mask_address
 
 __all__ = ["PROTOCOLS", "Address", "is_url", "parse_address"]
 
@@ -64,6 +65,4 @@ def parse_address(url: str) -> Address:
             f"addresses of the kind {scheme}:// are not opened; give one of {kinds}, "
             "a file, a folder or a camera index"
         )
-    # Passwords may hold any sign, "@" and "/" too: what stands before the last "@" is not shown.
-    place = re.split(r"[?#]", rest.rsplit("@", 1)[-1], maxsplit=1)[0]
-    return Address(url, f"{scheme}://{place}", scheme)
+    return Address(url, mask_address(f"{scheme}://{rest}"), scheme)

@@ -1,24 +1,29 @@
-"""The sound of a video file, taken along to the file that is written."""
+"""The sound of a video file, added to the file that is written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import heapq
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rcnet_rt.errors import SourceError
-from rcnet_rt.video.decoding import frame_rate, time_base
+from rcnet_rt.video.decoding import Timeline, frame_rate, time_base
+from rcnet_rt.video.muxing import open_output
 from rcnet_rt.video.videofile import open_container
 
 if TYPE_CHECKING:
-    from av.container import OutputContainer
+    from av.container import InputContainer, OutputContainer
 
 __all__ = ["Sound", "open_sound"]
 
-# What players expect in MP4; Matroska takes anything. The rest is encoded again.
+# What players expect in MP4; Matroska takes anything. Other codecs are encoded again.
 COPIED = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
 AAC_RATES = frozenset({96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000})
+
+Timed = tuple[Fraction, Any]  # seconds, and the packet or frame that begins there
+Track = Callable[["InputContainer", "OutputContainer", Fraction | None], Iterator[Timed]]
 
 
 def open_sound(path: Path) -> Sound | None:
@@ -27,101 +32,132 @@ def open_sound(path: Path) -> Sound | None:
     Raises:
         SourceError: the file cannot be opened.
     """
-    sound = Sound(path)
-    if sound.is_there:
-        return sound
-    sound.close()
-    return None
+    with open_container(path) as container:
+        stream = _sound_stream(container)
+        return None if stream is None else Sound(path, stream.codec_context.codec.canonical_name)
 
 
 class Sound:
-    """Copies packets, or encodes AAC where the codec does not fit the new file.
+    """A sound track: copied, or encoded as AAC where its codec does not fit the new file.
 
-    Where it is damaged it ends early, and `note` says so: the images matter more.
+    Whatever is wrong with it, the images stay as they are.
 
     Attributes:
-        note: what became of it, if it is not just copied.
+        note: what became of the sound, if it was not just copied.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, codec: str) -> None:
         self.note: str | None = None
-        self._name = path.name
-        self._container = open_container(path)
-        audio, video = self._container.streams.audio, self._container.streams.video
-        self._stream: Any = next((stream for stream in audio if stream.codec_context), None)
-        self.is_there = self._stream is not None
-        self._video: Any = video[0] if video else None
-        self._out: Any = None
-        self._copies = True
-        self._items: Iterator[tuple[Fraction, Any]] = iter(())
-        self._next: tuple[Fraction, Any] | None = None
+        self._path, self._codec = path, codec
+        self._name = f"the sound of {path.name}"
 
-    def attach(self, output: OutputContainer, suffix: str) -> None:
-        """Add a track to a file that is about to be written; where none fits, note it."""
+    def join(self, video: Path, out: Path, end: Fraction) -> bool:
+        """Write the images of a file and this sound to a new file; return whether that worked.
+
+        Args:
+            video: as `VideoSink` wrote it.
+            out: the new file; its suffix says which container it is.
+            end: seconds at which the images end, and the sound with them.
+        """
         import av
 
-        codec = self._stream.codec_context.name
-        self._copies = suffix == ".mkv" or codec in COPIED
-        try:
-            if self._copies:
-                self._out = output.add_stream_from_template(self._stream)
-            else:
-                rate = self._stream.rate if self._stream.rate in AAC_RATES else 48_000
-                # Old files count their channels without saying where they are.
-                layout = "mono" if self._stream.channels == 1 else "stereo"
-                self._out = output.add_stream("aac", rate=rate, layout=layout)
-                self.note = f"the sound of {self._name} ({codec}) was encoded again as AAC"
-        except (av.error.FFmpegError, ValueError):
-            self.note = f"the sound of {self._name} ({codec}) fits no {suffix} and was left out"
-            return
-        self._items = self._packets() if self._copies else self._frames()
-        self._next = next(self._items, None)
+        may_copy = out.suffix.lower() == ".mkv" or self._codec in COPIED
+        reason = ""
+        for track in (self._copied, self._encoded) if may_copy else (self._encoded,):
+            self.note = None
+            try:
+                self._write(track, video, out, end)
+            except (av.error.FFmpegError, OSError, ValueError, SourceError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                continue
+            if track == self._encoded and self.note is None:
+                self.note = f"{self._name} ({self._codec}) was encoded again as AAC"
+            return True
+        self.note = f"{self._name} ({self._codec}) was left out: {reason}"
+        return False
 
-    def before(self, time: Fraction) -> Iterator[Any]:
-        """Yield packets to be written, of all sound that begins before `time` in seconds."""
-        while self._next is not None and self._next[0] < time:
-            _, item = self._next
-            if self._copies:
-                item.stream = self._out
-                yield item
-            else:
-                yield from self._out.encode(item)
-            self._next = next(self._items, None)
+    def _write(self, track: Track, video: Path, out: Path, end: Fraction) -> None:
+        with (
+            open_container(video) as images,
+            open_container(self._path) as sounds,
+            open_output(out) as output,
+        ):
+            stop = None if _ends_there(sounds, end) else end
+            tracks = _image_packets(images, output), track(sounds, output, stop)
+            # Takes one packet of each before the first is written: by then both tracks are there.
+            for _, packet in heapq.merge(*tracks, key=lambda timed: timed[0]):
+                output.mux(packet)
 
-    def rest(self, end: Fraction) -> Iterator[Any]:
-        """Yield what is left: up to `end` in seconds, or all of it where the images end there."""
-        yield from self.before(Fraction(10**9) if self._is_last(end) else end)
-        if self._out is not None and not self._copies:
-            yield from self._out.encode(None)
+    def _copied(
+        self, source: InputContainer, output: OutputContainer, stop: Fraction | None
+    ) -> Iterator[Timed]:
+        stream = _sound_stream(source)
+        out = output.add_stream_from_template(stream)
+        unit = Fraction(1, stream.rate or 90_000)  # AVI has units that MP4 refuses
+        for time, packet in self._timed(source.demux(stream), stream, stop):
+            packet.duration = round(packet.duration * packet.time_base / unit)
+            packet.pts = packet.dts = round(time / unit)
+            packet.time_base = unit
+            packet.stream = out
+            yield time, packet
 
-    def close(self) -> None:
-        """Close the file; closing twice does nothing."""
-        self._container.close()
+    def _encoded(
+        self, source: InputContainer, output: OutputContainer, stop: Fraction | None
+    ) -> Iterator[Timed]:
+        stream = _sound_stream(source)
+        rate = stream.rate if stream.rate in AAC_RATES else 48_000
+        # Old files count their channels without saying where they are.
+        layout = "mono" if stream.channels == 1 else "stereo"
+        out: Any = output.add_stream("aac", rate=rate, layout=layout)
+        for time, frame in self._timed(source.decode(stream), stream, stop):
+            frame.pts = round(time / frame.time_base)
+            yield from ((time, packet) for packet in out.encode(frame))
+        yield from ((packet.pts * packet.time_base, packet) for packet in out.encode(None))
 
-    def _is_last(self, end: Fraction) -> bool:
-        """Return whether the video, as far as its header says, goes on no longer."""
-        video = self._video
-        if video is None or video.duration is None:
-            return self._container.duration is None or end * 10**6 >= self._container.duration
-        total = ((video.start_time or 0) + video.duration) * time_base(video)
-        return bool(end + 2 / frame_rate(video) > total)
-
-    def _packets(self) -> Iterator[tuple[Fraction, Any]]:
-        for packet in self._readable(self._container.demux(self._stream)):
-            stamp = packet.dts if packet.pts is None else packet.pts
-            if stamp is not None:
-                yield stamp * packet.time_base, packet
-
-    def _frames(self) -> Iterator[tuple[Fraction, Any]]:
-        for frame in self._readable(self._container.decode(self._stream)):
-            if frame.pts is not None:
-                yield frame.pts * frame.time_base, frame
-
-    def _readable(self, items: Iterator[Any]) -> Iterator[Any]:
-        """Yield until the damage, and note it."""
+    def _timed(self, items: Iterator[Any], stream: Any, stop: Fraction | None) -> Iterator[Timed]:
+        """Yield packets or frames with their times, up to `stop` or to where they are damaged."""
         import av
 
+        timeline: Timeline | None = None
         try:
-            yield from items
+            for item in items:
+                stamp = item.dts if item.pts is None else item.pts
+                if timeline is None:
+                    timeline = Timeline(stream.time_base, _duration(item, stream.time_base))
+                if stamp is None and not item.duration:
+                    continue  # the empty packet at the end
+                time = timeline.time(stamp)
+                if stop is not None and time >= stop:
+                    return
+                yield time, item
         except (av.error.FFmpegError, SourceError):
-            self.note = f"the sound of {self._name} is damaged and ends early"
+            self.note = f"{self._name} is damaged and ends early"
+
+
+def _sound_stream(container: InputContainer) -> Any:
+    """Return the first sound track that can be read, or None."""
+    return next((stream for stream in container.streams.audio if stream.codec_context), None)
+
+
+def _image_packets(source: InputContainer, output: OutputContainer) -> Iterator[Timed]:
+    (stream,) = source.streams.video
+    out = output.add_stream_from_template(stream)
+    for packet in source.demux(stream):
+        if packet.dts is not None:
+            packet.stream = out
+            yield packet.dts * packet.time_base, packet
+
+
+def _duration(item: Any, unit: Fraction) -> int:
+    """Return how long a packet or a frame lasts, in units of its stream."""
+    samples = getattr(item, "samples", 0)
+    return round(samples / item.sample_rate / unit) if samples else int(item.duration or 1)
+
+
+def _ends_there(source: InputContainer, end: Fraction) -> bool:
+    """Return whether the images of a file, as far as its header says, end at this second."""
+    video = next(iter(source.streams.video), None)
+    if video is None or video.duration is None:
+        return source.duration is None or end * 10**6 >= source.duration
+    total = ((video.start_time or 0) + video.duration) * time_base(video)
+    return bool(end + 2 / frame_rate(video) > total)

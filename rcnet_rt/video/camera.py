@@ -25,6 +25,7 @@ class CameraSource:
 
     kind: Kind = "camera"
     frame_count: int | None = None
+    sample_aspect_ratio: Fraction | None = None
 
     def __init__(self, index: int) -> None:
         import cv2

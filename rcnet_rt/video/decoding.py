@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["frame_rate", "time_base", "upright", "video_stream"]
+__all__ = ["Timeline", "frame_rate", "sample_aspect_ratio", "time_base", "upright", "video_stream"]
 
 
 def video_stream(container: InputContainer, name: str) -> VideoStream:
@@ -32,7 +32,7 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
     stream = streams[0]
     if stream.codec_context is None:
         raise SourceError(
-            f"{name} cannot be decoded: it is cut off, or in a format unknown here; "
+            f"{name} cannot be decoded: it is cut off, or in an unknown format; "
             "copy it again or convert it to H.264"
         )
     stream.thread_type = "AUTO"
@@ -45,15 +45,80 @@ def time_base(stream: VideoStream) -> Fraction:
 
 
 def frame_rate(stream: VideoStream) -> Fraction:
-    """Return frames a second; files without a usable figure count as 30."""
+    """Return frames a second; 30 where the file has no usable value."""
     for rate in (stream.average_rate, stream.guessed_rate):
         if rate and 0 < rate <= 1000:
             return Fraction(rate)
     return Fraction(30)
 
 
+def sample_aspect_ratio(stream: VideoStream, first: VideoFrame) -> Fraction | None:
+    """Return width over height of a pixel of the upright image; None for square or unknown."""
+    for ratio in (stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio):
+        if ratio and ratio > 0 and ratio != 1:
+            return 1 / Fraction(ratio) if _display_matrix(first)[1] else Fraction(ratio)
+    return None
+
+
 def upright(video_frame: VideoFrame) -> Image:
-    """Return the image as BGR, turned as the file's metadata says."""
+    """Return the image as BGR, turned and mirrored as the file's display matrix says.
+
+    The eight matrices of the EXIF orientations give what FFmpeg's `autorotate` gives; other angles
+    are rounded to a quarter turn.
+    """
     image: Any = video_frame.to_ndarray(format="bgr24")
-    quarter_turns = round(video_frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
+    (mirror_x, mirror_y), swap = _display_matrix(video_frame)
+    if swap:
+        image = image.transpose(1, 0, 2)
+    if mirror_x or mirror_y:
+        image = image[:: -1 if mirror_y else 1, :: -1 if mirror_x else 1]
+    return np.ascontiguousarray(image)
+
+
+def _display_matrix(video_frame: VideoFrame) -> tuple[tuple[bool, bool], bool]:
+    """Return whether x and y are mirrored, after x and y were swapped or not.
+
+    The matrix (a, b, u, c, d, v, x, y, w) takes a pixel (x, y) to (a x + c y, b x + d y).
+    """
+    data: Any = video_frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return (False, False), False
+    a, b, _, c, d, *_ = np.frombuffer(data, np.int32).tolist()
+    if abs(b) > abs(a):
+        return (c < 0, b < 0), True
+    return (a < 0, d < 0), False
+
+
+class Timeline:
+    """Turns the time stamps of decoded frames into times that increase.
+
+    Where time stamps jump back by a frame or more, as where two recordings were joined, the next
+    frame follows one step after the last.
+
+    Args:
+        unit: of the time stamps, in seconds.
+        step: time stamps from one frame to the next.
+        offset: added to the time stamps; None is what takes the first one to 0.
+    """
+
+    def __init__(self, unit: Fraction, step: int, offset: int | None = 0) -> None:
+        self._unit, self._step, self._offset = unit, max(1, step), offset
+        self._last: int | None = None
+
+    def follows(self, stamp: int | None) -> bool:
+        """Return whether a time stamp does not jump back; None is one step after the last."""
+        if stamp is None or self._offset is None or self._last is None:
+            return True
+        return stamp + self._offset > self._last - self._step
+
+    def time(self, stamp: int | None) -> Fraction:
+        """Return the time in seconds of the next frame, which has this time stamp."""
+        after = 0 if self._last is None else self._last + self._step
+        if stamp is None:
+            self._last = after
+        else:
+            if self._offset is None or not self.follows(stamp):
+                self._offset = after - stamp
+            stamp += self._offset
+            self._last = stamp if self._last is None else max(stamp, self._last + 1)
+        return self._last * self._unit

@@ -40,6 +40,7 @@ class LiveSource:
         self._stopped = threading.Event()
         self.name, self.size = self._source.name, self._source.size
         self.frame_rate = self._source.frame_rate
+        self.sample_aspect_ratio = self._source.sample_aspect_ratio
         self.time_base: Fraction | None = Fraction(1, MICROSECONDS)
 
     def __iter__(self) -> Iterator[Frame | Gap]:

@@ -10,8 +10,8 @@ A further stage is one more entry of the list: a name and a function from `Resul
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Generator, Sequence
+import math
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -186,7 +186,7 @@ def process(
     """
     newest = Newest(_is_frame, max_frames) if realtime else None
     # Where nothing is dropped, the frame after the last is not even decoded.
-    items = telemetry.incoming(source if realtime else itertools.islice(source, max_frames))
+    items = telemetry.incoming(source if realtime else _first_frames(source, max_frames))
     steps = [(stage.name, _guarded(stage, telemetry)) for stage in stages]
     depth = 1 if realtime else DEPTH
     ran = run(items, steps, first=newest, depth=depth, check=check, stop=source.stop)
@@ -211,6 +211,15 @@ def _guarded(stage: Stage, telemetry: Telemetry) -> Callable[[Any], Any]:
         return function(item)
 
     return guarded
+
+
+def _first_frames(source: Source, count: int | None) -> Iterator[Frame | Gap]:
+    """Yield the first `count` frames, or all, and the gaps between them."""
+    left = math.inf if count is None else count
+    items = iter(source)
+    while left > 0 and (item := next(items, None)) is not None:
+        left -= isinstance(item, Frame)
+        yield item
 
 
 def _is_frame(item: object) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from rcnet_rt.errors import SourceError
-from rcnet_rt.poses.frame import Frame, Image, Kind
+from rcnet_rt.poses.frame import Frame, Gap, Image, Kind
 from rcnet_rt.video.address import Address
 
 __all__ = ["MEMORY", "SECONDS", "SIZES", "SandboxedSource", "Untrusted"]
@@ -73,17 +73,18 @@ class SandboxedSource:
                 self.size = (int(opened["size"][0]), int(opened["size"][1]))
                 self.frame_rate = _fraction(opened["frame_rate"])
                 self.time_base = _fraction(opened["time_base"])
+                self.sample_aspect_ratio = _fraction(opened["sample_aspect_ratio"])
                 count = opened["frame_count"]
                 self.frame_count = None if count is None else int(count)
         except BaseException:
             self.close()
             raise
 
-    def __iter__(self) -> Iterator[Frame]:
+    def __iter__(self) -> Iterator[Frame | Gap]:
         if self._read_already:
             raise SourceError(f"{self._label} was read already; open it again")
         self._read_already = True
-        return self._frames()
+        return self._items()
 
     def stop(self) -> None:
         """End the other process; an iteration in another thread ends with it."""
@@ -104,18 +105,20 @@ class SandboxedSource:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _frames(self) -> Iterator[Frame]:
+    def _items(self) -> Iterator[Frame | Gap]:
         try:
-            while (frame := self._frame()) is not None:
-                self._count += 1
-                yield frame
+            while (item := self._item()) is not None:
+                self._count += isinstance(item, Frame)
+                yield item
         except SourceError:
             if not self._stopped:
                 raise
 
-    def _frame(self) -> Frame | None:
+    def _item(self) -> Frame | Gap | None:
         with self._understood():
             text, image = self._receive()
+            if "gap" in text:
+                return Gap(float(text["gap"]), self._count - 1, str(text["reason"]))
             if image is None:
                 return None
             time, arrived = _fraction(text["time"]), float(text["arrived"])

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from rcnet_rt.errors import RcnetError
-from rcnet_rt.poses.frame import Frame, Image
+from rcnet_rt.poses.frame import Gap, Image
 from rcnet_rt.video.address import parse_address
 from rcnet_rt.video.sandbox import MEMORY, SECONDS, SIZES, Untrusted
 from rcnet_rt.video.source import open_here
@@ -47,13 +47,17 @@ def _serve(described: dict[str, Any], out: BinaryIO) -> None:
     rate, unit = source.frame_rate, source.time_base
     opened = {"name": source.name, "kind": source.kind, "size": source.size}
     counts = {"frame_rate": rate, "time_base": unit, "frame_count": source.frame_count}
-    _send(out, opened | counts)
+    ratio = {"sample_aspect_ratio": source.sample_aspect_ratio}
+    _send(out, opened | counts | ratio)
     frames = iter(source)
     while True:
         with _time_limit():
             frame = next(frames, None)
-        if not isinstance(frame, Frame):
+        if frame is None:
             return _send(out, {"end": True})
+        if isinstance(frame, Gap):
+            _send(out, {"gap": frame.time, "reason": frame.reason})
+            continue
         text = {"time": frame.time, "name": frame.name, "arrived": frame.arrived}
         _send(out, text | {"shape": frame.image_bgr.shape}, frame.image_bgr)
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection
 from fractions import Fraction
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,14 @@ import numpy as np
 from rcnet_rt.errors import OutputError
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.video.audio import Sound
+from rcnet_rt.video.muxing import open_output
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
 __all__ = ["CONTAINERS", "ImageSink", "VideoSink", "check_output_file", "partial_name"]
 
-# Two thirds of the work of "veryfast", crf 20, at the same error; files are a tenth larger.
+# Two thirds of the time of "veryfast", crf 20, at the same error; files are a tenth larger.
 H264 = {"preset": "superfast", "bf": "0", "crf": "23"}
 CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 
@@ -29,15 +31,17 @@ CONTAINERS = frozenset({".mp4", ".m4v", ".mov", ".mkv"})
 class VideoSink:
     """Writes H.264 (yuv420p) with the given times; a context manager.
 
-    The file has a temporary name until it is closed; however the block ends, the frames
-    written until then become a file that plays. Without a frame there is no file.
+    The file has a temporary name until it is closed; however the block ends, the frames written
+    until then become a file that plays. Without a frame there is no file. Sound is added at the
+    end, to a second temporary file, so that no fault of it can stop the images.
 
     Args:
         path: *.mp4, *.m4v, *.mov or *.mkv.
         size: (width, height) of the images; an odd side grows by one pixel, the edge repeated.
         frame_rate: what the header says; the frames' own times decide.
         time_base: unit of the times.
-        sound: is written along, as far as the images go.
+        sound: of the source, added as far as the images go.
+        sample_aspect_ratio: width over height of a pixel; None is square.
 
     Raises:
         OutputError: the file cannot be written.
@@ -50,6 +54,8 @@ class VideoSink:
         frame_rate: Fraction,
         time_base: Fraction,
         sound: Sound | None = None,
+        *,
+        sample_aspect_ratio: Fraction | None = None,
     ) -> None:
         check_output_file(path, CONTAINERS)
         self.path = path
@@ -59,10 +65,8 @@ class VideoSink:
         self._last: int | None = None
         self._closed = False
         self._frame_rate = frame_rate
-        self._container = self._open(frame_rate)
+        self._container = self._open(frame_rate, sample_aspect_ratio)
         self._sound = sound
-        if sound is not None:
-            sound.attach(self._container, path.suffix.lower())
 
     def write(self, image_bgr: Image, time: Fraction) -> None:
         """Append one (H, W, 3) BGR image, shown from `time` (seconds) on.
@@ -81,8 +85,6 @@ class VideoSink:
         frame.pts, frame.time_base = self._last, self._time_base
         try:
             self._container.mux(self._stream.encode(frame))
-            if self._sound is not None:
-                self._container.mux(list(self._sound.before(self._last * self._time_base)))
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
 
@@ -100,11 +102,9 @@ class VideoSink:
         try:
             if self._last is not None:
                 self._container.mux(self._stream.encode(None))
-                if self._sound is not None:
-                    end = self._last * self._time_base + 1 / self._frame_rate
-                    self._container.mux(list(self._sound.rest(end)))
             self._container.close()
             if self._last is not None:
+                self._add_sound(self._last * self._time_base + 1 / self._frame_rate)
                 os.replace(self._partial, self.path)
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
@@ -122,21 +122,32 @@ class VideoSink:
     ) -> None:
         self.close()
 
-    def _open(self, frame_rate: Fraction) -> OutputContainer:
+    def _add_sound(self, end: Fraction) -> None:
+        """Add the sound up to `end` in seconds, or leave the images alone."""
+        if self._sound is None:
+            return
+        joined = partial_name(self.path)
+        try:
+            if self._sound.join(self._partial, joined, end):
+                os.replace(joined, self._partial)
+        finally:
+            joined.unlink(missing_ok=True)
+
+    def _open(self, frame_rate: Fraction, sample_aspect_ratio: Fraction | None) -> OutputContainer:
         import av
         from av.video.reformatter import ColorRange, Colorspace
 
-        # The index goes first, so that browsers start before the whole file is there.
-        options = {} if self.path.suffix.lower() == ".mkv" else {"movflags": "+faststart"}
         try:
-            container = av.open(str(self._partial.absolute()), "w", options=options)
+            container = open_output(self._partial)
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
         stream = container.add_stream("libx264", rate=frame_rate, options=H264)
         stream.width, stream.height = self._size
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = self._time_base
-        # Said in the file, because players guess differently.
+        if sample_aspect_ratio is not None:
+            stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
+        # Written to the file, because players guess differently.
         stream.codec_context.colorspace = Colorspace.ITU709
         stream.codec_context.color_range = ColorRange.MPEG
         stream.codec_context.color_primaries = stream.codec_context.color_trc = 1  # BT.709
@@ -210,12 +221,12 @@ def check_output_file(path: Path, suffixes: Collection[str] = ()) -> None:
 
 
 def partial_name(path: Path) -> Path:
-    """Return the name that a file has until it is finished, with the same ending.
+    """Return a name for a file until it is finished: its own at every call, with the same ending.
 
-    >>> partial_name(Path("out/people.mp4")).name
-    '.people.partial.mp4'
+    >>> partial_name(Path("out/people.mp4")).suffixes
+    ['.partial', '.mp4']
     """
-    return path.with_name(f".{path.stem}.partial{path.suffix}")
+    return path.with_name(f".{token_hex(8)}.partial{path.suffix}")
 
 
 def _fit(image: Image, size: tuple[int, int]) -> Image:

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from rcnet_rt.errors import SourceError
 from rcnet_rt.poses.frame import Frame, Source
+from rcnet_rt.privacy import mask_address
 from rcnet_rt.video.address import Address, is_url, parse_address
 from rcnet_rt.video.camera import CameraSource
+from rcnet_rt.video.image_formats import check_all_readable
 from rcnet_rt.video.images import IMAGE_SUFFIXES, ImageSource
 from rcnet_rt.video.live import LiveSource
 from rcnet_rt.video.sandbox import SandboxedSource
@@ -55,7 +57,9 @@ def open_source(spec: str | Part) -> Source:
     if isinstance(spec, str):
         parts = split(spec)
         if len(parts) != 1:
-            raise SourceError(f"{spec!r} holds {len(parts)} sources; open them one by one")
+            raise SourceError(
+                f"{mask_address(spec)!r} holds {len(parts)} sources; open them one by one"
+            )
         spec = parts[0]
     return open_sandboxed(spec) if isinstance(spec, Address) else open_here(spec)
 
@@ -111,10 +115,11 @@ def split(spec: str) -> list[Part]:
     """
     if is_url(spec):
         return [parse_address(spec)]
-    path = Path(spec)
+    shown, path = mask_address(spec), Path(spec)
     if path.is_dir():
         return _group(spec, [entry for entry in path.iterdir() if entry.is_file()])
     if path.is_file():
+        check_all_readable(spec, [path], [])
         return [(path,)] if _is_image(path) else [path]
     if path.exists():
         raise SourceError(
@@ -124,7 +129,8 @@ def split(spec: str) -> list[Part]:
         return [int(spec)]
     if glob.has_magic(spec):
         return _group(spec, [Path(found) for found in glob.glob(spec) if os.path.isfile(found)])
-    raise SourceError(f"no such file or folder: {spec}; check the path")
+    hint = "" if shown == spec else "; an address begins with rtsp://, http:// or https://"
+    raise SourceError(f"no such file or folder: {shown}; check the path{hint}")
 
 
 def is_video(part: Part) -> bool:
@@ -147,6 +153,7 @@ def is_live(part: Part) -> bool:
 
 def _group(spec: str, files: list[Path]) -> list[Part]:
     images = tuple(sorted(filter(_is_image, files), key=_natural))
+    check_all_readable(spec, files, images)
     videos = sorted((f for f in files if f.suffix.lower() in VIDEO_SUFFIXES), key=_natural)
     parts: list[Part] = [images] if images else []
     parts.extend(videos)

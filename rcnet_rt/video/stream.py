@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from rcnet_rt.errors import SourceError
 from rcnet_rt.poses.frame import Frame, Kind
 from rcnet_rt.video.address import PROTOCOLS, Address
-from rcnet_rt.video.decoding import frame_rate, time_base, upright, video_stream
+from rcnet_rt.video.decoding import (
+    Timeline,
+    frame_rate,
+    sample_aspect_ratio,
+    time_base,
+    upright,
+    video_stream,
+)
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -33,6 +40,7 @@ class StreamSource:
 
     kind: Kind = "video"
     frame_count: int | None = None
+    sample_aspect_ratio: Fraction | None = None
 
     def __init__(self, address: Address) -> None:
         self.name = address.name
@@ -75,9 +83,9 @@ class StreamSource:
         import av
 
         unit = time_base(self._stream)
-        step = max(1, round(1 / (frame_rate(self._stream) * unit)))
-        zero: int | None = None
-        last, index = -step, 0
+        step = round(1 / (frame_rate(self._stream) * unit))
+        timeline = Timeline(unit, step, offset=None)
+        index = 0
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -91,10 +99,9 @@ class StreamSource:
                 # The cause would show the address with its credentials.
                 raise SourceError(_lost(self.name, error)) from None
             for image in images:
-                pts = image.pts
-                zero = pts if zero is None else zero
-                last = last + step if pts is None or zero is None else max(last + 1, pts - zero)
-                yield Frame(index, upright(image), time=last * unit)
+                if index == 0:
+                    self.sample_aspect_ratio = sample_aspect_ratio(self._stream, image)
+                yield Frame(index, upright(image), time=timeline.time(image.pts))
                 index += 1
             if packet is None:
                 return

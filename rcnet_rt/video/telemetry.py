@@ -70,7 +70,7 @@ class Telemetry:
         frames_in: frames that the sources gave.
         frames_out: frames that came out at the end.
         dropped: frames that gave way to newer ones.
-        gaps: how often a live source was lost.
+        gaps: how often frames were missing: a live source lost, a file damaged or joined.
         age: from a frame's arrival to its result.
         seconds: how long it ran.
     """

@@ -1,4 +1,4 @@
-"""Ctrl-C between frames, never inside one."""
+"""Ctrl-C, SIGTERM and SIGHUP between frames, never inside one."""
 
 from __future__ import annotations
 
@@ -8,32 +8,59 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["between_frames"]
+__all__ = ["Terminated", "between_frames"]
+
+# What systemd, docker and `timeout` send, and a terminal that is closed; Windows lacks SIGHUP.
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNALS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+
+
+class Terminated(KeyboardInterrupt):
+    """Another process ends this one; outputs are finished as after Ctrl-C.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"Ended by {signal.Signals(number).name}")
+        self.number = number
 
 
 @contextmanager
 def between_frames() -> Iterator[Callable[[], None]]:
-    """Yield a check to call between frames: it raises KeyboardInterrupt if Ctrl-C was pressed.
+    """Yield a check to call between frames: it raises if a signal to end came.
 
-    An interrupt that lands inside a decoder's or encoder's callback is swallowed there, and the
-    run would go on. A second Ctrl-C interrupts at once.
+    KeyboardInterrupt for Ctrl-C, `Terminated` for SIGTERM and SIGHUP. An exception that is raised
+    inside a decoder's or encoder's callback is swallowed there, and the run would go on. A second
+    signal acts at once. Signals that are ignored, as SIGHUP under `nohup`, stay ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    pressed = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
+    received: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    ours = {
+        number: handler
+        for number, handler in handlers.items()
+        if handler not in (None, signal.SIG_IGN)
+    }
 
-    def press(number: int, frame: FrameType | None) -> None:
-        pressed.set()
-        signal.signal(signal.SIGINT, before)
+    def restore() -> None:
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        restore()
 
     def check() -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
+        if received:
+            raise KeyboardInterrupt if received[0] == signal.SIGINT else Terminated(received[0])
 
-    signal.signal(signal.SIGINT, press)
+    for number in ours:
+        signal.signal(number, receive)
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()

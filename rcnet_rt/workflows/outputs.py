@@ -131,9 +131,9 @@ def open_drawn(
     width, height = source.size
     rate, unit = source.frame_rate or Fraction(30), source.time_base or Fraction(1, 90_000)
     _create(out.parent)
-    return DrawnVideo(
-        stack.enter_context(VideoSink(out, (width * wide, height), rate, unit, sound))
-    )
+    ratio = source.sample_aspect_ratio
+    sink = VideoSink(out, (width * wide, height), rate, unit, sound, sample_aspect_ratio=ratio)
+    return DrawnVideo(stack.enter_context(sink))
 
 
 def _create(folder: Path) -> None:

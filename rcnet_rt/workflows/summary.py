@@ -102,7 +102,11 @@ def _times(telemetry: Telemetry) -> str:
 
 
 def _losses(telemetry: Telemetry) -> str:
-    return (
-        f"live: {telemetry.dropped} of {telemetry.frames_in} frames gave way to newer ones; "
-        f"lost {telemetry.gaps} times, connected again {telemetry.reconnects} times"
-    )
+    parts = []
+    if telemetry.dropped:
+        parts.append(
+            f"live: {telemetry.dropped} of {telemetry.frames_in} frames gave way to newer ones"
+        )
+    if telemetry.gaps:
+        parts.append(f"gaps: {telemetry.gaps}, after {telemetry.reconnects} of which it went on")
+    return "; ".join(parts)

@@ -193,7 +193,6 @@ def _drawn(job: Job, one: Plan, out: Path, source: Source, stack: ExitStack) -> 
 
 
 def _end_sound(sound: Sound, tally: RunSummary) -> None:
-    sound.close()
     if sound.note is not None:
         tally.notes.append(sound.note)
 
@@ -254,7 +253,8 @@ def _follow(
     with closing(results):
         for result in results:
             if isinstance(result, Gap):
-                report.say(f"{result.reason}; trying again")
+                going_on = "trying again" if source.kind == "camera" else "going on"
+                report.say(f"{result.reason}; {going_on}")
                 continue
             report.advance()
             if window is not None:

@@ -1,4 +1,4 @@
-"""The door into supervision: KeyPoints in, KeyPoints with refined scores out."""
+"""supervision: KeyPoints in, KeyPoints with refined scores out."""
 
 from __future__ import annotations
 
@@ -72,3 +72,38 @@ def test_without_scores(random_poses: Poses) -> None:
     key_points = sv.KeyPoints(xy=random_poses.keypoints.copy())
     with pytest.raises(PosesError, match="no detection_confidence"):
         refine(key_points, Refiner("yolo-pose"))
+
+
+def test_what_attach_refined_stays_refined_once(random_poses: Poses) -> None:
+    from rcnet_rt.integrations.attached import remember
+
+    attached = Refiner("yolo-pose")(random_poses)
+    remember(attached.keypoints, attached.scores, random_poses.scores)
+    key_points = from_poses(attached)
+    key_points.data = {}  # `KeyPoints.from_ultralytics` knows of refined scores only
+    again = refine(key_points, Refiner("generic"))
+    np.testing.assert_array_equal(again.detection_confidence, attached.scores)
+    np.testing.assert_array_equal(again.data[RAW], random_poses.scores)
+    assert refine(again, Refiner("generic")) == again
+    few = refine(key_points[np.array([3, 1])], Refiner("generic"))
+    np.testing.assert_array_equal(few.detection_confidence, attached.scores[[3, 1]])
+    np.testing.assert_array_equal(to_poses(key_points).scores, random_poses.scores)
+
+
+def test_other_scores_of_the_same_poses_are_refined(random_poses: Poses) -> None:
+    from rcnet_rt.integrations.attached import remember
+
+    attached = Refiner("yolo-pose")(random_poses)
+    remember(attached.keypoints, attached.scores, random_poses.scores)
+    refined = refine(from_poses(random_poses), Refiner("generic"))
+    np.testing.assert_array_equal(refined.data[RAW], random_poses.scores)
+    assert not np.array_equal(refined.detection_confidence, random_poses.scores)
+
+
+def test_few_poses_are_remembered(random_poses: Poses, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rcnet_rt.integrations import attached
+
+    monkeypatch.setattr(attached, "CAPACITY", 3)
+    attached.remember(random_poses.keypoints, random_poses.scores, random_poses.scores)
+    known = attached.raw_scores_of(random_poses.keypoints, random_poses.scores)
+    assert np.isfinite(known).tolist() == [False, False, True, True, True]

@@ -1,7 +1,9 @@
-"""The door into ultralytics: its results stay, to the bit, but for the scores."""
+"""ultralytics: its results stay as they are, to the bit, but for the scores."""
 
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -272,3 +274,30 @@ def test_what_is_no_pose_model(model: Any) -> None:
         attach(model, "nothing")
     with pytest.raises(WeightsError, match="made for scores above 0"):
         attach(model, "lightweight-openpose")
+
+
+def test_supervision_does_not_refine_a_second_time(model: Any, video: str) -> None:
+    sv = pytest.importorskip("supervision")
+    from rcnet_rt.integrations.supervision import RAW, refine
+
+    attach(model)
+    results = [result for result in predict(model, video) if len(result.boxes)]
+    assert results
+    refiner = Refiner("yolo-pose")
+    for result in results:
+        key_points = sv.KeyPoints.from_ultralytics(result)
+        again = refine(key_points, refiner)
+        np.testing.assert_array_equal(again.detection_confidence, result.boxes.conf.numpy())
+        np.testing.assert_array_equal(again.data[RAW], result.boxes.raw_conf.numpy())
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_model_with_refined_scores_can_be_copied(
+    shared_data: Path, video: str, copied: Any
+) -> None:
+    pytest.importorskip("openvino")
+    from ultralytics import YOLO
+
+    path = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
+    again = copied(attach(YOLO(path, task="pose"), ALONE))
+    assert_refined(predict(YOLO(path, task="pose"), video), predict(again, video))

@@ -55,7 +55,6 @@ def copy(path: Path, out: Path, frames: int | None = None) -> str | None:
                 sink.write(frame.image_bgr, frame.time)
     if sound is None:
         return None
-    sound.close()
     return sound.note
 
 

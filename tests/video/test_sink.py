@@ -112,8 +112,9 @@ def test_where_no_file_can_be(tmp_path: Path, name: str, message: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_full_disk(tmp_path: Path) -> None:
-    (tmp_path / ".a.partial.mp4").symlink_to("/dev/full")
+def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rcnet_rt.video.sink.token_hex", lambda size: "full")
+    (tmp_path / ".full.partial.mp4").symlink_to("/dev/full")
     with (
         pytest.raises(OutputError, match="cannot be written"),
         VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT) as sink,
