@@ -19,7 +19,7 @@ import numpy.typing as npt
 from benchmarks.studies.accuracy import protocol
 from rcnet_rt.datasets.results import ImagePoses, with_scores
 from rcnet_rt.evaluation.average_precision import Interval
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.thresholds import best_f1_threshold, precision_threshold
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration, weights_io
@@ -45,11 +45,11 @@ RECIPE = Recipe(
 KNOTS = 40  # of the calibration
 
 
-def _formula(name: str) -> Callable[[Data], Floats]:
+def _formula(name: str) -> Callable[[LabeledResults], Floats]:
     return lambda data: data.baseline_values(name)
 
 
-def _mean(data: Data) -> Floats:
+def _mean(data: LabeledResults) -> Floats:
     """Mean score of all joints, 0 where not found."""
     values = np.full(len(data.entries), -1.0)
     for item in data.poses.values():
@@ -57,7 +57,7 @@ def _mean(data: Data) -> Floats:
     return values
 
 
-CONVENTIONS: Mapping[str, Callable[[Data], Floats]] = {
+CONVENTIONS: Mapping[str, Callable[[LabeledResults], Floats]] = {
     "raw": lambda data: data.scores,
     "score × (joints - 1)": _formula("score_times_joints"),
     "score × joints × (joints + 1)": _formula("score_times_parts"),
@@ -80,9 +80,9 @@ class Verdict:
     gains: Mapping[str, Interval]  # by view: all, complete, and both one frame by itself
 
 
-def variants(data: Data) -> dict[str, Data]:
+def variants(data: LabeledResults) -> dict[str, LabeledResults]:
     """Return the results under each convention that orders them in a way of its own."""
-    found: dict[str, Data] = {}
+    found: dict[str, LabeledResults] = {}
     orders: list[npt.NDArray[np.int64]] = []
     known = np.isin(np.arange(len(data.entries)), np.concatenate([p.entries for p in _all(data)]))
     for name, convention in CONVENTIONS.items():
@@ -90,24 +90,28 @@ def variants(data: Data) -> dict[str, Data]:
         order = np.unique(np.round(values[known], 9), return_inverse=True)[1]
         if np.ptp(order) > 0 and not any(np.array_equal(order, other) for other in orders):
             orders.append(order)
-            found[name] = Data(data.ground_truth, with_scores(data.entries, values))
+            found[name] = LabeledResults(data.ground_truth, with_scores(data.entries, values))
     return found
 
 
-def _all(data: Data) -> list[ImagePoses]:
+def _all(data: LabeledResults) -> list[ImagePoses]:
     return list(data.poses.values())
 
 
-def scale_of(data: Data) -> ScoreReference:
+def scale_of(data: LabeledResults) -> ScoreReference:
     """Return the scale of a results file."""
     return ScoreReference.of([item.poses for item in _all(data)])
 
 
-def examples(data: Data, recipe: Recipe) -> RankingSet:
+def examples(data: LabeledResults, recipe: Recipe) -> RankingSet:
     """Return what a network learns from, scores by their standing in these results."""
     scale = scale_of(data)
     poses = table(
-        data.ground_truth, data.poses, floor=-np.inf, most=recipe.most, unsure=recipe.unsure
+        data.ground_truth,
+        data.poses,
+        floor=-np.inf,
+        max_poses=recipe.max_poses,
+        unmatched_weight=recipe.unmatched_weight,
     )
 
     def placed(packed: PoseBatch) -> PoseBatch:
@@ -136,7 +140,7 @@ def join(sets: Sequence[RankingSet]) -> RankingSet:
     )
 
 
-def fit(families: Sequence[Mapping[str, Data]], recipe: Recipe = RECIPE) -> Weights:
+def fit(families: Sequence[Mapping[str, LabeledResults]], recipe: Recipe = RECIPE) -> Weights:
     """Train on some estimators under all conventions; not calibrated yet."""
     parts = [data for family in families for data in family.values()]
     network = train(recipe, join([examples(data, recipe) for data in parts]))
@@ -152,7 +156,9 @@ def fit(families: Sequence[Mapping[str, Data]], recipe: Recipe = RECIPE) -> Weig
     )
 
 
-def _unseen(known: Mapping[str, Data], left_out: Mapping[str, Data]) -> dict[str, Data]:
+def _unseen(
+    known: Mapping[str, LabeledResults], left_out: Mapping[str, LabeledResults]
+) -> dict[str, LabeledResults]:
     """Return the results on images that the estimator left out is not judged on."""
     judged = set(left_out["raw"].poses)
     return {
@@ -160,7 +166,7 @@ def _unseen(known: Mapping[str, Data], left_out: Mapping[str, Data]) -> dict[str
     }
 
 
-def refined(data: Data, weights: Weights, alone: bool = False) -> Floats:
+def refined(data: LabeledResults, weights: Weights, alone: bool = False) -> Floats:
     """Return (E,) scores as `rcnet-rt refine` gives them, or of each frame by itself."""
     items = _all(data)
     scale = None if alone else scale_of(data)
@@ -171,7 +177,7 @@ def refined(data: Data, weights: Weights, alone: bool = False) -> Floats:
     return scores
 
 
-def verdict(estimator: str, convention: str, data: Data, weights: Weights) -> Verdict:
+def verdict(estimator: str, convention: str, data: LabeledResults, weights: Weights) -> Verdict:
     """Judge weights on results that they were not trained on."""
     judge = data.average_precision
     views = {"all": None, "complete": judge.complete}
@@ -188,7 +194,7 @@ def verdict(estimator: str, convention: str, data: Data, weights: Weights) -> Ve
     )
 
 
-def calibrated(weights: Weights, held_out: Sequence[tuple[Data, Weights]]) -> Weights:
+def calibrated(weights: Weights, held_out: Sequence[tuple[LabeledResults, Weights]]) -> Weights:
     """Give weights the calibration and thresholds of estimators that were left out."""
     parts = [_counted(data, refined(data, left_out)) for data, left_out in held_out]
     scores, oks = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -210,14 +216,14 @@ def calibrated(weights: Weights, held_out: Sequence[tuple[Data, Weights]]) -> We
     )
 
 
-def _counted(data: Data, scores: Floats) -> tuple[Floats, Floats]:
+def _counted(data: LabeledResults, scores: Floats) -> tuple[Floats, Floats]:
     """Return scores and OKS of the poses that count."""
     counted = data.match.weight > 0
     return scores[counted], data.match.target[counted]
 
 
 def record(
-    verdicts: Sequence[Verdict], families: Mapping[str, Mapping[str, Data]]
+    verdicts: Sequence[Verdict], families: Mapping[str, Mapping[str, LabeledResults]]
 ) -> dict[str, Any]:
     """Return what the weights file says of the training."""
     raw = [verdict for verdict in verdicts if verdict.convention == "raw"]
@@ -326,7 +332,7 @@ def main() -> None:
     options = parser.parse_args()
     families = {name: variants(protocol.load(options.data, name)) for name in protocol.ESTIMATORS}
     verdicts: list[Verdict] = []
-    held_out: list[tuple[Data, Weights]] = []
+    held_out: list[tuple[LabeledResults, Weights]] = []
     for name, family in families.items():
         others = fit([_unseen(known, family) for other, known in families.items() if other != name])
         held_out += [(data, others) for data in family.values()]
