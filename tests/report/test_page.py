@@ -166,6 +166,18 @@ def test_it_says_what_the_weights_have_seen(
     assert 'class="notice"' not in page
 
 
+@pytest.mark.usefixtures("no_charts")
+def test_undefined_figures_are_dashes(tmp_path: Path, dataset: Dataset, content: dict) -> None:
+    """On image 1 nobody is annotated: every figure is undefined, and none is NaN or -100.00."""
+    data = data_of(dataset, content)
+    data = LabeledResults(data.ground_truth.subset({1}), data.entries)
+    page = written(tmp_path / "report", data, dataset, baseline("score"))
+    text = re.sub("<style>.*</style>", "", page, flags=re.DOTALL)
+    assert "AP is undefined: no annotated person counts on these images." in text
+    assert "<b>– → –</b>" in text
+    assert not re.search(r"\bnan\b|-100\.00|-1\.0000", text)
+
+
 def run(*arguments: object) -> int | str | None:
     with pytest.raises(SystemExit) as stopped:
         main([*map(str, arguments)])

@@ -130,6 +130,21 @@ def test_a_loss_that_explodes_is_told(examples):
         train(QUICK, broken)
 
 
+def test_weights_that_are_not_finite_are_never_returned(examples):
+    """The last step may diverge after the last loss was checked."""
+    recipe = replace(QUICK, epochs=1, learning_rate=1e38, warmup_steps=0, poses_per_step=10**9)
+    with pytest.raises(WeightsError, match="weights are not finite"):
+        train(replace(recipe, weight_decay=10.0), examples)
+
+
+def test_without_a_correct_pose_nothing_is_trained(data, monkeypatch):
+    monkeypatch.setattr(LabeledResults, "check", lambda self: None)  # that comes first
+    wrong = [{**entry, "keypoints": [1.0] * 51} for entry in data.entries]
+    split = Split("training", tuple(data.poses), ())
+    with pytest.raises(DatasetError, match="there is nothing to learn"):
+        fit.fit(LabeledResults(data.ground_truth, wrong), QUICK, split, name="test")
+
+
 def test_nothing_to_learn_from_is_told(data):
     poses = table(data.ground_truth, data.poses, floor=1.8)
     with pytest.raises(WeightsError, match="at least 2 poses"):
