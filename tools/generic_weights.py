@@ -20,7 +20,7 @@ from benchmarks.common import data_option
 from benchmarks.studies.accuracy import protocol
 from rcnet_rt.datasets.results import ImagePoses, with_scores
 from rcnet_rt.evaluation.average_precision import Interval
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.thresholds import best_f1_threshold, precision_threshold
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration, weights_io
@@ -48,11 +48,11 @@ RECIPE = Recipe(
 KNOTS = 40  # of the calibration
 
 
-def _baseline(name: str) -> Callable[[Data], Floats]:
+def _baseline(name: str) -> Callable[[LabeledResults], Floats]:
     return lambda data: data.baseline_values(name)
 
 
-def _mean(data: Data) -> Floats:
+def _mean(data: LabeledResults) -> Floats:
     """Return the mean score of all joints, 0 where not found."""
     values = np.full(len(data.entries), -1.0)
     for item in data.poses.values():
@@ -60,7 +60,7 @@ def _mean(data: Data) -> Floats:
     return values
 
 
-CONVENTIONS: Mapping[str, Callable[[Data], Floats]] = {
+CONVENTIONS: Mapping[str, Callable[[LabeledResults], Floats]] = {
     "raw": lambda data: data.scores,
     "score × (joints - 1)": _baseline("score_times_joints"),
     "score × joints × (joints + 1)": _baseline("score_times_parts"),
@@ -83,9 +83,9 @@ class LeftOut:
     gains: Mapping[str, Interval]  # by view: all, complete, and both one frame by itself
 
 
-def variants(data: Data) -> dict[str, Data]:
+def variants(data: LabeledResults) -> dict[str, LabeledResults]:
     """Return the results under each convention that orders them in a way of its own."""
-    found: dict[str, Data] = {}
+    found: dict[str, LabeledResults] = {}
     orders: list[npt.NDArray[np.int64]] = []
     known = np.isin(np.arange(len(data.entries)), np.concatenate([p.entries for p in _all(data)]))
     for name, convention in CONVENTIONS.items():
@@ -93,24 +93,28 @@ def variants(data: Data) -> dict[str, Data]:
         order = np.unique(np.round(values[known], 9), return_inverse=True)[1]
         if np.ptp(order) > 0 and not any(np.array_equal(order, other) for other in orders):
             orders.append(order)
-            found[name] = Data(data.ground_truth, with_scores(data.entries, values))
+            found[name] = LabeledResults(data.ground_truth, with_scores(data.entries, values))
     return found
 
 
-def _all(data: Data) -> list[ImagePoses]:
+def _all(data: LabeledResults) -> list[ImagePoses]:
     return list(data.poses.values())
 
 
-def reference_of(data: Data) -> ScoreReference:
+def reference_of(data: LabeledResults) -> ScoreReference:
     """Return the score reference of a results file."""
     return ScoreReference.of([item.poses for item in _all(data)])
 
 
-def examples(data: Data, recipe: Recipe) -> RankingSet:
+def examples(data: LabeledResults, recipe: Recipe) -> RankingSet:
     """Return the ranking set of some results, scores by their expected rank in them."""
     reference = reference_of(data)
     poses = table(
-        data.ground_truth, data.poses, floor=-np.inf, most=recipe.most, unsure=recipe.unsure
+        data.ground_truth,
+        data.poses,
+        floor=-np.inf,
+        max_poses=recipe.max_poses,
+        unmatched_weight=recipe.unmatched_weight,
     )
 
     def with_reference(packed: PoseBatch) -> PoseBatch:
@@ -139,7 +143,7 @@ def join(sets: Sequence[RankingSet]) -> RankingSet:
     )
 
 
-def fit(families: Sequence[Mapping[str, Data]], recipe: Recipe = RECIPE) -> Weights:
+def fit(families: Sequence[Mapping[str, LabeledResults]], recipe: Recipe = RECIPE) -> Weights:
     """Train on some estimators under all conventions; not calibrated yet."""
     parts = [data for family in families for data in family.values()]
     network = train(recipe, join([examples(data, recipe) for data in parts]))
@@ -155,13 +159,15 @@ def fit(families: Sequence[Mapping[str, Data]], recipe: Recipe = RECIPE) -> Weig
     )
 
 
-def _unseen(known: Mapping[str, Data], left_out: Mapping[str, Data]) -> dict[str, Data]:
+def _unseen(
+    known: Mapping[str, LabeledResults], left_out: Mapping[str, LabeledResults]
+) -> dict[str, LabeledResults]:
     """Return the results on images that the estimator left out has none on."""
     used = set(left_out["raw"].poses)
     return {name: protocol.part_of(data, set(data.poses) - used)[0] for name, data in known.items()}
 
 
-def refined(data: Data, weights: Weights, alone: bool = False) -> Floats:
+def refined(data: LabeledResults, weights: Weights, alone: bool = False) -> Floats:
     """Return (E,) scores as `rcnet-rt refine` gives them, or each frame by itself."""
     items = _all(data)
     reference = None if alone else reference_of(data)
@@ -174,7 +180,7 @@ def refined(data: Data, weights: Weights, alone: bool = False) -> Floats:
     return scores
 
 
-def evaluate(estimator: str, convention: str, data: Data, weights: Weights) -> LeftOut:
+def evaluate(estimator: str, convention: str, data: LabeledResults, weights: Weights) -> LeftOut:
     """Evaluate weights on results that they were not trained on."""
     precision = data.average_precision
     views = {"all": None, "complete": precision.complete}
@@ -195,7 +201,7 @@ def evaluate(estimator: str, convention: str, data: Data, weights: Weights) -> L
     )
 
 
-def calibrated(weights: Weights, held_out: Sequence[tuple[Data, Weights]]) -> Weights:
+def calibrated(weights: Weights, held_out: Sequence[tuple[LabeledResults, Weights]]) -> Weights:
     """Give weights the calibration and thresholds of estimators that were left out."""
     parts = [_counted(data, refined(data, left_out)) for data, left_out in held_out]
     scores, oks = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -217,14 +223,14 @@ def calibrated(weights: Weights, held_out: Sequence[tuple[Data, Weights]]) -> We
     )
 
 
-def _counted(data: Data, scores: Floats) -> tuple[Floats, Floats]:
+def _counted(data: LabeledResults, scores: Floats) -> tuple[Floats, Floats]:
     """Return scores and OKS of the poses that count."""
     counted = data.match.weight > 0
     return scores[counted], data.match.target[counted]
 
 
 def record(
-    left_out: Sequence[LeftOut], families: Mapping[str, Mapping[str, Data]]
+    left_out: Sequence[LeftOut], families: Mapping[str, Mapping[str, LabeledResults]]
 ) -> dict[str, Any]:
     """Return the training record of the weights file; its keys stay as they are."""
     raw = [item for item in left_out if item.convention == "raw"]
@@ -341,7 +347,7 @@ def main(data: Path, out: Path) -> None:
     """Train, evaluate with each estimator left out, write the weights and their card."""
     families = {name: variants(protocol.load(data, name)) for name in protocol.ESTIMATORS}
     left_out: list[LeftOut] = []
-    held_out: list[tuple[Data, Weights]] = []
+    held_out: list[tuple[LabeledResults, Weights]] = []
     for name, family in families.items():
         others = fit([_unseen(known, family) for other, known in families.items() if other != name])
         held_out += [(results, others) for results in family.values()]

@@ -28,7 +28,7 @@ from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.compare import Evaluation, compare
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.report_rows import LEGEND
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.report.folder import PAGE, check_folder
@@ -111,8 +111,8 @@ def eval_command(
         click.echo(f"figures -> {json}")
     if report is not None:
         shown = fresh or everything
-        peers = {name: chosen.baseline_values(name) for name in shown.all_images.peers}
-        write_report(report, subject, chosen, refined, shown, peers, dataset)
+        baselines = {name: chosen.baseline_values(name) for name in shown.all_images.baselines}
+        write_report(report, subject, chosen, refined, shown, baselines, dataset)
         click.echo(f"report -> {report / PAGE}")
 
 
@@ -146,7 +146,7 @@ def _record(
 
 def load_data(
     results: Path, dataset: Dataset, split: str | None = None, all_images: bool = False
-) -> Data:
+) -> LabeledResults:
     """Read results with the ground truth of their images, or of all images of the split.
 
     Raises:
@@ -156,28 +156,28 @@ def load_data(
     if not entries:
         raise DatasetError(f"{results} holds no poses; there is nothing to judge")
     images = {entry["image_id"] for entry in entries}
-    return Data(dataset.ground_truth(split, None if all_images else images), entries)
+    return LabeledResults(dataset.ground_truth(split, None if all_images else images), entries)
 
 
-def part(data: Data, images: Collection[int]) -> Data:
+def part(data: LabeledResults, images: Collection[int]) -> LabeledResults:
     """Return the same results with the ground truth of some of the images."""
-    return Data(data.ground_truth.subset(images), data.entries)
+    return LabeledResults(data.ground_truth.subset(images), data.entries)
 
 
-def trained_on(data: Data, weights: Weights) -> set[int]:
+def trained_on(data: LabeledResults, weights: Weights) -> set[int]:
     """Return the images among these that weights were trained on, as far as they tell."""
     return set(data.poses).intersection(weights.training.get("images") or ())
 
 
-def judge(data: Data, refined: npt.NDArray[np.float64]) -> Evaluation:
+def judge(data: LabeledResults, refined: npt.NDArray[np.float64]) -> Evaluation:
     """Compare raw and refined scores, and those of the baseline that is best on these images."""
     best = data.best_baseline(tuple(data.poses))
-    peers = {best: data.baseline_values(best)}
+    baselines = {best: data.baseline_values(best)}
     truth = data.ground_truth
-    return compare(truth, data.entries, data.scores, refined, peers, images=truth.images)
+    return compare(truth, data.entries, data.scores, refined, baselines, images=truth.images)
 
 
-def _heading(results: Path, data: Data, refiner: Refiner) -> str:
+def _heading(results: Path, data: LabeledResults, refiner: Refiner) -> str:
     total = len({entry["image_id"] for entry in data.entries})
     left_out = total - len(data.poses)
     note = f"; {left_out:,} images have no annotations here and are left out" if left_out else ""
@@ -197,7 +197,7 @@ def _warn(seen: int, images: int, weights: Weights) -> None:
 
 
 def _show(console: Console, evaluation: Evaluation, over: str = "") -> None:
-    best = next(iter(evaluation.all_images.peers))
+    best = next(iter(evaluation.all_images.baselines))
     note = (
         f"{best} is the baseline with the best AP, chosen on these very images: it is flattered.\n"
     )

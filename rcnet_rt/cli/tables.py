@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rcnet_rt.evaluation.compare import Comparison, Evaluation
-from rcnet_rt.evaluation.report_rows import Row, rows_of, sorted_peers
+from rcnet_rt.evaluation.report_rows import Row, points, rows_of, sorted_baselines
 
 __all__ = ["comparison_table", "evaluation_json", "wide_console"]
 
@@ -51,7 +51,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
 
 def _part(comparison: Comparison, title: str) -> Iterator[Table | Text]:
     before, after = comparison.before, comparison.after
-    peers = sorted_peers(comparison)
+    baselines = sorted_baselines(comparison)
     yield Text(
         f"{title}: {comparison.images:,} images, {comparison.people:,} people, "
         f"{comparison.poses:,} poses",
@@ -59,10 +59,10 @@ def _part(comparison: Comparison, title: str) -> Iterator[Table | Text]:
     )
     table = Table()
     table.add_column("x100 but counts; ↓ less is better", no_wrap=True)
-    for name in ("raw", *(name.replace("_", " ") for name in peers), "refined", "change"):
+    for name in ("raw", *(name.replace("_", " ") for name in baselines), "refined", "change"):
         table.add_column(name, justify="right", vertical="bottom", max_width=14)
     for row in rows_of(comparison):
-        values = (row.text(row.value(report)) for report in (before, *peers.values(), after))
+        values = (row.text(row.value(report)) for report in (before, *baselines.values(), after))
         table.add_row(row.label, *values, _change(row, comparison))
     yield table
     yield Text(_gain(comparison) + "\n")
@@ -78,8 +78,8 @@ def _gain(comparison: Comparison) -> str:
     gain, share = comparison.gain, comparison.headroom_closed
     closed = f": {100 * share:.0f} % of the headroom closed" if share >= 0 else ""
     return (
-        f"AP {100 * gain.difference:+.2f} (95 % interval {100 * gain.low:+.2f} to "
-        f"{100 * gain.high:+.2f}); ceiling {100 * comparison.ceiling:.2f}{closed}"
+        f"AP {points(gain.difference, '+')} (95 % interval {points(gain.low, '+')} to "
+        f"{points(gain.high, '+')}); ceiling {points(comparison.ceiling)}{closed}"
     )
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rich.table import Table
 from rich.text import Text
 
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.metrics import TRUE_POSITIVE
 from rcnet_rt.evaluation.thresholds import (
     OperatingPoint,
@@ -128,7 +128,7 @@ def requirement_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def requirement_results(
-    requirements: Sequence[Requirement], data: Data, refined: Floats
+    requirements: Sequence[Requirement], data: LabeledResults, refined: Floats
 ) -> list[RequirementResult]:
     """Return the thresholds of the raw and of the refined scores for each demand."""
     counted = data.match.weight > 0

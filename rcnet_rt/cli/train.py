@@ -201,7 +201,7 @@ def _predict(
         path = folder / f"predictions_{part}.json.gz"
         if not path.exists():
             console.print(f"{model} predicts {part} …")
-            job = Job(model, part, candidates=True, embeddings=embeddings, most=recipe.most)
+            job = Job(model, part, candidates=True, embeddings=embeddings, most=recipe.max_poses)
             predict.predict_split(dataset, job, path, device=device)
         paths.append(path)
     return paths
@@ -290,7 +290,7 @@ def _verdict(comparison: Comparison) -> str:
     gain, refined = comparison.gain, comparison.after.metrics.ap
     if gain.high < 0:
         return "These weights are worse than the raw scores: do not use them."
-    better = [name for name, peer in comparison.peers.items() if peer.metrics.ap > refined]
+    better = [name for name, peer in comparison.baselines.items() if peer.metrics.ap > refined]
     if better:
         return (
             f"The baseline {better[0]} alone is better than these weights: use it, or train on "

@@ -1,8 +1,8 @@
-"""COCO's keypoint AP, exact and fast: what does not depend on the scores is computed once.
+"""COCO's keypoint AP, exact and fast: everything independent of the scores is computed once.
 
-`COCOeval` starts from the keypoints every time. Here OKS, its order and the ignore rules are kept,
-and new scores cost only the greedy matching and the ranking: milliseconds, fit for every epoch of
-a training and for a thousand bootstrap resamples.
+`COCOeval` starts from the keypoints every time. Here OKS values, their order and the ignore rules
+are kept, so that new scores cost only greedy matching and ranking: milliseconds, which allows an
+evaluation after every training epoch and a thousand bootstrap resamples.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ AREA_RANGES = np.array([[0, 1e5**2], [32**2, 96**2], [96**2, 1e5**2]])  # all, m
 class AveragePrecision:
     """The AP of one results file under any scores; equal to pycocotools' `COCOeval`.
 
-    Build it once, ask it for as many score vectors as you like. Entries of images that are not
-    evaluated are skipped, so a score vector always has one score for each entry.
+    Build once, evaluate many score vectors. A score vector has one score for each entry; entries on
+    images that are not evaluated are skipped.
 
     Attributes:
         images: ids of the evaluated images, ascending.
-        complete: those whose ground truth is complete.
+        complete: ids of those whose annotations are complete.
 
     Raises:
         DatasetError: none of the entries' images is in the ground truth.
@@ -65,7 +65,7 @@ class AveragePrecision:
         self._set_poses(ground_truth, entries)
 
     def _set_people(self, ground_truth: GroundTruth) -> None:
-        """Number all people through, with one more at the end who stands for nobody."""
+        """Number the people of all images consecutively; the last index stands for no person."""
         people = [ground_truth.persons[image] for image in self.images]
         counts = [len(persons) for persons in people]
         owner = np.repeat(np.arange(len(people)), counts)
@@ -79,29 +79,29 @@ class AveragePrecision:
         )
 
     def _set_poses(self, ground_truth: GroundTruth, entries: Sequence[Entry]) -> None:
-        """Keep which entries are judged, on which image, and whom each may be matched to."""
+        """Keep which entries are evaluated, their images, and the people each may be matched to."""
         place = {image: index for index, image in enumerate(self.images)}
-        judged = [part for part in entry_oks(ground_truth, entries) if part[0] in place]
-        pairs = [np.nonzero(similarity >= THRESHOLDS[0]) for _, _, similarity in judged]
-        counts = [len(indices) for _, indices, _ in judged]
-        owner = np.array([place[image] for image, _, _ in judged], dtype=np.int64)
-        self._rows = _join([indices for _, indices, _ in judged])
+        evaluated = [part for part in entry_oks(ground_truth, entries) if part[0] in place]
+        pairs = [np.nonzero(similarity >= THRESHOLDS[0]) for _, _, similarity in evaluated]
+        counts = [len(indices) for _, indices, _ in evaluated]
+        owner = np.array([place[image] for image, _, _ in evaluated], dtype=np.int64)
+        self._rows = _join([indices for _, indices, _ in evaluated])
         self._image = np.repeat(owner, counts)
         self._outside = _outside(_pose_areas(ground_truth, entries)[self._rows])
         first_pose = np.cumsum([0, *counts])
         self._candidate, self._reached = self._candidates(
             _join([pair[0] + first for pair, first in zip(pairs, first_pose, strict=False)]),
             _join([pair[1] + self._first_person[i] for pair, i in zip(pairs, owner, strict=True)]),
-            _join([part[2][pair] for part, pair in zip(judged, pairs, strict=True)]),
+            _join([part[2][pair] for part, pair in zip(evaluated, pairs, strict=True)]),
         )
 
     def _candidates(
         self, pose: Integers, person: Integers, similarity: Floats
     ) -> tuple[Integers, Integers]:
-        """Return (A, N, C) persons, and how many thresholds each reaches, in COCO's order of trial.
+        """Return (A, N, C) candidate people and the number of OKS thresholds that each reaches.
 
-        Those that count come first, then the higher OKS, of equals the later person. The rest of
-        the C places hold nobody, who reaches none.
+        In the order in which COCO tries them: people that count first, then by falling OKS, of
+        equal ones the later person. Unused places hold no person, who reaches no threshold.
         """
         width = int(np.bincount(pose, minlength=1).max()) or 1
         shape = (len(AREA_RANGES), len(self._rows), width)
@@ -117,7 +117,7 @@ class AveragePrecision:
         return candidate, reached
 
     def evaluate(self, scores: npt.ArrayLike, images: Collection[int] | None = None) -> Metrics:
-        """Return COCO's figures for the (N,) scores of the entries, over all images or some.
+        """Return COCO's metrics for the (N,) scores of the entries, over all images or some.
 
         Raises:
             DatasetError: not one finite score for each entry.
@@ -125,7 +125,7 @@ class AveragePrecision:
         return self.ranking(scores, len(AREA_RANGES)).metrics(self._weights(images))
 
     def ap(self, scores: npt.ArrayLike, images: Collection[int] | None = None) -> float:
-        """Return the AP alone, in a third of the time."""
+        """Return the AP alone, in a third of the time; NaN where no person counts."""
         return self.ranking(scores, 1).ap(self._weights(images))
 
     def bootstrap(
@@ -140,7 +140,7 @@ class AveragePrecision:
         """Return the AP gain of one score vector over another, with its percentile interval.
 
         Paired: each resample draws as many images as there are, with replacement, and both score
-        vectors are judged on the same draw. An image drawn twice counts twice.
+        vectors are evaluated on the same draw. An image drawn twice counts twice.
         """
         once = self._weights(images)
         before, after = (
@@ -162,9 +162,9 @@ class AveragePrecision:
         images: Collection[int] | None = None,
         confidence: float = 0.95,
     ) -> dict[str, Interval]:
-        """Return the gain in each of COCO's figures by its name in `Metrics`, on the same draws.
+        """Return the gain in each of COCO's metrics by its name in `Metrics`, on the same draws.
 
-        Figures that do not exist, for lack of people of that size, are left out.
+        Metrics that are undefined, for lack of people of that size, are left out.
         """
         areas = len(AREA_RANGES)
         once = self._weights(images)
@@ -174,7 +174,8 @@ class AveragePrecision:
 
         def gains(weights: Floats) -> Floats:
             pair = np.array([astuple(ranking.metrics(weights)) for ranking in (before, after)])
-            return np.where((pair < 0).any(axis=0), np.nan, pair[1] - pair[0])
+            difference: Floats = pair[1] - pair[0]
+            return difference
 
         found = gains(once)
         drawn = np.array([gains(draw) for draw in draws(once > 0, resamples, seed)])
@@ -185,7 +186,7 @@ class AveragePrecision:
         }
 
     def by_image(self, scores: npt.ArrayLike) -> Floats:
-        """Return (I,) the AP of each image alone; -1 where nobody counts."""
+        """Return the (I,) AP of each image alone; NaN where no person counts."""
         ranking = self.ranking(scores, 1)
         return np.array([ranking.ap(row) for row in np.eye(len(self.images))])
 
@@ -199,11 +200,13 @@ class AveragePrecision:
         """Return (I,) how often each image counts: 1, or 0 outside of `images`."""
         chosen = np.ones(len(self.images)) if images is None else np.isin(self.images, list(images))
         if not chosen.any():
-            raise DatasetError("none of the asked images is among those evaluated")
+            raise DatasetError(
+                "none of the requested images was evaluated; request some of `images`"
+            )
         return chosen.astype(np.float64)
 
     def ranking(self, scores: npt.ArrayLike, areas: int) -> Ranking:
-        """Match greedily in the order of the scores, in the first `areas` area ranges."""
+        """Match greedily by falling score, in the first `areas` area ranges."""
         values = np.asarray(scores, dtype=np.float64)
         if values.shape != (self._entry_count,) or not np.isfinite(values).all():
             raise DatasetError(
@@ -230,7 +233,7 @@ class AveragePrecision:
         )
 
     def _match(self, poses: Integers, rank: Integers, areas: int) -> Integers:
-        """Return (A, T, D) the person of each pose: all images at once, one rank after another."""
+        """Return (A, T, D) the person matched to each pose: all images at once, rank by rank."""
         area = np.arange(areas)[:, None, None, None]
         level = np.arange(len(THRESHOLDS))[:, None, None]
         nobody = len(self._crowd) - 1
@@ -248,17 +251,17 @@ class AveragePrecision:
             chosen = np.where(able.any(axis=3), chosen, nobody)
             person[:, :, places] = chosen
             free[area[..., 0], level[..., 0], chosen] = False
-            free |= self._crowd  # a crowd may be taken again and again; so may nobody, harmlessly
+            free |= self._crowd  # a crowd may be matched any number of times
         return person
 
 
 def entry_oks(
     ground_truth: GroundTruth, entries: Sequence[Entry]
 ) -> Iterator[tuple[int, Integers, Floats]]:
-    """Yield image id, the (N,) places of its entries and their (N, G) OKS, for known images.
+    """Yield image id, (N,) indices of its entries and their (N, G) OKS, for known images.
 
-    Entries are used as the file has them, without rounding; those of another category than the
-    ground truth's people are left out, as COCO does.
+    Coordinates are not rounded. Entries of another category than the ground truth's people are left
+    out, as COCO does.
     """
     points = keypoint_values(entries, ground_truth.skeleton)[:, :, :2]
     category = np.array([entry["category_id"] for entry in entries])
@@ -275,9 +278,10 @@ def _outside(areas: Floats) -> Booleans:
 
 
 def _pose_areas(ground_truth: GroundTruth, entries: Sequence[Entry]) -> Floats:
-    """Return (N,) areas by pycocotools' `loadRes`: of the boxes, if the first entry has one.
+    """Return (N,) areas in square pixels by the rule of pycocotools' `loadRes`.
 
-    Otherwise of the rectangle around all joints, those at (0, 0) included.
+    Of the boxes if the first entry has one, otherwise of the rectangle around all joints, including
+    those at (0, 0).
     """
     points = keypoint_values(entries, ground_truth.skeleton)[:, :, :2]
     areas: Floats = np.prod(points.max(axis=1) - points.min(axis=1), axis=1)
@@ -289,5 +293,5 @@ def _pose_areas(ground_truth: GroundTruth, entries: Sequence[Entry]) -> Floats:
 
 
 def _join(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Return the arrays one after another; nothing joined is an empty array."""
+    """Return the concatenated arrays; an empty array for none."""
     return np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)

@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """A difference with its bootstrap interval."""
+    """A difference with its bootstrap percentile interval; NaN where it is undefined."""
 
     difference: float
     low: float
@@ -22,7 +22,9 @@ class Interval:
 
 
 def draws(chosen: npt.NDArray[np.bool_], resamples: int, seed: int) -> Floats:
-    """Return (R, I) how often each of I images counts, as many in each row as are chosen.
+    """Return (R, I) how often each of I images counts in R resamples with replacement.
+
+    Each row sums to the number of chosen images.
 
     >>> draws(np.array([True, False, True]), resamples=4, seed=0).sum(axis=1).tolist()
     [2.0, 2.0, 2.0, 2.0]
@@ -35,7 +37,11 @@ def draws(chosen: npt.NDArray[np.bool_], resamples: int, seed: int) -> Floats:
 
 
 def interval(difference: float, drawn: npt.ArrayLike, confidence: float) -> Interval:
-    """Return the percentile interval of what was drawn; NaN does not count."""
+    """Return a difference with the percentile interval of the resampled ones; NaN is left out."""
+    values = np.asarray(drawn, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return Interval(difference, np.nan, np.nan)
     tail = (1 - confidence) / 2
-    low, high = np.nanquantile(np.asarray(drawn, dtype=np.float64), [tail, 1 - tail])
+    low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(difference, float(low), float(high))

@@ -1,7 +1,8 @@
-"""Scores before and after, on the same poses: COCO's AP, ranking, calibration, and the ceiling."""
+"""Compare two score vectors for the same poses: COCO AP, ranking, calibration, and the ceiling."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,7 @@ from rcnet_rt.evaluation.metrics import (
     pearson,
     ranking_accuracy,
 )
+from rcnet_rt.evaluation.plausibility import check_match
 from rcnet_rt.poses.oks import Match, match
 
 __all__ = [
@@ -38,21 +40,20 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """What one score vector is worth.
+    """The metrics of one score vector; NaN where one is undefined.
 
     Ranking accuracy, Pearson and AUSE-OKS are over the poses matched at OKS 0.5, a sample that
-    does not depend on the scores; the rest over all poses of weight 1.
+    does not depend on the scores; the rest is over all poses of weight 1.
 
     Attributes:
-        metrics: COCO's figures, by faster-coco-eval.
-        ranking_accuracy: across the data set.
-        ranking_accuracy_within_image: of pairs on the same image.
-        pearson: of score and OKS.
-        ause: AUSE-OKS, in units of OKS; 0 is a perfect order.
-        misranked: false positives above a true positive of the same image.
-        calibration_error: expected, of the score against matched OKS, in [0, 1].
-        ap_by_crowding: CrowdPose's AP on easy, medium and hard images, -1 where nobody counts;
-            empty for other data sets.
+        metrics: COCO's metrics, by faster-coco-eval.
+        ranking_accuracy: in [0, 1], over all pairs of the dataset.
+        ranking_accuracy_within_image: in [0, 1], over pairs on the same image.
+        pearson: correlation of score and OKS, in [-1, 1].
+        ause: AUSE-OKS, in units of OKS; 0 is the optimal ranking.
+        misranked: false positives ranked above a true positive of the same image.
+        calibration_error: expected calibration error of the score against matched OKS, in [0, 1].
+        ap_by_crowding: CrowdPose's AP on easy, medium and hard images; empty for other datasets.
     """
 
     metrics: Metrics
@@ -67,17 +68,17 @@ class ScoreReport:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores before and after, over one set of images.
+    """Two score vectors compared over one set of images.
 
     Attributes:
-        images: how many images.
-        people: how many people count there.
-        poses: how many poses.
-        before: of the estimator's scores.
-        after: of the new scores.
-        ceiling: AP of the matched oracle: what perfect scores would reach.
+        images: number of images.
+        people: number of people that count.
+        poses: number of poses.
+        before: report of the estimator's scores.
+        after: report of the new scores.
+        ceiling: AP of the oracle scores, see `oracle_scores`.
         gain: in AP, with its 95 % bootstrap interval over images.
-        peers: other scores for comparison, such as a baseline's.
+        baselines: reports of other scores for comparison, by name.
     """
 
     images: int
@@ -87,20 +88,20 @@ class Comparison:
     after: ScoreReport
     ceiling: float
     gain: Interval
-    peers: Mapping[str, ScoreReport] = field(default_factory=dict)
+    baselines: Mapping[str, ScoreReport] = field(default_factory=dict)
 
     @property
     def headroom_closed(self) -> float:
-        """The gain as a share of what a perfect order would gain; NaN where there is nothing."""
+        """The gain as a share of the gain of oracle scores; NaN where that is not above 0."""
         headroom = self.ceiling - self.before.metrics.ap
         return self.gain.difference / headroom if headroom > 0 else float("nan")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The comparison over all images, and over those with complete ground truth.
+    """The comparison over all images, and over those with complete annotations.
 
-    The latter is None where no image has it, and where all have it.
+    The latter is None if no image or every image has complete annotations.
     """
 
     all_images: Comparison
@@ -112,19 +113,31 @@ def compare(
     entries: Sequence[Entry],
     scores_before: npt.ArrayLike,
     scores_after: npt.ArrayLike,
-    peers: Mapping[str, npt.ArrayLike] | None = None,
+    baselines: Mapping[str, npt.ArrayLike] | None = None,
     resamples: int = 1000,
     seed: int = 0,
     images: Collection[int] | None = None,
 ) -> Evaluation:
     """Compare two score vectors on the entries of a results file.
 
-    Over `images`, or those that occur in the results: people on other images are not counted as
-    missed, which pycocotools does unless it is told of the images.
+    Over `images`, by default those that occur in the results: people on other images do not count
+    as missed, unlike in pycocotools with its default parameters.
+
+    Args:
+        ground_truth: the annotated people.
+        entries: the E results.
+        scores_before: (E,) scores of the estimator.
+        scores_after: (E,) new scores.
+        baselines: (E,) scores to compare with, by name.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+        images: ids of the images to evaluate.
 
     Raises:
-        DatasetError: results that match no image, damaged entries, scores that are not finite.
+        DatasetError: results that do not belong to the ground truth (see `check_match`), damaged
+            entries, or scores that are not finite.
     """
+    check_match(ground_truth, entries)
     average_precision = AveragePrecision(ground_truth, entries, images)
     matched = match_entries(ground_truth, entries)
 
@@ -154,7 +167,7 @@ def compare(
             after=report(scores_after),
             ceiling=average_precision.ap(matched.target, images),
             gain=average_precision.bootstrap(scores_before, scores_after, resamples, seed, images),
-            peers={name: report(values) for name, values in (peers or {}).items()},
+            baselines={name: report(values) for name, values in (baselines or {}).items()},
         )
 
     everything, complete = average_precision.images, average_precision.complete
@@ -170,13 +183,14 @@ def _report(
     matched: Match,
     inside: npt.NDArray[np.bool_],
 ) -> ScoreReport:
+    """Return the report of (E,) scores over the entries that are inside the evaluated images."""
     counted = inside & (matched.weight > 0)
-    right = counted & (matched.target >= TRUE_POSITIVE)
-    score, oks = scores[right], matched.target[right]
+    true = counted & (matched.target >= TRUE_POSITIVE)
+    score, oks = scores[true], matched.target[true]
     return ScoreReport(
         metrics=metrics,
         ranking_accuracy=ranking_accuracy(score, oks),
-        ranking_accuracy_within_image=ranking_accuracy(score, oks, image[right]),
+        ranking_accuracy_within_image=ranking_accuracy(score, oks, image[true]),
         pearson=pearson(score, oks),
         ause=ause_oks(score, oks),
         misranked=misranked_false_positives(
@@ -188,9 +202,9 @@ def _report(
 
 
 def match_entries(ground_truth: GroundTruth, entries: Sequence[Entry]) -> Match:
-    """Match the entries of a results file one to one to the people of their images.
+    """Match the E entries of a results file one to one to the people of their images.
 
-    `person` counts within the image. Entries on images that the ground truth lacks, or of another
+    `person` is the index within the image. Entries on images without ground truth, or of another
     category, have target 0 and weight 0.
     """
     count = len(entries)
@@ -204,9 +218,9 @@ def match_entries(ground_truth: GroundTruth, entries: Sequence[Entry]) -> Match:
 
 
 def oracle_scores(ground_truth: GroundTruth, entries: Sequence[Entry]) -> npt.NDArray[np.float64]:
-    """Return the (N,) scores of perfect re-scoring: the matched OKS, and 0 for all others.
+    """Return the (E,) scores of perfect re-scoring: the matched OKS, and 0 without a match.
 
-    Their AP is the ceiling. The highest OKS with anybody would not do: it leaves duplicates on top.
+    Their AP is the ceiling. The highest OKS with any person would rank duplicates at the top.
     """
     return match_entries(ground_truth, entries).target
 
@@ -214,14 +228,14 @@ def oracle_scores(ground_truth: GroundTruth, entries: Sequence[Entry]) -> npt.ND
 def official_metrics(
     ground_truth: GroundTruth, entries: Sequence[Entry], images: Collection[int] | None = None
 ) -> Metrics:
-    """Return COCO's figures by faster-coco-eval, over `images` or the images that occur.
+    """Return COCO's metrics by faster-coco-eval, over `images` or the images that occur.
 
     Raises:
         DatasetError: none of the images is in the ground truth, or an entry is damaged.
     """
     from faster_coco_eval import COCO, COCOeval_faster
 
-    keypoint_values(entries, ground_truth.skeleton)  # so that a fault is a sentence
+    keypoint_values(entries, ground_truth.skeleton)  # faults are raised as a DatasetError
     scores_of(entries)
     wanted = {entry["image_id"] for entry in entries} if images is None else set(images)
     ids = sorted(wanted & ground_truth.images.keys())
@@ -232,7 +246,7 @@ def official_metrics(
         )
     known = [_result(entry) for entry in entries if entry["image_id"] in ground_truth.images]
     truth = COCO(_annotations(ground_truth), print_function=_silent)
-    judge = COCOeval_faster(
+    evaluator = COCOeval_faster(
         truth,
         truth.loadRes(known),
         iouType="keypoints",
@@ -240,13 +254,13 @@ def official_metrics(
         extra_calc=False,
         print_function=_silent,
     )
-    judge.params.imgIds, judge.params.catIds = ids, [ground_truth.category_id]
-    judge.run()
-    return Metrics(*(float(value) for value in judge.stats[:10]))
+    evaluator.params.imgIds, evaluator.params.catIds = ids, [ground_truth.category_id]
+    evaluator.run()
+    return Metrics(*(float(value) if value >= 0 else math.nan for value in evaluator.stats[:10]))
 
 
 def _annotations(ground_truth: GroundTruth) -> dict[str, Any]:
-    """Return the ground truth as a COCO file has it, people numbered from 1.
+    """Return the ground truth in COCO's format, people numbered from 1.
 
     Ids of joined splits may collide, and COCOeval takes id 0 for "not matched".
     """
@@ -281,7 +295,7 @@ def _xywh(box: npt.NDArray[np.float64]) -> list[float]:
 
 
 def _result(entry: Entry) -> Entry:
-    """Return what COCOeval needs of an entry; it writes into what it is given."""
+    """Return a copy with what COCOeval needs, because it writes into its input."""
     keys = ("image_id", "category_id", "keypoints", "score", "bbox")
     return {key: entry[key] for key in keys if key in entry}
 

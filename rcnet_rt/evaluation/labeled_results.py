@@ -16,24 +16,25 @@ from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.average_precision import AveragePrecision
 from rcnet_rt.evaluation.compare import match_entries
+from rcnet_rt.evaluation.plausibility import check_match
 from rcnet_rt.poses.fields import SIGNALS
 from rcnet_rt.poses.oks import Match
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.batch import concatenate, poses_to_batch
 
-__all__ = ["Data"]
+__all__ = ["LabeledResults"]
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class LabeledResults:
     """An estimator's results with the ground truth of their images.
 
     Attributes:
-        ground_truth: the people.
-        entries: the results.
-        augmented_entries: its results on altered copies, see `datasets.augment`.
+        ground_truth: the annotated people.
+        entries: the E results.
+        augmented_entries: results on augmentations of the images, see `datasets.augment`.
     """
 
     ground_truth: GroundTruth
@@ -42,46 +43,55 @@ class Data:
 
     @cached_property
     def augmentations(self) -> dict[int, list[AugmentedPoses]]:
-        """Poses on altered copies of the images, by image id; for training only."""
+        """Poses on augmentations of the images, by image id; for training only."""
         return poses_by_augmentation(self.augmented_entries, self.ground_truth.skeleton)
 
     @cached_property
     def augmentations_with_fewer_signals(self) -> dict[int, list[AugmentedPoses]]:
-        """Copies, every third without its signals, and each image itself with fewer of them.
+        """Augmentations, every third without its signals, and each image with fewer signals.
 
-        So a network that has signals among its features learns to do without.
+        A network with signals among its features so learns to work without them.
         """
-        lesser: dict[int, list[AugmentedPoses]] = {}
+        found: dict[int, list[AugmentedPoses]] = {}
         for image, item in self.poses.items():
             augmentations = list(self.augmentations.get(image, ()))
             augmentations[2::3] = [
                 replace(c, poses=_without(c.poses, SIGNALS)) for c in augmentations[2::3]
             ]
             fewer = [AugmentedPoses(None, _without(item, names)) for names in _fewer_signals(item)]
-            lesser[image] = [*augmentations, *fewer]
-        return lesser
+            found[image] = [*augmentations, *fewer]
+        return found
 
     @cached_property
     def scores(self) -> Floats:
-        """(E,) raw scores."""
+        """(E,) raw scores of the estimator."""
         return scores_of(self.entries)
 
     @cached_property
     def poses(self) -> dict[int, ImagePoses]:
-        """Poses of the images that have ground truth, by image id."""
+        """Poses of the images that have ground truth, by image id.
+
+        Raises:
+            DatasetError: no image of the results has ground truth.
+        """
         found = poses_by_image(
             self.entries, self.ground_truth.skeleton, self.ground_truth.image_sizes
         )
         known = {i: poses for i, poses in found.items() if i in self.ground_truth.images}
         if not known:
             raise DatasetError(
-                "no image of the results is in the ground truth; were they made on other data?"
+                "no image of the results is in the ground truth; give the dataset that they were "
+                "predicted on"
             )
         return known
 
     @cached_property
     def embedding_size(self) -> int:
-        """How many values an embedding has, of poses and copies alike; 0 where there are none."""
+        """Length of the embeddings of poses and augmentations; 0 where there are none.
+
+        Raises:
+            DatasetError: embeddings of several lengths.
+        """
         augmentations = [
             augmented.poses for some in self.augmentations.values() for augmented in some
         ]
@@ -96,13 +106,21 @@ class Data:
 
     @cached_property
     def average_precision(self) -> AveragePrecision:
-        """The judge of any scores for these entries."""
+        """The AP evaluator for scores of these entries."""
         return AveragePrecision(self.ground_truth, self.entries)
 
     @cached_property
     def match(self) -> Match:
-        """Which entries are right, and by how much."""
+        """The one-to-one match of the entries with the people."""
         return match_entries(self.ground_truth, self.entries)
+
+    def check(self) -> None:
+        """Check that the results are plausible for this ground truth, see `check_match`.
+
+        Raises:
+            DatasetError: they are of another category, joint order, unit or data set.
+        """
+        check_match(self.ground_truth, self.entries)
 
     @property
     def unit_scores(self) -> bool:
@@ -110,11 +128,11 @@ class Data:
         return bool(((self.scores >= 0) & (self.scores <= 1)).all())
 
     def baseline_values(self, name: str) -> Floats:
-        """Return (E,) values of a baseline, increasing with its score; -1 without ground truth."""
+        """Return (E,) values of a baseline; -1 for entries on images without ground truth."""
         return self._values_of([name])[name]
 
     def _values_of(self, names: Sequence[str]) -> dict[str, Floats]:
-        """Return the values of several baselines; all poses are packed once and not kept."""
+        """Return the values of several baselines, packing all poses only once."""
         items = self.poses.values()
         packed = concatenate([poses_to_batch(item.poses) for item in items])
         rows = np.concatenate([item.entries for item in items])
@@ -124,7 +142,7 @@ class Data:
         return values
 
     def best_baseline(self, images: Collection[int]) -> str:
-        """Return the baseline with the best AP on some images; of equals the simplest."""
+        """Return the baseline with the highest AP on some images; the simplest of equal ones."""
         names = [
             name
             for name, baseline in baselines.BASELINES.items()
@@ -135,7 +153,7 @@ class Data:
 
 
 def _fewer_signals(item: ImagePoses) -> list[tuple[str, ...]]:
-    """Return what to leave out of an image's poses: a recheck, then every signal."""
+    """Return the sets of signals to leave out: all, then ever fewer from the end of `SIGNALS`."""
     present = [name for name in SIGNALS if getattr(item.poses, name) is not None]
     return [tuple(present[start:]) for start in range(len(present))]
 

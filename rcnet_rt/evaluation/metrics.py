@@ -1,4 +1,4 @@
-"""How well scores rank and predict the OKS of poses: pure functions of (N,) arrays."""
+"""Metrics of how well scores rank and predict the OKS of poses: pure functions of (N,) arrays."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-TRUE_POSITIVE = 0.5  # the OKS from which a pose counts as right
+TRUE_POSITIVE = 0.5  # matched OKS from which a pose is a true positive
 
 
 def ranking_accuracy(
@@ -58,11 +58,11 @@ def pearson(scores: npt.ArrayLike, oks: npt.ArrayLike) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Sparsification:
-    """What is left of the error when the lowest of N scores are removed.
+    """The remaining error when the lowest of N scores are removed.
 
     Attributes:
         error: (N,) mean of 1 - OKS over the rest after removing k = 0 … N - 1 poses.
-        best: (N,) the same under the best order.
+        best: (N,) the same under the optimal ranking.
     """
 
     error: Floats
@@ -72,7 +72,7 @@ class Sparsification:
 def sparsification(scores: npt.ArrayLike, oks: npt.ArrayLike) -> Sparsification:
     """Return the sparsification curves of 1 - OKS (Ilg et al., ECCV 2018, not normalised).
 
-    Equal scores are removed in random order: the expected value is returned.
+    For equal scores, the expectation over random order is returned.
     """
     error, score = 1 - _floats(oks), _codes(scores)
     tied = (np.bincount(score, error) / np.bincount(score))[score]
@@ -82,10 +82,10 @@ def sparsification(scores: npt.ArrayLike, oks: npt.ArrayLike) -> Sparsification:
 
 
 def ause_oks(scores: npt.ArrayLike, oks: npt.ArrayLike) -> float:
-    """Return the area under the sparsification error of 1 - OKS; 0 is a perfect order.
+    """Return the area under the sparsification error of 1 - OKS; 0 is the optimal ranking.
 
     As in Ilg et al. (ECCV 2018), but not normalised: remove the k lowest scores, k = 0 … N - 1;
-    the mean of 1 - OKS over the rest, minus the same under the best order, averaged over k. In
+    the mean of 1 - OKS over the rest, minus the same under the optimal ranking, averaged over k. In
     units of OKS. NaN without poses.
 
     >>> ause_oks([0.1, 0.7, 0.9], [0.2, 0.5, 0.9])
@@ -97,7 +97,7 @@ def ause_oks(scores: npt.ArrayLike, oks: npt.ArrayLike) -> float:
 
 @dataclass(frozen=True)
 class Misranked:
-    """False positives above a true one: how many, and how many for each true positive."""
+    """False positives ranked above a true positive: their count, and per true positive."""
 
     count: int
     per_true_positive: float
@@ -109,38 +109,38 @@ def misranked_false_positives(
     """Count the false positives ranked above at least one true positive (the paper's table 6).
 
     True positives have a matched OKS of at least 0.5. A false positive is counted once, if its
-    score is above that of the lowest true positive of the same group (image), or with no groups
-    of all. The paper does not say which; within the image is the reading that can tell scores
-    apart, since one low true positive in a data set would indict everybody.
+    score is above that of the lowest true positive of the same group (image), or of all poses
+    without groups. The paper does not say which; only the count within images discriminates,
+    because over a whole dataset a single low true positive makes every false positive count.
 
     >>> misranked_false_positives([0.9, 0.8, 0.7, 0.1], [0.9, 0.0, 0.8, 0.0])
     Misranked(count=1, per_true_positive=0.5)
     """
     count = int(is_misranked(scores, oks, groups).sum())
-    right = int((_floats(oks) >= TRUE_POSITIVE).sum())
-    return Misranked(count, count / right if right else float("nan"))
+    true = int((_floats(oks) >= TRUE_POSITIVE).sum())
+    return Misranked(count, count / true if true else float("nan"))
 
 
 def is_misranked(
     scores: npt.ArrayLike, oks: npt.ArrayLike, groups: npt.ArrayLike | None = None
 ) -> npt.NDArray[np.bool_]:
-    """Return (N,) which poses are false positives that `misranked_false_positives` counts."""
-    score, right = _floats(scores), _floats(oks) >= TRUE_POSITIVE
+    """Return an (N,) mask of the false positives that `misranked_false_positives` counts."""
+    score, true = _floats(scores), _floats(oks) >= TRUE_POSITIVE
     group = np.zeros(len(score), dtype=np.int64) if groups is None else _codes(groups)
     lowest = np.full(group.max(initial=0) + 1, np.inf)
-    np.minimum.at(lowest, group[right], score[right])
-    above: npt.NDArray[np.bool_] = ~right & (score > lowest[group])
+    np.minimum.at(lowest, group[true], score[true])
+    above: npt.NDArray[np.bool_] = ~true & (score > lowest[group])
     return above
 
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """B bins of equal width over [0, 1]; means are NaN where a bin is empty.
+    """B bins of equal width over [0, 1]; means of empty bins are NaN.
 
     Attributes:
-        score: (B,) mean score, brought into [0, 1].
+        score: (B,) mean score, clipped to [0, 1].
         oks: (B,) mean OKS.
-        count: (B,) poses.
+        count: (B,) number of poses.
     """
 
     score: Floats
@@ -149,7 +149,7 @@ class Reliability:
 
 
 def reliability(scores: npt.ArrayLike, oks: npt.ArrayLike, bins: int = 15) -> Reliability:
-    """Return mean score against mean OKS in bins of the score, scores brought into [0, 1]."""
+    """Return mean score and mean OKS in bins of the score, scores clipped to [0, 1]."""
     score, similarity = np.clip(_floats(scores), 0, 1), _floats(oks)
     place = np.minimum((score * bins).astype(np.int64), bins - 1)
     count = np.bincount(place, minlength=bins)
@@ -178,22 +178,23 @@ def _floats(values: Any) -> Floats:
 
 
 def _codes(values: npt.ArrayLike) -> Integers:
-    """Return the place of each value among the distinct values."""
+    """Return the rank of each value among the distinct values, from 0."""
     return np.asarray(np.unique(np.asarray(values), return_inverse=True)[1], dtype=np.int64)
 
 
 def _both(first: Integers, second: Integers) -> Integers:
-    """Return codes that are ordered by the first, then by the second."""
+    """Return codes ordered by the first, then by the second."""
     return first * int(second.max(initial=0) + 1) + second
 
 
 def _equal_pairs(codes: Integers) -> int:
+    """Return the number of pairs with equal codes."""
     counts = np.unique(codes, return_counts=True)[1]
     return int((counts * (counts - 1) // 2).sum())
 
 
 def _inversions(values: Integers) -> int:
-    """Count the pairs i < j with values[i] > values[j]: a merge sort, whole levels at a time."""
+    """Count the pairs i < j with values[i] > values[j]: merge sort, vectorized per level."""
     codes = _codes(values)
     size = 1 << max(len(codes) - 1, 0).bit_length()
     span = size + 1

@@ -1,4 +1,4 @@
-"""The figures of a comparison, row by row: how each is called, found, written and explained."""
+"""The rows of a comparison table: label, value, format and direction of every figure."""
 
 from __future__ import annotations
 
@@ -9,57 +9,59 @@ from dataclasses import dataclass
 from rcnet_rt.datasets.crowdpose import EASY, HARD
 from rcnet_rt.evaluation.compare import Comparison, ScoreReport
 
-__all__ = ["LEGEND", "Row", "rows_of", "sorted_peers"]
+__all__ = ["LEGEND", "Row", "formatted", "points", "rows_of", "sorted_baselines"]
 
 LEGEND = (
-    "COCO figures by faster-coco-eval. Ranking accuracy (share of pairs in the order of their "
-    "OKS, ties half), Pearson and AUSE-OKS: over the poses matched one to one at OKS 0.5 or more. "
+    "COCO metrics by faster-coco-eval. Ranking accuracy (share of pairs ranked in the order of "
+    "their OKS, ties half), Pearson and AUSE-OKS: over poses matched one to one at OKS >= 0.5. "
     "AUSE-OKS: remove the k lowest scores, k = 0 to N - 1; the mean of 1 - OKS over the rest, "
-    "minus the same under the best order, averaged over k; 0 is a perfect order. FP: a pose "
-    "matched below OKS 0.5; it counts if it scores above the lowest TP of its image. ECE: score "
-    "against matched OKS in 15 bins, scores brought into [0, 1]. Ceiling: AP with each pose's "
+    "minus the same under the optimal ranking, averaged over k; 0 is optimal. FP: a pose matched "
+    "below OKS 0.5; counted if it scores above the lowest TP of its image. ECE: score against "
+    "matched OKS in 15 bins, scores clipped to [0, 1]. Ceiling: AP with each pose's "
     "matched OKS as its score. Interval: bootstrap over images."
 )
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure: how it is called, found and written."""
+    """One figure: its label, value and format; NaN values are undefined and shown as a dash."""
 
     label: str
     value: Callable[[ScoreReport], float]
     scale: int = 100
     decimals: int = 2
-    less_is_better: bool = False
+    lower_is_better: bool = False
 
     def text(self, value: float, sign: str = "") -> str:
-        """Return a value in the row's unit; a dash where it does not exist."""
-        return f"{value * self.scale:{sign}.{self.decimals}f}" if math.isfinite(value) else "–"
+        """Return a value in the row's unit; a dash where it is undefined (NaN)."""
+        return formatted(value * self.scale, f"{sign}.{self.decimals}f")
 
     def change(self, before: ScoreReport, after: ScoreReport) -> tuple[str, bool | None]:
-        """Return the difference in words, and whether it is for the better; None for neither."""
+        """Return the formatted difference, and whether it is an improvement; None for neither."""
         difference = self.value(after) - self.value(before)
         text = self.text(difference, "+")
         if not text.strip("+-–0."):
             return text, None
-        return text, (difference < 0) == self.less_is_better
+        return text, (difference < 0) == self.lower_is_better
 
 
 ROWS = (
-    Row("AP", lambda report: _figure(report.metrics.ap)),
-    Row("AP50", lambda report: _figure(report.metrics.ap50)),
-    Row("AP75", lambda report: _figure(report.metrics.ap75)),
-    Row("APm", lambda report: _figure(report.metrics.ap_medium)),
-    Row("APl", lambda report: _figure(report.metrics.ap_large)),
-    Row("AR", lambda report: _figure(report.metrics.ar)),
-    Row("ranking accuracy, data set", lambda report: report.ranking_accuracy),
+    Row("AP", lambda report: report.metrics.ap),
+    Row("AP50", lambda report: report.metrics.ap50),
+    Row("AP75", lambda report: report.metrics.ap75),
+    Row("APm", lambda report: report.metrics.ap_medium),
+    Row("APl", lambda report: report.metrics.ap_large),
+    Row("AR", lambda report: report.metrics.ar),
+    Row("ranking accuracy, dataset", lambda report: report.ranking_accuracy),
     Row("ranking accuracy, within image", lambda report: report.ranking_accuracy_within_image),
     Row("Pearson, score and OKS", lambda report: report.pearson),
-    Row("AUSE-OKS ↓", lambda report: report.ause, less_is_better=True),
+    Row("AUSE-OKS ↓", lambda report: report.ause, lower_is_better=True),
     Row("FPs above a TP ↓", lambda report: report.misranked.count, 1, 0, True),
     Row("FPs above a TP, per TP ↓", lambda report: report.misranked.per_true_positive, 1, 3, True),
-    Row("ECE ↓", lambda report: report.calibration_error, less_is_better=True),
+    Row("ECE ↓", lambda report: report.calibration_error, lower_is_better=True),
 )
+
+UNDEFINED = "–"
 
 CROWDING = {  # CrowdPose's groups of images
     "easy": f"crowd index < {EASY:g}",
@@ -68,21 +70,30 @@ CROWDING = {  # CrowdPose's groups of images
 }
 
 
+def formatted(value: float, specification: str) -> str:
+    """Return a formatted value; a dash where it is undefined (NaN)."""
+    return format(value, specification) if math.isfinite(value) else UNDEFINED
+
+
+def points(value: float, sign: str = "") -> str:
+    """Return a value in [0, 1] in points with two decimals; a dash where it is undefined (NaN).
+
+    >>> points(0.4711), points(0.013, "+"), points(float("nan"))
+    ('47.11', '+1.30', '–')
+    """
+    return formatted(100 * value, f"{sign}.2f")
+
+
 def rows_of(comparison: Comparison) -> tuple[Row, ...]:
-    """Return the rows of a comparison; CrowdPose has AP by crowding too."""
+    """Return the rows of a comparison, for CrowdPose with AP by crowding."""
     return (*ROWS[:3], *map(_crowding_row, comparison.before.ap_by_crowding), *ROWS[3:])
 
 
-def sorted_peers(comparison: Comparison) -> Mapping[str, ScoreReport]:
-    """Return the other scores, the best AP first."""
-    return dict(sorted(comparison.peers.items(), key=lambda peer: -peer[1].metrics.ap))
+def sorted_baselines(comparison: Comparison) -> Mapping[str, ScoreReport]:
+    """Return the reports of the baselines, the highest AP first."""
+    return dict(sorted(comparison.baselines.items(), key=lambda item: -item[1].metrics.ap))
 
 
 def _crowding_row(group: str) -> Row:
     label = f"AP {group}, {CROWDING[group]}"
-    return Row(label, lambda report: _figure(report.ap_by_crowding[group]))
-
-
-def _figure(value: float) -> float:
-    """COCO says -1 where nobody counts."""
-    return value if value >= 0 else math.nan
+    return Row(label, lambda report: report.ap_by_crowding[group])

@@ -1,4 +1,4 @@
-"""What keeping the poses above a threshold gives, and the threshold that meets a demand."""
+"""Precision, recall and F1 at score thresholds, and the threshold that meets a requirement."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What keeping the poses with score >= `threshold` gives."""
+    """The result of keeping the poses with score >= `threshold`.
+
+    Attributes:
+        threshold: the score threshold.
+        precision: share of the kept poses that are correct, in [0, 1].
+        recall: share of the people that are found, in [0, 1].
+        f1: harmonic mean of both, in [0, 1].
+        kept: number of kept poses.
+        false_positives: number of kept poses that are not correct.
+    """
 
     threshold: float
     precision: float
@@ -34,20 +43,20 @@ class OperatingPoint:
 def operating_points(
     scores: npt.ArrayLike, oks: npt.ArrayLike, people: int, at_oks: float = TRUE_POSITIVE
 ) -> list[OperatingPoint]:
-    """Return the operating point of each distinct score, the highest first.
+    """Return the operating point of each distinct score, the highest score first.
 
     Args:
         scores: (N,).
         oks: (N,) matched OKS, 0 for duplicates and background; leave out poses of weight 0.
-        people: how many there are to be found.
-        at_oks: the OKS from which a pose counts as right.
+        people: number of people to be found.
+        at_oks: OKS from which a pose is correct.
 
     >>> operating_points([0.9, 0.5], [0.8, 0.1], people=2)[1].precision
     0.5
     """
-    score, right = np.asarray(scores, np.float64), np.asarray(oks, np.float64) >= at_oks
+    score, true = np.asarray(scores, np.float64), np.asarray(oks, np.float64) >= at_oks
     order = np.argsort(-score, kind="stable")
-    found = np.cumsum(right[order])
+    found = np.cumsum(true[order])
     last = np.flatnonzero(np.diff(score[order], append=-np.inf))
     return [
         OperatingPoint(
@@ -65,7 +74,7 @@ def operating_points(
 def best_f1_threshold(
     scores: npt.ArrayLike, oks: npt.ArrayLike, people: int, at_oks: float = TRUE_POSITIVE
 ) -> OperatingPoint | None:
-    """Return the point with the best F1; None without poses."""
+    """Return the operating point with the highest F1; None without poses."""
     points = operating_points(scores, oks, people, at_oks)
     return max(points, key=lambda point: point.f1, default=None)
 
@@ -77,7 +86,7 @@ def precision_threshold(
     precision: float = 0.95,
     at_oks: float = TRUE_POSITIVE,
 ) -> OperatingPoint | None:
-    """Return the lowest threshold of at least that precision, so the most recall; or None."""
+    """Return the lowest threshold with at least that precision, or None: the highest recall."""
     points = operating_points(scores, oks, people, at_oks)
     return _lowest([point for point in points if point.precision >= precision])
 
@@ -89,7 +98,7 @@ def recall_threshold(
     recall: float,
     at_oks: float = TRUE_POSITIVE,
 ) -> OperatingPoint | None:
-    """Return the highest threshold of at least that recall, so the fewest false ones; or None."""
+    """Return the highest threshold with at least that recall, or None."""
     points = operating_points(scores, oks, people, at_oks)
     return next((point for point in points if point.recall >= recall), None)
 
@@ -98,12 +107,12 @@ def false_positive_threshold(
     scores: npt.ArrayLike,
     oks: npt.ArrayLike,
     people: int,
-    most: float,
+    max_false_positives: float,
     at_oks: float = TRUE_POSITIVE,
 ) -> OperatingPoint | None:
-    """Return the lowest threshold with at most so many false positives in all; or None."""
+    """Return the lowest threshold with at most that many false positives in total, or None."""
     points = operating_points(scores, oks, people, at_oks)
-    return _lowest([point for point in points if point.false_positives <= most])
+    return _lowest([point for point in points if point.false_positives <= max_false_positives])
 
 
 def _lowest(points: list[OperatingPoint]) -> OperatingPoint | None:

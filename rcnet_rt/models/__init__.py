@@ -1,1 +1,1 @@
-"""The networks, in torch."""
+"""The networks in torch."""

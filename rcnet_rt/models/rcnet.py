@@ -1,8 +1,7 @@
 """RCNet, and the two networks that it is compared with: ScoreNet (an MLP) and a linear one.
 
-All take features (P, D), base logits (P,) and image numbers (P,), and give scores (P,) in (0, 1).
-Poses of many images go through in one call: attention is masked so that a pose sees only the
-poses of its own image.
+All take features (P, D), baseline logits (P,) and image numbers (P,), and return scores (P,) in
+(0, 1). A batch may hold the poses of many images: attention is masked to the poses of each image.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ class RCNet(nn.Module):
         _initialise(self)
 
     def logits(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
-        """Return (P,) scores before the sigmoid; every pose looks at the poses of its image."""
+        """Return (P,) scores before the sigmoid; each pose attends to the poses of its image."""
         if features.shape[0] == 0:
             return baseline
         standard = self.standardise(features)
@@ -70,9 +69,9 @@ class RCNet(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Torch's `TransformerEncoderLayer` with one head: its names and numbers in fewer calls.
+    """Equivalent to torch's `TransformerEncoderLayer` with one head, in fewer operations.
 
-    Attention is masked so that a pose sees only the poses of its own image.
+    Parameters have the same names. Attention is masked to the poses of the same image.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -89,16 +88,16 @@ class EncoderLayer(nn.Module):
         attention = self.self_attn
         projected = F.linear(poses, attention.in_proj_weight, attention.in_proj_bias)
         query, key, value = projected.chunk(3, dim=1)
-        apart = torch.where(image_index[:, None] == image_index, 0.0, -torch.inf).to(query.dtype)
-        likeness = torch.addmm(apart, query, key.T, alpha=poses.shape[1] ** -0.5)
-        seen = self.drop(likeness.softmax(dim=1)) @ value
-        poses = self.norm1(poses + self.drop(attention.out_proj(seen)))
+        mask = torch.where(image_index[:, None] == image_index, 0.0, -torch.inf).to(query.dtype)
+        similarity = torch.addmm(mask, query, key.T, alpha=poses.shape[1] ** -0.5)
+        attended = self.drop(similarity.softmax(dim=1)) @ value
+        poses = self.norm1(poses + self.drop(attention.out_proj(attended)))
         if self.training:
-            wide = feed_forward(poses, self.linear1, self.linear2, self.drop.share)
+            output = feed_forward(poses, self.linear1, self.linear2, self.drop.p)
         else:
-            wide = self.linear2(self.linear1(poses).relu())
-        normal: Tensor = self.norm2(poses + self.drop(wide))
-        return normal
+            output = self.linear2(self.linear1(poses).relu())
+        normalized: Tensor = self.norm2(poses + self.drop(output))
+        return normalized
 
 
 class ScoreNet(nn.Module):
@@ -121,7 +120,7 @@ class ScoreNet(nn.Module):
         _initialise(self)
 
     def logits(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
-        """Return (P,) scores before the sigmoid; each pose by itself."""
+        """Return (P,) scores before the sigmoid; each pose independently."""
         return _with_baseline(
             self.head(self.layers(self.standardise(features))), baseline, self.config
         )
@@ -138,7 +137,7 @@ class ScoreNet(nn.Module):
 
 
 class Linear(nn.Module):
-    """One linear layer on the features: the plainest learned correction."""
+    """One linear layer on the features, the simplest learned correction."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -148,7 +147,7 @@ class Linear(nn.Module):
         _initialise(self)
 
     def logits(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
-        """Return (P,) scores before the sigmoid; each pose by itself."""
+        """Return (P,) scores before the sigmoid; each pose independently."""
         return _with_baseline(self.head(self.standardise(features)), baseline, self.config)
 
     def forward(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
@@ -160,9 +159,9 @@ Network = RCNet | ScoreNet | Linear
 
 
 class Standardise(nn.Module):
-    """Features to mean 0 and deviation 1 over the training set; an unknown one (NaN) becomes 0.
+    """Standardizes features by mean and deviation of the training set; unknown ones (NaN) become 0.
 
-    While training, `input_dropout` of them are hidden at random.
+    In training, features are dropped with probability `input_dropout`.
     """
 
     mean: Tensor
@@ -172,13 +171,13 @@ class Standardise(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(config.feature_count))
         self.register_buffer("deviation", torch.ones(config.feature_count))
-        self.hide = Dropout(config.input_dropout)
+        self.drop = Dropout(config.input_dropout)
 
     def forward(self, features: Tensor) -> Tensor:
         """(P, D) -> (P, D)."""
         scaled = (features - self.mean) / self.deviation
-        hidden: Tensor = self.hide(scaled.nan_to_num(0.0).clip(-CLIP, CLIP))
-        return hidden
+        kept: Tensor = self.drop(scaled.nan_to_num(0.0).clip(-CLIP, CLIP))
+        return kept
 
 
 def _initialise(network: Network) -> None:
@@ -208,7 +207,7 @@ def _config(skeleton: str, features: str, options: dict[str, Any]) -> NetworkCon
 
 
 def build(config: NetworkConfig) -> Network:
-    """Return an untrained network of that configuration."""
+    """Return an untrained network with that configuration."""
     kinds: dict[str, type[Network]] = {"attention": RCNet, "mlp": ScoreNet, "linear": Linear}
     return kinds[config.architecture](config)
 
@@ -229,7 +228,7 @@ def on_device(network: Network, device: str) -> Network:
 
 
 def from_weights(weights: Weights) -> Network:
-    """Return the trained network of a weights file, ready to run.
+    """Return the trained network of a weights file in evaluation mode.
 
     Raises:
         WeightsError: the weights are a baseline.

@@ -1,4 +1,4 @@
-"""What the figures say here, in sentences: computed from the numbers, never generic."""
+"""Captions that state the results of a report in sentences, computed from its numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import math
 import numpy as np
 
 from rcnet_rt.evaluation.compare import Comparison
+from rcnet_rt.evaluation.metrics import pearson
 from rcnet_rt.evaluation.precision_recall import RECALLS
+from rcnet_rt.evaluation.report_rows import points
 from rcnet_rt.poses.oks import THRESHOLDS
 from rcnet_rt.report.numbers import ErrorType, Floats, ImageChange, Numbers
 
@@ -24,42 +26,46 @@ __all__ = [
     "sparsification",
 ]
 
-READ_AT = 0.9  # the precision at which the curves are compared in words
-SURE = 0.5  # scores that are looked at in words
+READ_AT = 0.9  # precision at which the captions compare the curves
+CONFIDENT = 0.5  # scores from which the captions compare the calibration
 
 
 def headline(comparison: Comparison) -> str:
-    """Say what the new scores are worth, and how certain that is."""
+    """Return the change of AP and whether its interval includes 0."""
     gain = comparison.gain
+    if not math.isfinite(gain.difference):
+        return "AP is undefined: no annotated person counts on these images."
     verb = "lifts" if gain.difference > 0 else "lowers"
     text = (
-        f"Re-scoring {verb} AP by {abs(100 * gain.difference):.2f} points, from "
-        f"{100 * comparison.before.metrics.ap:.2f} to {100 * comparison.after.metrics.ap:.2f}"
+        f"Re-scoring {verb} AP by {points(abs(gain.difference))} points, from "
+        f"{points(comparison.before.metrics.ap)} to {points(comparison.after.metrics.ap)}"
     )
     if gain.difference == 0:
-        text = f"Re-scoring leaves AP at {100 * comparison.before.metrics.ap:.2f}"
+        text = f"Re-scoring leaves AP at {points(comparison.before.metrics.ap)}"
     if gain.low <= 0 <= gain.high:
-        return f"{text}; the 95 % interval includes 0, so on these images that is not certain."
+        return (
+            f"{text}; the 95 % interval includes 0: the change is not significant on these images."
+        )
     return f"{text}; the 95 % interval does not include 0."
 
 
 def gain_over_baseline(numbers: Numbers, choice: str) -> str:
-    """Say whether a baseline alone would have done; `choice`: how it was chosen."""
-    if numbers.baseline is None:
+    """Return the gain over the best baseline; `choice` says how that was chosen."""
+    if numbers.baseline is None or not math.isfinite(numbers.baseline[1].difference):
         return ""
     name, gain = numbers.baseline
-    ap = numbers.evaluation.all_images.peers[name].metrics.ap
+    ap = numbers.evaluation.all_images.baselines[name].metrics.ap
     side = "above" if gain.difference >= 0 else "below"
     return (
-        f"The best baseline, {name.replace('_', ' ')}, reaches {100 * ap:.2f} by itself (chosen "
+        f"The best baseline, {name.replace('_', ' ')}, reaches {points(ap)} by itself (chosen "
         f"{choice}); the refined scores are "
-        f"{abs(100 * gain.difference):.2f} points {side} it, 95 % interval "
-        f"{100 * gain.low:+.2f} to {100 * gain.high:+.2f}."
+        f"{points(abs(gain.difference))} points {side} it, 95 % interval "
+        f"{points(gain.low, '+')} to {points(gain.high, '+')}."
     )
 
 
 def precision_recall(numbers: Numbers) -> str:
-    """Say how many people are found at a fixed precision."""
+    """Return the recall of both scores at a fixed precision."""
     parts = []
     for oks in (0.5, 0.75):
         place = int(np.isclose(THRESHOLDS, oks).argmax())
@@ -68,9 +74,7 @@ def precision_recall(numbers: Numbers) -> str:
             for curves in (numbers.precision.before, numbers.precision.after)
         )
         parts.append(f"{before:.0f} % with raw and {after:.0f} % with refined scores at OKS {oks}")
-    return (
-        f"Here, at precision {READ_AT}, these shares of the people are found: {'; '.join(parts)}."
-    )
+    return f"At precision {READ_AT}, recall is {'; '.join(parts)}."
 
 
 def _recall_at(precision: Floats) -> float:
@@ -79,13 +83,13 @@ def _recall_at(precision: Floats) -> float:
 
 
 def ranking(comparison: Comparison) -> str:
-    """Say how many pairs are in the right order."""
+    """Return the ranking accuracy of both scores."""
     before, after = comparison.before, comparison.after
     return (
-        f"Of all pairs of right poses {_arrow(before.ranking_accuracy, after.ranking_accuracy)} "
-        "are in the order of their OKS across the data set, and "
+        f"Of all true positive pairs, {_arrow(before.ranking_accuracy, after.ranking_accuracy)} "
+        "are ranked in the order of their OKS across the dataset, and "
         f"{_arrow(before.ranking_accuracy_within_image, after.ranking_accuracy_within_image)} "
-        "within an image; 50 % would be chance."
+        "within an image; 50 % is chance level."
     )
 
 
@@ -96,90 +100,91 @@ def _arrow(before: float, after: float) -> str:
 
 
 def sparsification(numbers: Numbers) -> str:
-    """Say what removing the lower half leaves."""
+    """Return the remaining errors after removing the lower half of the poses."""
     curves = numbers.sparsification
     if not len(curves.before.error):
-        return "Here no pose is right."
+        return "There are no true positives."
     half = len(curves.before.error) // 2
     values = (curves.before.error[half], curves.after.error[half], curves.after.best[half])
     raw, refined, best = (f"{value:.3f}" for value in values)
     return (
-        f"Here, with the lower half of {len(curves.before.error):,} right poses removed, the mean "
-        f"error of the rest is {raw} in the raw and {refined} in the refined order; a perfect "
-        f"order would leave {best}."
+        f"With the lower half of {len(curves.before.error):,} true positives removed, the mean "
+        f"error of the rest is {raw} by raw and {refined} by refined scores; the optimal "
+        f"ranking leaves {best}."
     )
 
 
 def misranked(comparison: Comparison) -> str:
-    """Say whether fewer false positives are on top."""
+    """Return how the number of misranked false positives changed."""
     before, after = comparison.before.misranked.count, comparison.after.misranked.count
     if before == after:
         return f"The count stays at {before:,}."
     return (
         f"The count {'falls' if after < before else 'rises'} from {before:,} to {after:,}. A false "
-        "positive leaves it only by falling below every right pose of its image."
+        "positive no longer counts once it ranks below every true positive of its image."
     )
 
 
 def scatter(numbers: Numbers) -> str:
-    """Say how the new score goes with OKS over all poses, compared with the old one."""
-    if len(numbers.oks) < 2:
+    """Return the correlations of both scores with OKS over all poses."""
+    before, after = (
+        pearson(scores, numbers.oks) for scores in (numbers.scores.before, numbers.scores.after)
+    )
+    if not (math.isfinite(before) and math.isfinite(after)):
         return ""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        before, after = (
-            float(np.corrcoef(scores, numbers.oks)[0, 1])
-            for scores in (numbers.scores.before, numbers.scores.after)
-        )
     return (
-        f"Here are {len(numbers.oks):,} poses, of which {int(numbers.right.sum()):,} are right at "
-        f"OKS 0.5; over all of them the correlation of score and matched OKS is {before:.2f} raw "
-        f"and {after:.2f} refined."
+        f"{len(numbers.oks):,} poses, {int(numbers.true_positives.sum()):,} of them true positives "
+        f"at OKS 0.5; the correlation of score and matched OKS is {before:.2f} raw and {after:.2f} "
+        "refined."
     )
 
 
 def reliability(numbers: Numbers) -> str:
-    """Say by how much confident scores are off."""
+    """Return the mean deviation of confident scores from OKS."""
     parts = []
     for name, scores in (("raw", numbers.scores.before), ("refined", numbers.scores.after)):
-        sure = scores >= SURE
-        if not sure.any():
-            parts.append(f"no {name} score reaches {SURE}")
+        confident = scores >= CONFIDENT
+        if not confident.any():
+            parts.append(f"no {name} score reaches {CONFIDENT}")
             continue
-        gap = float((np.clip(scores, 0, 1) - numbers.oks)[sure].mean())
+        gap = float((np.clip(scores, 0, 1) - numbers.oks)[confident].mean())
         side = "above" if gap > 0 else "below"
         parts.append(
-            f"the {int(sure.sum()):,} {name} scores from {SURE} on are {abs(gap):.3f} {side} "
-            "the OKS on average"
+            f"the {int(confident.sum()):,} {name} scores of at least {CONFIDENT} are "
+            f"{abs(gap):.3f} {side} the OKS on average"
         )
-    outside = "" if numbers.scores.before.max(initial=0) <= 1 else " Raw scores above 1 count as 1."
-    return f"Here {' and '.join(parts)}.{outside}"
+    outside = (
+        "" if numbers.scores.before.max(initial=0) <= 1 else " Raw scores above 1 are clipped to 1."
+    )
+    text = " and ".join(parts)
+    return f"{text[0].upper()}{text[1:]}.{outside}"
 
 
-def error_types(kinds: tuple[ErrorType, ...]) -> str:
-    """Say which kind gained and which lost most."""
+def error_types(types: tuple[ErrorType, ...]) -> str:
+    """Return which error types rose and fell most in the ranking."""
 
-    def moved(kind: ErrorType) -> float:
-        return (kind.outranked.after - kind.outranked.before) * kind.count
+    def moved(item: ErrorType) -> float:
+        return (item.outranked.after - item.outranked.before) * item.count
 
     parts = []
-    fallen, risen = min(kinds, key=moved), max(kinds, key=moved)
+    fallen, risen = min(types, key=moved), max(types, key=moved)
     if moved(fallen) < 0:
         parts.append(f"{_outranked(fallen)}, the largest fall")
     if moved(risen) > 0:
-        parts.append(f"{_outranked(risen)}, the largest rise, for the worse")
-    return f"Here {'; '.join(parts)}." if parts else "Here nothing moved."
+        parts.append(f"{_outranked(risen)}, the largest rise")
+    return f"{'; '.join(parts)}." if parts else "No error type moved."
 
 
-def _outranked(kind: ErrorType) -> str:
-    before, after = 100 * kind.outranked.before, 100 * kind.outranked.after
+def _outranked(item: ErrorType) -> str:
+    before, after = 100 * item.outranked.before, 100 * item.outranked.after
     return (
-        f"“{kind.name}” ({kind.count:,}) outranks {after:.1f} % of the right poses instead of "
+        f"“{item.name}” ({item.count:,}) outranks {after:.1f} % of the true positives instead of "
         f"{before:.1f} %"
     )
 
 
 def image_change(change: ImageChange) -> str:
-    """Say what the new order is worth on one image."""
+    """Return the change of AP on one image."""
     before, after = 100 * change.ap.before, 100 * change.ap.after
     people = "1 person" if change.people == 1 else f"{change.people} people"
     return f"AP of this image {before:.1f} → {after:.1f} ({after - before:+.1f}), {people}"

@@ -1,4 +1,4 @@
-"""The report's charts: numbers in, one figure each out."""
+"""The charts of the report."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["charts"]
 
-# Blue and orange of Okabe & Ito, told apart by the line's style too.
+# Blue and orange after Okabe & Ito; the line styles differ too.
 RAW, REFINED, BEST = "#c2570c", "#0b61a4", "#8a9099"
 RAW_STYLE, REFINED_STYLE = (0, (4, 2)), "-"
 SHOWN_OKS = (0.5, 0.75, 0.9)
 
 
 def charts(numbers: Numbers) -> dict[str, Figure]:
-    """Return all charts by their file's name without its ending."""
+    """Return all charts by their file name without extension."""
     before, after = numbers.precision.before, numbers.precision.after
     found = {
         f"precision-recall-{100 * oks:.0f}": _precision_recall(
@@ -42,8 +42,8 @@ def charts(numbers: Numbers) -> dict[str, Figure]:
     table = numbers.reliability
     found["reliability-raw"] = _reliability(table.before, "raw score", RAW)
     found["reliability-refined"] = _reliability(table.after, "refined score", REFINED)
-    if numbers.kinds:
-        found["error-kinds"] = _error_types(numbers.kinds)
+    if numbers.error_types:
+        found["error-types"] = _error_types(numbers.error_types)
     return found
 
 
@@ -89,7 +89,7 @@ def _sparsification(numbers: Numbers) -> Figure:
     ax.plot(share, curves.after.best, color=BEST, linestyle=":", linewidth=1.5)
     ax.set_xlim(0, 1)
     ax.set_ylim(0)
-    _legend(ax, ["raw", "refined", "perfect order"])
+    _legend(ax, ["raw", "refined", "optimal ranking"])
     return _labels(
         ax, "Sparsification", "share of lowest scores removed", "mean 1 − OKS of the rest"
     )
@@ -97,9 +97,9 @@ def _sparsification(numbers: Numbers) -> Figure:
 
 def _scatter(numbers: Numbers) -> Figure:
     ax = axes()
-    order = np.argsort(numbers.oks, kind="stable")  # the right ones on top, and the strongest
+    order = np.argsort(numbers.oks, kind="stable")  # true positives, in strong colors, on top
     before, after = numbers.scores.before[order], numbers.scores.after[order]
-    # Pale to strong on white, and on black when a dark page inverts it; -0.3: nothing too pale.
+    # Light to dark on white, also when a dark page inverts it; vmin -0.3 avoids invisible points.
     points = ax.scatter(
         before, after, c=numbers.oks[order], s=7, cmap="YlGnBu", vmin=-0.3, vmax=1, lw=0
     )
@@ -126,20 +126,18 @@ def _reliability(table: Reliability, name: str, color: str) -> Figure:
     return _labels(ax, f"Reliability, {name}", name, "mean matched OKS")
 
 
-def _error_types(kinds: Sequence[ErrorType]) -> Figure:
+def _error_types(types: Sequence[ErrorType]) -> Figure:
     ax = axes()
-    shown = sorted(kinds, key=lambda kind: kind.outranked.before)
+    shown = sorted(types, key=lambda item: item.outranked.before)
     places = np.arange(len(shown))
-    before = [100 * kind.outranked.before for kind in shown]
-    after = [100 * kind.outranked.after for kind in shown]
+    before = [100 * item.outranked.before for item in shown]
+    after = [100 * item.outranked.after for item in shown]
     ax.hlines(places, before, after, color="#b9bec6", linewidth=2.4, zorder=1)
     ax.scatter(before, places, s=46, facecolor="white", edgecolor=RAW, linewidth=1.6, zorder=2)
     ax.scatter(after, places, s=46, color=REFINED, zorder=3)
-    ax.set_yticks(places, [f"{kind.name}\n{kind.count:,}" for kind in shown])
+    ax.set_yticks(places, [f"{item.name}\n{item.count:,}" for item in shown])
     ax.set_ylim(-0.6, len(shown) - 0.4)
     ax.set_xlim(left=0)
     handles = ax.collections[1:3]
     ax.legend(handles, ["raw", "refined"], loc="lower right", fontsize=9, frameon=False)
-    return _labels(
-        ax, "Wrong poses: what they outrank", "% of the right poses that score lower", ""
-    )
+    return _labels(ax, "False positives by error type", "% of true positives that score lower", "")

@@ -1,4 +1,4 @@
-"""A folder of files that appears whole or not at all."""
+"""Write a report folder atomically."""
 
 from __future__ import annotations
 
@@ -17,28 +17,34 @@ GENERATOR = '<meta name="generator" content="rcnet-rt">'
 
 
 def check_folder(folder: Path) -> None:
-    """Check that a report may be written there: nothing is in it but an earlier report.
+    """Check that a report may be written there: a new or empty folder, or an earlier report.
 
     Raises:
-        OutputError: it is a file, holds something else, or cannot be made.
+        OutputError: it is a file, holds other files, or cannot be created.
     """
     if folder.is_dir():
         if not _is_free(folder):
             raise OutputError(
-                f"{folder} holds other files than an earlier report; give a new or empty folder"
+                f"{folder} holds other files than an earlier report; choose a new or empty folder"
             )
     elif folder.exists():
-        raise OutputError(f"{folder} is a file; give the name of a folder")
+        raise OutputError(f"{folder} is a file; choose a folder")
     parent = next(path for path in folder.absolute().parents if path.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise OutputError(f"{folder} cannot be made in {parent}; choose another place")
+        raise OutputError(
+            f"{folder} cannot be created: {parent} is not writable; choose another folder"
+        )
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files into a folder beside, and put it in the place of an earlier report.
+    """Write files into a temporary folder, and rename it over an earlier report.
+
+    Args:
+        folder: of the report.
+        files: content by file name.
 
     Raises:
-        OutputError: the disk is full, or the place is not free any more.
+        OutputError: the folder may not be replaced, or writing fails.
     """
     check_folder(folder)
     folder = folder.resolve()
@@ -46,7 +52,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
-        raise OutputError(f"{folder} cannot be made: {error.strerror or error}") from error
+        raise OutputError(f"{folder} cannot be created: {error.strerror or error}") from error
     new, old = beside / "new", beside / "old"
     try:
         new.mkdir()
@@ -64,7 +70,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _is_free(folder: Path) -> bool:
-    """Whether a folder is empty, or holds a report and nothing else."""
+    """Return whether a folder is empty or holds only a report."""
     files = list(folder.iterdir())
     if not files:
         return True

@@ -1,4 +1,4 @@
-"""Images of images whose order changed: right poses green, false ones pink, numbered by score."""
+"""Drawings of images whose ranking changed: true positives green, false positives pink."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.coco import Dataset, Image
 from rcnet_rt.errors import DatasetError, SourceError
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.metrics import TRUE_POSITIVE
 from rcnet_rt.poses.frame import Image as Pixels
 from rcnet_rt.poses.skeletons import Skeleton
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_POSES_DRAWN", "Order", "ImageComparison", "Place", "compare_images"]
 
-# By state: colour and style of the lines; colour, text and shape of the number.
+# By state: color and style of the lines; face color, text color and shape of the number.
 LINES = {
-    "right": ("#12b76a", "-"),
+    "true": ("#12b76a", "-"),
     "false": ("#f04fa0", (0, (2.2, 1.1))),
-    "unknown": ("#5a6470", (0, (0.8, 0.8))),
+    "ignored": ("#5a6470", (0, (0.8, 0.8))),
 }
 NUMBERS = {
-    "right": ("#0a7a46", "white", "circle"),
+    "true": ("#0a7a46", "white", "circle"),
     "false": ("#ff8cc6", "black", "square"),
-    "unknown": ("#dfe2e6", "black", "round"),
+    "ignored": ("#dfe2e6", "black", "round"),
 }
 MAX_POSES_DRAWN = 9
 LONG_SIDE = 4.2  # inches
@@ -42,17 +42,24 @@ LONG_SIDE = 4.2  # inches
 
 @dataclass(frozen=True)
 class Place:
-    """One pose in an order: right, false, or unknown where COCO does not count the person."""
+    """One pose of a ranking.
+
+    Attributes:
+        number: rank, from 1.
+        state: true or false positive at OKS 0.5, or on a person whom COCO ignores.
+        oks: matched OKS.
+        score: by which it is ranked.
+    """
 
     number: int
-    state: Literal["right", "false", "unknown"]
+    state: Literal["true", "false", "ignored"]
     oks: float
     score: float
 
 
 @dataclass(frozen=True)
 class Order:
-    """The poses of an image by falling score, as far as they are drawn, and the drawing."""
+    """The drawn poses of an image by falling score, and the drawing as PNG."""
 
     places: tuple[Place, ...]
     png: bytes
@@ -60,7 +67,7 @@ class Order:
 
 @dataclass(frozen=True)
 class ImageComparison:
-    """An image in its raw and in its refined order; `complete`: everybody is annotated."""
+    """An image with its raw and refined ranking; `complete`: all people are annotated."""
 
     image: Image
     complete: bool
@@ -69,12 +76,16 @@ class ImageComparison:
 
 
 def compare_images(
-    data: Data, refined: Floats, changes: Sequence[ImageChange], dataset: Dataset, most: int
+    data: LabeledResults,
+    refined: Floats,
+    changes: Sequence[ImageChange],
+    dataset: Dataset,
+    limit: int,
 ) -> Iterator[ImageComparison]:
-    """Yield the first `most` of the changed images that have an image file which can be read."""
+    """Yield the first `limit` of the changed images whose image file can be read."""
     drawn = 0
     for change in changes:
-        if drawn == most:
+        if drawn == limit:
             return
         image = data.ground_truth.images[change.image]
         try:
@@ -86,8 +97,8 @@ def compare_images(
         yield ImageComparison(image, complete, change, _orders(data, refined, image.id, pixels))
 
 
-def _orders(data: Data, refined: Floats, image: int, pixels: Pixels) -> Pair[Order]:
-    """Draw both orders down to the lowest right pose of either, which is as far as AP looks."""
+def _orders(data: LabeledResults, refined: Floats, image: int, pixels: Pixels) -> Pair[Order]:
+    """Draw both rankings down to the lowest true positive: poses below it do not affect AP."""
     entries = data.poses[image].entries
     oks = data.match.target[entries]
     sorted_by = [np.argsort(-s[entries], kind="stable") for s in (data.scores, refined)]
@@ -101,12 +112,12 @@ def _orders(data: Data, refined: Floats, image: int, pixels: Pixels) -> Pair[Ord
 
 
 def _order(
-    data: Data, scores: Floats, image: int, order: npt.NDArray[np.int64], pixels: Pixels
+    data: LabeledResults, scores: Floats, image: int, order: npt.NDArray[np.int64], pixels: Pixels
 ) -> Order:
     item = data.poses[image]
     entries = item.entries[order]
     oks, counted = data.match.target[entries], data.match.weight[entries] > 0
-    states = np.where(counted, np.where(oks >= TRUE_POSITIVE, "right", "false"), "unknown")
+    states = np.where(counted, np.where(oks >= TRUE_POSITIVE, "true", "false"), "ignored")
     places = tuple(
         Place(number, *place)
         for number, place in enumerate(
@@ -121,7 +132,7 @@ def _order(
 
 
 def _draw(pixels: Pixels, points: Floats, places: Sequence[Place], skeleton: Skeleton) -> bytes:
-    """Draw poses on a pale grey image, the first on top."""
+    """Draw poses on a faded gray image, the first on top, and return a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -137,7 +148,7 @@ def _draw(pixels: Pixels, points: Floats, places: Sequence[Place], skeleton: Ske
     ax.set_ylim(height, 0)
     for pose, place in reversed(list(zip(points, places, strict=True))):
         _skeleton(ax, pose, place, skeleton)
-    margin = 0.12 / scale  # of the numbers, from the edge and from each other
+    margin = 0.12 / scale  # pixels between a number and the edge or another number
     taken: list[Floats] = []
     for pose, place in zip(points, places, strict=True):
         if (spot := _free_spot(pose, taken, (width, height), margin)) is not None:
@@ -155,7 +166,7 @@ def _skeleton(ax: Axes, pose: Floats, place: Place, skeleton: Skeleton) -> None:
 def _free_spot(
     pose: Floats, taken: Sequence[Floats], size: tuple[int, int], margin: float
 ) -> Floats | None:
-    """Return where a pose's number goes: above its highest joint, beside other numbers."""
+    """Return the position of a pose's number: above its highest joint, beside other numbers."""
     found = pose[np.isfinite(pose).all(axis=1)]
     if not len(found):
         return None

@@ -1,4 +1,4 @@
-"""Every number that the report shows, by the functions that `rcnet-rt eval` prints from."""
+"""All numbers of the report, computed by the same functions as the output of `rcnet-rt eval`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from rcnet_rt.evaluation.average_precision import AveragePrecision, Interval
 from rcnet_rt.evaluation.compare import Evaluation
-from rcnet_rt.evaluation.error_types import WRONG_TYPES, error_types
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.error_types import FALSE_TYPES, error_types
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.metrics import (
     TRUE_POSITIVE,
     Reliability,
@@ -20,19 +20,19 @@ from rcnet_rt.evaluation.metrics import (
     reliability,
     sparsification,
 )
-from rcnet_rt.evaluation.report_rows import sorted_peers
+from rcnet_rt.evaluation.report_rows import sorted_baselines
 
-__all__ = ["KINDS_OKS", "ErrorType", "ImageChange", "Numbers", "Pair", "collect"]
+__all__ = ["ERROR_TYPES_OKS", "ErrorType", "ImageChange", "Numbers", "Pair", "collect"]
 
 T = TypeVar("T")
-KINDS_OKS = 0.75  # at 0.5 a pose whose joints are all near their place is right, and no jitter
+ERROR_TYPES_OKS = 0.75  # at 0.5 a pose with jitter at every joint would be correct
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
 class Pair(Generic[T]):
-    """The same thing of raw and of refined scores."""
+    """The same quantity for raw and for refined scores."""
 
     before: T
     after: T
@@ -40,14 +40,14 @@ class Pair(Generic[T]):
 
 @dataclass(frozen=True)
 class ErrorType:
-    """What became of one kind of wrong pose.
+    """How one type of false positive is ranked.
 
     Attributes:
-        name: of `evaluation.error_types`.
-        count: how many.
-        outranked: mean share of the right poses that score lower; less is better.
-        gained: how many outrank more right poses than before.
-        lost: how many outrank fewer.
+        name: a type of `evaluation.error_types`.
+        count: number of poses.
+        outranked: mean share of the true positives that score lower, in [0, 1]; lower is better.
+        gained: number of poses that outrank more true positives than before.
+        lost: number of poses that outrank fewer.
     """
 
     name: str
@@ -59,7 +59,7 @@ class ErrorType:
 
 @dataclass(frozen=True)
 class ImageChange:
-    """The AP of one image alone."""
+    """The AP of one image alone, before and after."""
 
     image: int
     people: int
@@ -67,24 +67,24 @@ class ImageChange:
 
     @property
     def weight(self) -> float:
-        """By how much the order changed: the change of AP times the people whom it concerns."""
+        """The change of AP times the number of people."""
         return (self.ap.after - self.ap.before) * self.people
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """What the report shows.
+    """The numbers of the report.
 
     Attributes:
-        evaluation: all and complete images, as `rcnet-rt eval` prints them.
-        gains: of COCO's figures, by their name in `Metrics`.
-        baseline: the best other score, and the AP gain over it; None where there is none.
+        evaluation: over all and over completely annotated images, as `rcnet-rt eval` prints it.
+        gains: in COCO's metrics, by their name in `Metrics`.
+        baseline: the best baseline and the AP gain over it; None where there is none.
         precision: (T, 101) at COCO's thresholds and recalls.
         sparsification: over the poses matched at OKS 0.5.
         reliability: over all poses of weight 1.
         scores: (N,) of the poses of weight 1.
         oks: (N,) matched OKS of the same poses.
-        kinds: the kinds of poses that are wrong at `KINDS_OKS`, as far as they occur.
+        error_types: the types of false positives at `ERROR_TYPES_OKS` that occur.
         images: the images whose AP changed, the largest gain first.
     """
 
@@ -96,65 +96,68 @@ class Numbers:
     reliability: Pair[Reliability]
     scores: Pair[Floats]
     oks: Floats
-    kinds: tuple[ErrorType, ...]
+    error_types: tuple[ErrorType, ...]
     images: tuple[ImageChange, ...]
 
     @property
-    def right(self) -> Booleans:
-        """(N,) which poses are matched at OKS 0.5."""
+    def true_positives(self) -> Booleans:
+        """(N,) mask of the poses matched at OKS 0.5."""
         return self.oks >= TRUE_POSITIVE
 
 
 def collect(
-    data: Data,
+    data: LabeledResults,
     refined: Floats,
     evaluation: Evaluation,
-    peers: Mapping[str, Floats],
+    baselines: Mapping[str, Floats],
     resamples: int = 1000,
 ) -> Numbers:
-    """Return the numbers of a results file under its own and under refined scores.
+    """Return the numbers of a results file with its raw and with refined scores.
 
     Args:
         data: the results with the ground truth of the images that the report is about.
-        refined: (E,) scores of the results' entries.
-        evaluation: of the same.
-        peers: (E,) the other scores that it compares, by name.
+        refined: (E,) refined scores of the results' entries.
+        evaluation: of the same scores.
+        baselines: (E,) the other scores that the evaluation compares, by name.
         resamples: of the bootstrap.
     """
-    judge = AveragePrecision(data.ground_truth, data.entries, data.ground_truth.images)
+    evaluator = AveragePrecision(data.ground_truth, data.entries, data.ground_truth.images)
     counted = data.match.weight > 0
     oks = data.match.target[counted]
     scores = Pair(data.scores[counted], refined[counted])
-    right = oks >= TRUE_POSITIVE
-    baseline = next(iter(sorted_peers(evaluation.all_images)), None)
+    true = oks >= TRUE_POSITIVE
+    baseline = next(iter(sorted_baselines(evaluation.all_images)), None)
     return Numbers(
         evaluation=evaluation,
-        gains=judge.bootstrap_metrics(data.scores, refined, resamples),
+        gains=evaluator.bootstrap_metrics(data.scores, refined, resamples),
         baseline=None
         if baseline is None
-        else (baseline, judge.bootstrap(peers[baseline], refined, resamples)),
-        precision=Pair(judge.curves(data.scores), judge.curves(refined)),
+        else (baseline, evaluator.bootstrap(baselines[baseline], refined, resamples)),
+        precision=Pair(evaluator.curves(data.scores), evaluator.curves(refined)),
         sparsification=Pair(
-            sparsification(scores.before[right], oks[right]),
-            sparsification(scores.after[right], oks[right]),
+            sparsification(scores.before[true], oks[true]),
+            sparsification(scores.after[true], oks[true]),
         ),
         reliability=Pair(reliability(scores.before, oks), reliability(scores.after, oks)),
         scores=scores,
         oks=oks,
-        kinds=_kinds(data, counted, scores),
-        images=_images(judge, data, refined),
+        error_types=_error_types(data, counted, scores),
+        images=_images(evaluator, data, refined),
     )
 
 
-def _kinds(data: Data, counted: Booleans, scores: Pair[Floats]) -> tuple[ErrorType, ...]:
-    kind = np.full(len(data.entries), "background", dtype="U10")
+def _error_types(
+    data: LabeledResults, counted: Booleans, scores: Pair[Floats]
+) -> tuple[ErrorType, ...]:
+    """Return the types of the (N,) counted poses that occur, with how they are ranked."""
+    types = np.full(len(data.entries), "background", dtype="U10")
     truth = data.ground_truth
     for image, item in data.poses.items():
-        kind[item.entries] = error_types(
-            item.poses.keypoints, truth.persons[image], truth.skeleton, KINDS_OKS
+        types[item.entries] = error_types(
+            item.poses.keypoints, truth.persons[image], truth.skeleton, ERROR_TYPES_OKS
         )
-    kind, right = kind[counted], data.match.target[counted] >= KINDS_OKS
-    outranked = Pair(_below(scores.before, right), _below(scores.after, right))
+    types, true = types[counted], data.match.target[counted] >= ERROR_TYPES_OKS
+    outranked = Pair(_below(scores.before, true), _below(scores.after, true))
     return tuple(
         ErrorType(
             name=name,
@@ -165,29 +168,31 @@ def _kinds(data: Data, counted: Booleans, scores: Pair[Floats]) -> tuple[ErrorTy
             gained=int((outranked.after > outranked.before)[members].sum()),
             lost=int((outranked.after < outranked.before)[members].sum()),
         )
-        for name in WRONG_TYPES
-        if (members := kind == name).any()
+        for name in FALSE_TYPES
+        if (members := types == name).any()
     )
 
 
-def _below(scores: Floats, right: Booleans) -> Floats:
-    """Return (N,) the share of the right poses that each pose outranks; ties count half."""
-    ordered = np.sort(scores[right])
+def _below(scores: Floats, true: Booleans) -> Floats:
+    """Return the (N,) share of the true positives that each pose outranks; ties count half."""
+    ordered = np.sort(scores[true])
     if not len(ordered):
         return np.zeros(len(scores))
     sides = np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")
     return np.asarray(sides / (2 * len(ordered)))
 
 
-def _images(judge: AveragePrecision, data: Data, refined: Floats) -> tuple[ImageChange, ...]:
-    before, after = judge.by_image(data.scores), judge.by_image(refined)
+def _images(
+    evaluator: AveragePrecision, data: LabeledResults, refined: Floats
+) -> tuple[ImageChange, ...]:
+    before, after = evaluator.by_image(data.scores), evaluator.by_image(refined)
     changes = [
         ImageChange(
             image,
             int((~data.ground_truth.persons[image].ignore).sum()),
             Pair(float(before[place]), float(after[place])),
         )
-        for place, image in enumerate(judge.images)
-        if before[place] != after[place]
+        for place, image in enumerate(evaluator.images)
+        if abs(after[place] - before[place]) > 0  # not NaN: somebody counts
     ]
     return tuple(sorted(changes, key=lambda change: -change.weight))

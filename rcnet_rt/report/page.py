@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing else, and its figures as PNG files beside it."""
+"""The report: one self-contained HTML page, and its figures as PNG files."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation.average_precision import Interval
 from rcnet_rt.evaluation.compare import Comparison, Evaluation
-from rcnet_rt.evaluation.labeled_results import Data
-from rcnet_rt.evaluation.report_rows import LEGEND, rows_of, sorted_peers
+from rcnet_rt.evaluation.labeled_results import LabeledResults
+from rcnet_rt.evaluation.report_rows import LEGEND, formatted, points, rows_of, sorted_baselines
 from rcnet_rt.report import captions
 from rcnet_rt.report.charts import charts
 from rcnet_rt.report.folder import GENERATOR, PAGE, write_folder
 from rcnet_rt.report.images import MAX_POSES_DRAWN, ImageComparison, compare_images
-from rcnet_rt.report.numbers import KINDS_OKS, Floats, Numbers, collect
+from rcnet_rt.report.numbers import ERROR_TYPES_OKS, Floats, Numbers, collect
 from rcnet_rt.report.png import encode, require_packages
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.version import __version__
 
 __all__ = ["Subject", "write_report"]
 
-MAX_IMAGES = 4  # that gained, and as many that lost
+MAX_IMAGES = 4  # images with the largest gain, and as many with the largest loss
 WITH_INTERVAL = {
     "AP": "ap",
     "AP50": "ap50",
@@ -39,15 +39,15 @@ WITH_INTERVAL = {
 
 @dataclass(frozen=True)
 class Subject:
-    """What the report is about.
+    """What a report is about.
 
     Attributes:
         results: name of the results file.
-        weights: what refined.
-        backend: what ran it.
-        images: how many images the results have with ground truth.
-        seen: how many of them the weights were trained on.
-        note: how the scores came about, where it is not the usual way.
+        weights: the weights that refined its scores.
+        backend: name of the backend that ran them.
+        images: number of images of the results that have ground truth.
+        seen: number of these that the weights were trained on.
+        note: how the scores were computed, if not as `rcnet-rt refine` does.
         choice: how the best baseline was chosen.
     """
 
@@ -57,41 +57,41 @@ class Subject:
     images: int
     seen: int
     note: str = ""
-    choice: str = "on these very images, which flatters it"
+    choice: str = "on the same images, which is optimistic"
 
     @property
-    def flatters(self) -> bool:
-        """Whether all images were trained on; else the report is about the others."""
-        return self.seen == self.images
+    def trained_on_all(self) -> bool:
+        """Whether all images were trained on; else the report covers the others."""
+        return 0 < self.seen == self.images
 
 
 def write_report(
     folder: Path,
     subject: Subject,
-    data: Data,
+    data: LabeledResults,
     refined: Floats,
     evaluation: Evaluation,
-    peers: Mapping[str, Floats],
+    baselines: Mapping[str, Floats],
     dataset: Dataset,
     resamples: int = 1000,
 ) -> None:
-    """Write the report of an evaluation into a folder, whole or not at all.
+    """Write the report of an evaluation into a folder, atomically.
 
     Args:
         folder: new, empty, or with an earlier report.
-        subject: what it is about.
-        data: the results with the ground truth of the images that it is about.
-        refined: (E,) scores of the results' entries.
-        evaluation: of the same.
-        peers: (E,) the other scores that it compares, by name.
-        dataset: where the images are; without them there are none in the report.
+        subject: what the report is about.
+        data: the results with the ground truth of the evaluated images.
+        refined: (E,) refined scores of the results' entries.
+        evaluation: of the same scores.
+        baselines: (E,) the other scores that the evaluation compares, by name.
+        dataset: the dataset with the image files; images without a file are not shown.
         resamples: of the bootstrap.
 
     Raises:
         OutputError: a package is missing, or the folder is not free or cannot be written.
     """
     require_packages()
-    numbers = collect(data, refined, evaluation, peers, resamples)
+    numbers = collect(data, refined, evaluation, baselines, resamples)
     figures = {name: encode(figure) for name, figure in charts(numbers).items()}
     gained = [change for change in numbers.images if change.weight > 0]
     lost = [change for change in reversed(numbers.images) if change.weight < 0]
@@ -137,8 +137,10 @@ def _render(
         tables=tables,
         images=shown,
         captions=captions,
-        kinds_oks=KINDS_OKS,
-        most_poses=MAX_POSES_DRAWN,
+        points=points,
+        formatted=formatted,
+        error_types_oks=ERROR_TYPES_OKS,
+        max_poses_drawn=MAX_POSES_DRAWN,
         legend=LEGEND,
         sources={
             name: f"data:image/png;base64,{base64.b64encode(content).decode()}"
@@ -148,9 +150,9 @@ def _render(
 
 
 def _table(title: str, comparison: Comparison, gains: Mapping[str, Interval]) -> dict[str, Any]:
-    """Return the table of a comparison as the template draws it."""
-    peers = sorted_peers(comparison)
-    reports = (comparison.before, *peers.values(), comparison.after)
+    """Return the table of a comparison for the template."""
+    baselines = sorted_baselines(comparison)
+    reports = (comparison.before, *baselines.values(), comparison.after)
     rows = []
     for row in rows_of(comparison):
         change, better = row.change(comparison.before, comparison.after)
@@ -161,15 +163,19 @@ def _table(title: str, comparison: Comparison, gains: Mapping[str, Interval]) ->
                 "values": [row.text(row.value(report)) for report in reports],
                 "change": change,
                 "better": better,
-                "interval": f"{100 * gain.low:+.2f} to {100 * gain.high:+.2f}" if gain else "",
+                "interval": _interval(gain) if gain else "",
             }
         )
-    names = ["raw", *(name.replace("_", " ") for name in peers), "refined"]
+    names = ["raw", *(name.replace("_", " ") for name in baselines), "refined"]
     return {"title": title, "comparison": comparison, "names": names, "rows": rows}
 
 
+def _interval(gain: Interval) -> str:
+    return f"{points(gain.low, '+')} to {points(gain.high, '+')}"
+
+
 def _held_out(weights: Weights) -> list[dict[str, str]]:
-    """Return the figures that weights carry about images that their network did not see."""
+    """Return the held-out figures in the metadata of weights."""
     figures = weights.training.get("figures")
     if not isinstance(figures, dict):
         return []
@@ -178,7 +184,7 @@ def _held_out(weights: Weights) -> list[dict[str, str]]:
 
 
 def _held_out_row(name: str, figures: Any) -> dict[str, str] | None:
-    """Return one line, or None where a weights file has none or something else in its place."""
+    """Return one row; None where a weights file has no valid figures."""
     try:
         gain, low, high = (100 * float(value) for value in figures["gain"])
         before, after = (100 * float(figures["scores"][n]["AP"]) for n in ("before", "after"))

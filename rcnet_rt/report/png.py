@@ -1,4 +1,4 @@
-"""matplotlib figures as PNG bytes, without global state: no pyplot, no window, no back end."""
+"""Render matplotlib figures as PNG without pyplot and its global state."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DPI", "axes", "encode", "encode_image", "panels", "require_packages"]
 
-DPI = 200  # twice what a page shows, for sharp screens and paper
+DPI = 200  # twice the displayed resolution, for high-density screens and print
 INK, GRID = "#22262b", "#d9dce0"
 
 
 def require_packages() -> None:
-    """Check that the report can be drawn.
+    """Check that the packages for reports are installed.
 
     Raises:
         OutputError: matplotlib or jinja2 is missing.
@@ -31,12 +31,12 @@ def require_packages() -> None:
 
 
 def axes() -> Axes:
-    """Return the empty axes of one chart, half the page wide."""
+    """Return empty axes for one chart, half the page wide."""
     return panels(1, 4.6, 3.5)[0]
 
 
 def panels(count: int, width: float, height: float) -> list[Axes]:
-    """Return empty axes side by side on a new figure of that size in inches, in our style."""
+    """Return styled empty axes side by side on a new figure of that size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -56,14 +56,14 @@ def panels(count: int, width: float, height: float) -> list[Axes]:
 
 
 def encode(figure: Figure) -> bytes:
-    """Return a figure as PNG; the same figure gives the same bytes."""
+    """Return a figure as PNG, reproducible to the byte."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
 def encode_image(figure: Figure) -> bytes:
-    """Return a figure with a photograph as PNG of 256 colours, a third of the size."""
+    """Return a figure with a photograph as PNG of 256 colors, a third of the size."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(encode(figure))).convert("RGB")

@@ -1,4 +1,4 @@
-"""The epochs of a training as TensorBoard events, where the package tensorboard is installed."""
+"""Write training progress as TensorBoard events, if the package tensorboard is installed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["EventFiles"]
 
 
 class EventFiles:
-    """Event files under a folder, one run a split; nothing at all without the package.
+    """Event files in a folder, one run per split; does nothing without the package.
 
-    `tensorboard --logdir FOLDER` shows them while the training goes on. A resumed run adds files.
+    `tensorboard --logdir FOLDER` shows them during training. A resumed run adds files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -24,7 +24,7 @@ class EventFiles:
         self._writer_class = _writer_class()
 
     def write(self, progress: Progress) -> None:
-        """Write the figures of one epoch that exist."""
+        """Write the defined figures of one epoch."""
         if self._writer_class is None:
             return
         if progress.split not in self._writers:

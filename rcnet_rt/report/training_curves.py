@@ -1,4 +1,4 @@
-"""Loss, AP and ranking accuracy by epoch (the paper's figure 3), drawn from a run's log."""
+"""Loss, AP and ranking accuracy by epoch (figure 3 of the paper), from the log of a run."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Curve = Mapping[int, float]  # by epoch
 
 
 def read_log(path: Path) -> list[Progress]:
-    """Return the epochs of a run's `log.jsonl`; of an epoch that was repeated, the last.
+    """Return the epochs of a run's `log.jsonl`; of repeated epochs the last.
 
-    A line that was cut off when the training was killed is left out.
+    Truncated lines, from a killed training, are left out.
 
     Raises:
         DatasetError: the file cannot be read.
@@ -53,7 +53,7 @@ def read_log(path: Path) -> list[Progress]:
 
 
 def training_curves(epochs: Iterable[Progress]) -> Figure:
-    """Return the figure: a thin line for each split, a thick one for the mean over them."""
+    """Return the figure: a thin line per split, a thick line for their mean."""
     epochs = list(epochs)
     found = panels(len(PANELS), 3.6 * len(PANELS), 3.2)
     for ax, (name, title, scale, color) in zip(found, PANELS, strict=True):
@@ -64,7 +64,7 @@ def training_curves(epochs: Iterable[Progress]) -> Figure:
 
 
 def _curves(epochs: Sequence[Progress], name: str, scale: float) -> list[Curve]:
-    """Return the curve of each split that has one; the network that is kept has no held-out AP."""
+    """Return the curve of each split that has one; the final network has no held-out AP."""
     curves: dict[str, dict[int, float]] = {}
     for epoch in epochs:
         value = getattr(epoch, name)
@@ -88,7 +88,7 @@ def _panel(ax: Axes, curves: Sequence[Curve], title: str, color: str) -> None:
 
 
 def _line(ax: Axes, curve: Curve, color: str, width: float, alpha: float) -> None:
-    marker = "o" if len(curve) == 1 else ""  # a line of one point cannot be seen
+    marker = "o" if len(curve) == 1 else ""  # a line of one point is invisible
     ax.plot(
         list(curve), list(curve.values()), color=color, linewidth=width, alpha=alpha, marker=marker
     )

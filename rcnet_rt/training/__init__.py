@@ -1,1 +1,1 @@
-"""From labeled results to trained weights."""
+"""Train weights on labeled results."""

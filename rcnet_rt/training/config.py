@@ -1,4 +1,4 @@
-"""How a network is trained: one frozen record, and the two presets."""
+"""The training configuration: a frozen `Recipe`, and the two presets."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ __all__ = ["PRESETS", "Recipe"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every choice of a training run.
+    """All settings of a training run.
 
     Attributes:
-        architecture: see `NetworkConfig`; so are output, feedforward and the dropouts.
+        architecture: see `NetworkConfig`, as for output, feedforward, dropout and input_dropout.
         features: name of the feature set.
-        baseline: name of the baseline; "auto" is the one with the best AP on the training images.
-        hidden: None is 16 for attention, the paper's, and 128 for the MLP.
-        target: "oks" (matched OKS) or "share" (share of COCO's ten thresholds reached).
+        baseline: name of the baseline; "auto" is that with the highest AP on the training images.
+        target: "oks" (matched OKS) or "share" (share of COCO's ten OKS thresholds reached).
         loss: name of the loss, see `training.losses`.
-        margin: of the rank loss.
-        positive: matched OKS from which a pose is right, of the losses that know right and wrong.
+        margin: of the rank loss, in [0, 1].
+        positive: matched OKS in (0, 1] from which a pose is positive, for losses with classes.
+        hidden: width; None is 16 for attention (as in the paper), 128 for the MLP.
         epochs: passes over the training images.
-        poses_per_step: whole images are packed to about this many poses.
+        poses_per_step: whole images are packed into batches of about this many poses.
         shortcut: see `NetworkConfig`.
-        learning_rate: after the warm-up, constant.
-        linear_learning_rate: likewise, of what is linear in the features: the shortcut, or the
+        learning_rate: constant after the warm-up.
+        linear_learning_rate: the same for parameters linear in the features: the shortcut, or the
             whole linear network.
-        warmup_steps: linear from 0.
+        warmup_steps: steps over which the learning rates rise linearly from 0.
         weight_decay: of AdamW.
-        average: decay of the running mean of the weights that is kept; 0 keeps the last weights.
-        flip: whether half of the images are mirrored in each epoch.
-        floor: raw scores below it are not trained on; None is 0.05 for scores in [0, 1], else 0.
-        most: poses of an image that are trained on, the best by raw score.
-        unsure: weight of unmatched poses where the ground truth is incomplete.
-        seed: of initialisation, order, mirrors and dropout.
+        average: decay of the exponential moving average of the weights; 0 keeps the last weights.
+        flip: whether a random half of the images is mirrored in each epoch.
+        floor: poses with lower raw scores are not trained on; None is 0.05 for scores in [0, 1],
+            else 0.
+        max_poses: poses trained on per image, those with the highest raw scores.
+        unmatched_weight: weight in [0, 1] of unmatched poses on incompletely annotated images.
+        seed: of initialization, image order, mirroring and dropout.
     """
 
     architecture: Architecture = "attention"
@@ -64,14 +65,14 @@ class Recipe:
     average: float = 0.995
     flip: bool = True
     floor: float | None = None
-    most: int = 20
-    unsure: float = 0.3
+    max_poses: int = 20
+    unmatched_weight: float = 0.3
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.poses_per_step < 1 or self.learning_rate <= 0:
             raise WeightsError(
-                "epochs and poses_a_step must be at least 1 and learning_rate above 0, got "
+                "epochs and poses_per_step must be at least 1 and learning_rate above 0, got "
                 f"{self.epochs}, {self.poses_per_step}, {self.learning_rate}"
             )
         if not 0 <= self.margin <= 1:
@@ -83,7 +84,7 @@ class Recipe:
 PRESETS: Mapping[str, Recipe] = MappingProxyType(
     {
         "residual": Recipe(),
-        # The paper's (sections 4.2, 5, B): what it leaves unsaid is torch's default, and matched
+        # As in the paper (sections 4.2, 5, B); what it leaves open is torch's default, and matched
         # targets on all poses.
         "paper": Recipe(
             output="plain",
@@ -100,7 +101,7 @@ PRESETS: Mapping[str, Recipe] = MappingProxyType(
             average=0.0,
             flip=False,
             floor=0.0,
-            unsure=1.0,
+            unmatched_weight=1.0,
         ),
     }
 )

@@ -1,7 +1,7 @@
-"""What is learned from held-out scores, calibration and thresholds, and what they are worth.
+"""Score held-out images, and fit calibration and thresholds on these scores.
 
-Nothing here trains a network. Every figure is of scores whose network did not see the image, and
-whose calibration was fitted on other images.
+No network is trained here. Every held-out score is by a network that was not trained on the image,
+and calibrated on other images.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.thresholds import best_f1_threshold, precision_threshold
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration
@@ -32,14 +32,14 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """Scores of every held-out image, each by a network that did not see it.
+    """Scores of the held-out images, each by a network that was not trained on it.
 
     Attributes:
-        images: ids of the images that were held out.
-        entries: (H,) places of their poses in the results.
-        refined: (H,) scores as the networks gave them, before calibration.
-        baseline: (H,) values of the baseline that is best on the training images of each split.
-        baseline_name: which that is; the names, where splits differ.
+        images: ids of the held-out images.
+        entries: (H,) indices of their poses in the results.
+        refined: (H,) scores in [0, 1] before calibration.
+        baseline: (H,) values of the best baseline on the training images of each split.
+        baseline_name: its name; all names, where splits differ.
         calibrated: (H,) `refined`, each half of the images calibrated on the other half.
     """
 
@@ -51,10 +51,12 @@ class HeldOut:
     calibrated: Floats
 
 
-def hold_out(data: Data, parts: Sequence[tuple[Split, Weights]], seed: int = 0) -> HeldOut:
-    """Score the held-out images of each split with its weights, the way that `refine` does.
+def hold_out(
+    data: LabeledResults, parts: Sequence[tuple[Split, Weights]], seed: int = 0
+) -> HeldOut:
+    """Score the held-out images of each split with its weights, as `refine` does.
 
-    A recheck is left out, because it costs inferences: figures are of what comes for nothing.
+    Without recheck, which costs additional inference: the figures hold for the default usage.
     """
     refined, baseline = data.scores * 0.0, data.scores * 0.0
     names: dict[str, None] = {}
@@ -89,8 +91,8 @@ def hold_out(data: Data, parts: Sequence[tuple[Split, Weights]], seed: int = 0) 
     )
 
 
-def calibrate(data: Data, held_out: HeldOut, weights: Weights) -> Weights:
-    """Give weights the calibration and the thresholds that the held-out scores ask for."""
+def calibrate(data: LabeledResults, held_out: HeldOut, weights: Weights) -> Weights:
+    """Return weights with calibration and thresholds fitted on the held-out scores."""
     refined = np.zeros(len(data.entries))
     refined[held_out.entries] = held_out.refined
     learned = _calibration(data, held_out.entries, refined, weights.floor)
@@ -112,8 +114,9 @@ def calibrate(data: Data, held_out: HeldOut, weights: Weights) -> Weights:
 
 
 def _calibration(
-    data: Data, entries: npt.NDArray[np.int64], refined: Floats, floor: float
+    data: LabeledResults, entries: npt.NDArray[np.int64], refined: Floats, floor: float
 ) -> calibration.Calibration:
+    """Fit a calibration on the poses of these (N,) entries that count and are re-scored."""
     above = entries[(data.scores[entries] >= floor) & (data.match.weight[entries] > 0)]
     return calibration.fit(_output(refined[above], floor), data.match.target[above])
 
@@ -121,12 +124,12 @@ def _calibration(
 def recalibrated(
     refined: Floats, raw: Floats, learned: calibration.Calibration, floor: float
 ) -> Floats:
-    """Return scores that came without calibration as they are with it."""
+    """Return (N,) uncalibrated refined scores with a calibration applied."""
     share = BELOW_FLOOR if floor > 0 else 0.0
     return np.where(raw < floor, refined, share + (1 - share) * learned(_output(refined, floor)))
 
 
 def _output(refined: Floats, floor: float) -> Floats:
-    """Return what the network said, from what the Refiner made of it."""
+    """Return the network's output from the refined score: the inverse of the floor's mapping."""
     share = BELOW_FLOOR if floor > 0 else 0.0
     return np.clip((refined - share) / (1 - share), 0, 1)

@@ -1,4 +1,4 @@
-"""What a network learns from: the poses of many images with their features, bases and targets."""
+"""Training data: the poses of many images with features, baseline logits and targets."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Target = Literal["oks", "share"]
 
-POSES_AT_ONCE = 64  # more at once cost more: some features compare all with all
-NEAR = 0.1  # a matched OKS below it is no match worth the name
+POSES_AT_ONCE = 64  # larger batches cost more: some features compare all pairs of poses
+MIN_MATCH = 0.1  # a pose with a lower matched OKS counts as unmatched
 
 
 @dataclass(frozen=True, eq=False)
 class PoseTable:
-    """The poses of many images with what is right about them; images by number from 0.
+    """The matched poses of I images, numbered from 0.
 
     Attributes:
         batches: the packed poses of each image.
-        mirrored: the same, seen in a mirror.
-        image_ids: (I,) ids; a copy has that of its original.
-        entries: for each image, the places of its poses in the results (of copies, in theirs).
-        oks: for each image, (N,) OKS with the matched person, 0 where there is none.
-        weights: for each image, (N,) how much a pose counts.
+        mirrored: the same, mirrored horizontally.
+        image_ids: (I,) ids; an augmentation has that of its original.
+        entries: for each image, the (N,) indices of its poses in the results that they are from.
+        oks: for each image, the (N,) OKS with the matched person, 0 without a match.
+        weights: for each image, the (N,) weights in [0, 1].
     """
 
     batches: list[PoseBatch]
@@ -56,13 +56,13 @@ class RankingSet:
     """P poses as flat arrays, sorted by image.
 
     Attributes:
-        features: (P, D) float32, not standardised.
-        mirrored: (P, D) float32, of the mirrored poses.
-        baseline: (P,) float32 logits of the baseline score.
+        features: (P, D) float32, not standardized.
+        mirrored: (P, D) float32 features of the mirrored poses.
+        baseline: (P,) float32 logits of the baseline.
         targets: (P,) float32 in [0, 1].
-        weights: (P,) float32.
+        weights: (P,) float32 in [0, 1].
         image: (P,) number of the image.
-        starts: (I + 1,) where each image's poses begin; the last is P.
+        starts: (I + 1,) first row of each image; the last is P.
     """
 
     features: Singles
@@ -83,20 +83,20 @@ def table(
     augmentations: Mapping[int, Sequence[AugmentedPoses]] | None = None,
     *,
     floor: float = 0.0,
-    most: int = 20,
-    unsure: float = 0.3,
+    max_poses: int = 20,
+    unmatched_weight: float = 0.3,
 ) -> PoseTable:
     """Match the poses of each image to its people, one to one.
 
     Args:
-        ground_truth: the people.
+        ground_truth: the annotated people.
         poses: the estimator's poses by image id; images without ground truth are left out.
         augmentations: its poses on augmentations of these images; each becomes an image of its own,
             after its original.
-        floor: poses with a raw score below it are left out.
-        most: of the rest, only this many of each image, the best by raw score (COCO's 20).
-        unsure: weight of a pose with (almost) no match on an image that is not completely
-            annotated, where it may be right after all.
+        floor: poses with a lower raw score are left out.
+        max_poses: of the rest, keep this many per image, the highest raw scores first (COCO's 20).
+        unmatched_weight: weight in [0, 1] of a pose with a matched OKS below 0.1 on an image whose
+            annotations are incomplete, where the pose may still be correct.
 
     Raises:
         DatasetError: no image has both poses and ground truth.
@@ -104,14 +104,14 @@ def table(
     chosen = [image_id for image_id in poses if image_id in ground_truth.images]
     if not chosen:
         raise DatasetError(
-            "no image of the results has ground truth; were they made on other data?"
+            "no image of the results has ground truth; give the dataset that they were predicted on"
         )
     seen: list[AugmentedPoses] = []
     for image_id in chosen:
         seen += [AugmentedPoses(None, poses[image_id]), *(augmentations or {}).get(image_id, ())]
     result = PoseTable([], [], np.array([item.poses.image_id for item in seen]), [], [], [])
     for item in seen:
-        _add(result, ground_truth, item, floor, most, unsure)
+        _add(result, ground_truth, item, floor, max_poses, unmatched_weight)
     return result
 
 
@@ -120,12 +120,13 @@ def _add(
     ground_truth: GroundTruth,
     item: AugmentedPoses,
     floor: float,
-    most: int,
-    unsure: float,
+    max_poses: int,
+    unmatched_weight: float,
 ) -> None:
+    """Match the poses of one image or augmentation, and append them."""
     image = ground_truth.images[int(item.poses.image_id)]
     people = ground_truth.persons[image.id]
-    kept = _best(item.poses.poses.scores, floor, most)
+    kept = _best(item.poses.poses.scores, floor, max_poses)
     here = item.poses.poses[kept]
     as_seen = here
     if item.augmentation is not None:
@@ -133,22 +134,23 @@ def _add(
         as_seen = item.augmentation.seen(here)
     skeleton = ground_truth.skeleton
     fit = match(people.oks(here.keypoints, skeleton.sigmas), people.ignore, here.scores)
-    sure = (image.id in ground_truth.complete) | (fit.target >= NEAR)
+    reliable = (image.id in ground_truth.complete) | (fit.target >= MIN_MATCH)
     result.batches.append(poses_to_batch(as_seen))
     result.mirrored.append(poses_to_batch(mirror(as_seen, skeleton, image.width)))
     result.entries.append(item.poses.entries[kept])
     result.oks.append(fit.target)
-    result.weights.append(fit.weight * np.where(sure, 1.0, unsure))
+    result.weights.append(fit.weight * np.where(reliable, 1.0, unmatched_weight))
 
 
-def _best(scores: npt.NDArray[np.float32], floor: float, most: int) -> npt.NDArray[np.int64]:
+def _best(scores: npt.NDArray[np.float32], floor: float, max_poses: int) -> npt.NDArray[np.int64]:
+    """Return the indices of the highest scores of at least `floor`, in ascending order."""
     kept = np.flatnonzero(scores >= floor)
-    best = np.argsort(-scores[kept], kind="stable")[:most]
+    best = np.argsort(-scores[kept], kind="stable")[:max_poses]
     return np.sort(kept[best])
 
 
 def mirror(poses: Poses, skeleton: Skeleton, width: float) -> Poses:
-    """Return the poses as a mirror shows them: x becomes width - x, left and right change names."""
+    """Return horizontally mirrored poses: x becomes width - x, left and right joints swap."""
     order = list(skeleton.flip_order)
     keypoints = poses.keypoints[:, order].copy()
     keypoints[..., 0] = width - keypoints[..., 0]
@@ -170,9 +172,17 @@ def ranking_set(
     images: Collection[int] | None = None,
     embedding_size: int = 0,
 ) -> RankingSet:
-    """Compute features, base logits and targets, of all images or of those with these numbers.
+    """Compute features, baseline logits and targets of all images or of those with these numbers.
 
-    For visual features, `embedding_size` is how many values an embedding has.
+    Args:
+        poses: of all images.
+        skeleton: of the poses.
+        features: name of the feature set.
+        baseline: name of the baseline.
+        baseline_scale: value of an unbounded baseline that becomes 0.5.
+        target: see `Recipe`.
+        images: numbers of the images to include.
+        embedding_size: length of the embeddings, for visual features.
     """
     numbers = range(len(poses.batches)) if images is None else sorted(images)
     counts = np.array([len(poses.oks[number]) for number in numbers])
@@ -203,7 +213,7 @@ def ranking_set(
 
 
 def _parts(numbers: Sequence[int], counts: npt.NDArray[np.int64]) -> Iterator[list[int]]:
-    """Yield the numbers of images in a row that have about `POSES_AT_ONCE` poses together."""
+    """Yield numbers of consecutive images with about `POSES_AT_ONCE` poses in total."""
     step = (np.cumsum(counts) - 1) // POSES_AT_ONCE
     for part in np.split(np.asarray(numbers), np.flatnonzero(np.diff(step)) + 1):
         yield part.tolist()

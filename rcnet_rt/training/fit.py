@@ -1,8 +1,8 @@
-"""From predictions to a network: settle the recipe on the training images, match, train, watch.
+"""Train weights on one split: resolve the recipe, match, train, and report progress.
 
-What is held out comes next, in `training.cross_validation`: every figure that a weights file
-carries is of images that its network did not see. With k folds each image is held out once, and the
-network that is kept is trained on all of them.
+The held-out images follow in `training.cross_validation`: every figure in a weights file is of
+images that the scoring network was not trained on. With k folds each image is held out once, and
+the final network is trained on all images.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.augment import AugmentedPoses
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.metrics import TRUE_POSITIVE, ranking_accuracy
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
@@ -35,14 +35,14 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a training run is.
+    """The state of a training run after an epoch.
 
     Attributes:
         split: name of the split.
         epoch: from 1.
-        loss: mean over the epoch's steps.
-        ap: on the split's held-out images; NaN where it has none.
-        ranking_accuracy: of their poses matched at OKS 0.5, likewise.
+        loss: mean over the steps of the epoch.
+        ap: in [0, 1], on the held-out images of the split; NaN if it has none.
+        ranking_accuracy: in [0, 1], of their poses matched at OKS 0.5; NaN likewise.
     """
 
     split: str
@@ -53,7 +53,7 @@ class Progress:
 
 
 def fit(
-    data: Data,
+    data: LabeledResults,
     recipe: Recipe,
     split: Split,
     *,
@@ -62,14 +62,38 @@ def fit(
     checkpoint: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Weights:
-    """Train on the split's training images; return weights that are not calibrated yet."""
-    recipe = _settled(data, recipe, split)
+    """Train on the training images of a split; return weights without calibration.
+
+    Args:
+        data: results with ground truth.
+        recipe: settings; what it leaves open is resolved on the training images.
+        split: images to train on and to monitor.
+        name: of the weights.
+        device: as torch spells it.
+        checkpoint: file to save after every epoch and to resume from.
+        progress: called after every epoch.
+
+    Raises:
+        DatasetError: results and ground truth do not belong together, or no pose is correct.
+        WeightsError: training diverged, or the checkpoint does not fit.
+    """
+    data.check()
+    recipe = _resolved(data, recipe, split)
     assert recipe.floor is not None
     learned = _table(data, recipe, split.training, _augmentations(data, recipe))
+    if not any(
+        (oks[weight > 0] >= TRUE_POSITIVE).any()
+        for oks, weight in zip(learned.oks, learned.weights, strict=True)
+    ):
+        raise DatasetError(
+            f"none of the {sum(map(len, learned.oks))} poses on the training images reaches OKS "
+            f"{TRUE_POSITIVE} with a person, so there is nothing to learn; check that results and "
+            "ground truth belong together, or give more images"
+        )
     scale = _scale(recipe.baseline, learned)
     examples = _ranking_set(data, recipe, learned, scale)
-    watch = None if progress is None else _Watch(data, recipe, split, scale, progress)
-    network = train(recipe, examples, device=device, checkpoint=checkpoint, on_epoch=watch)
+    monitor = None if progress is None else _HeldOutMonitor(data, recipe, split, scale, progress)
+    network = train(recipe, examples, device=device, checkpoint=checkpoint, on_epoch=monitor)
     return Weights(
         name=name,
         baseline=recipe.baseline,
@@ -86,11 +110,11 @@ def fit(
     )
 
 
-def embedding_size(data: Data, recipe: Recipe) -> int:
-    """Return how many values of an embedding the recipe's features have.
+def embedding_size(data: LabeledResults, recipe: Recipe) -> int:
+    """Return the length of the embeddings among the recipe's features; 0 if they use none.
 
     Raises:
-        DatasetError: they have some, and the results have no embeddings, or of several sizes.
+        DatasetError: the features need embeddings, and the results have none or of several lengths.
     """
     if not feature_sets.get(recipe.features).visual:
         return 0
@@ -103,8 +127,8 @@ def embedding_size(data: Data, recipe: Recipe) -> int:
     return data.embedding_size
 
 
-def _settled(data: Data, recipe: Recipe, split: Split) -> Recipe:
-    """Decide what the recipe leaves open, from the training images alone."""
+def _resolved(data: LabeledResults, recipe: Recipe, split: Split) -> Recipe:
+    """Return the recipe with baseline and floor resolved on the training images."""
     baseline = data.best_baseline(split.training) if recipe.baseline == "auto" else recipe.baseline
     floor = recipe.floor
     if floor is None:
@@ -112,7 +136,7 @@ def _settled(data: Data, recipe: Recipe, split: Split) -> Recipe:
     return replace(recipe, baseline=baseline, floor=floor)
 
 
-def _augmentations(data: Data, recipe: Recipe) -> Mapping[int, Sequence[AugmentedPoses]]:
+def _augmentations(data: LabeledResults, recipe: Recipe) -> Mapping[int, Sequence[AugmentedPoses]]:
     return (
         data.augmentations_with_fewer_signals
         if recipe.features == "signals"
@@ -121,7 +145,7 @@ def _augmentations(data: Data, recipe: Recipe) -> Mapping[int, Sequence[Augmente
 
 
 def _table(
-    data: Data,
+    data: LabeledResults,
     recipe: Recipe,
     images: Collection[int],
     augmentations: Mapping[int, Sequence[AugmentedPoses]] | None = None,
@@ -132,12 +156,14 @@ def _table(
         {image: data.poses[image] for image in images},
         augmentations,
         floor=recipe.floor,
-        most=recipe.most,
-        unsure=recipe.unsure,
+        max_poses=recipe.max_poses,
+        unmatched_weight=recipe.unmatched_weight,
     )
 
 
-def _ranking_set(data: Data, recipe: Recipe, poses: PoseTable, scale: float) -> RankingSet:
+def _ranking_set(
+    data: LabeledResults, recipe: Recipe, poses: PoseTable, scale: float
+) -> RankingSet:
     skeleton = data.ground_truth.skeleton
     return ranking_set(
         poses,
@@ -151,7 +177,7 @@ def _ranking_set(data: Data, recipe: Recipe, poses: PoseTable, scale: float) -> 
 
 
 def _scale(baseline: str, poses: PoseTable) -> float:
-    """Return the value of an unbounded baseline that becomes 0.5: its median."""
+    """Return the value of an unbounded baseline that becomes 0.5: its median over the poses."""
     formula = baselines.get(baseline)
     if formula.bounded:
         return 1.0
@@ -159,12 +185,12 @@ def _scale(baseline: str, poses: PoseTable) -> float:
     return median if median > 0 else 1.0
 
 
-class _Watch:
-    """Tells AP and ranking accuracy on the held-out images after every epoch."""
+class _HeldOutMonitor:
+    """Computes AP and ranking accuracy on the held-out images after every epoch."""
 
     def __init__(
         self,
-        data: Data,
+        data: LabeledResults,
         recipe: Recipe,
         split: Split,
         scale: float,
@@ -180,10 +206,12 @@ class _Watch:
         ap = accuracy = float("nan")
         if self._split.held_out:
             refined = score(epoch.network, self._examples)
-            scores = self._data.scores - self._data.scores.max()  # below all that is re-scored
+            scores = (
+                self._data.scores - self._data.scores.max()
+            )  # entries that are not re-scored rank last
             scores[self._rows] = refined
             ap = self._data.average_precision.ap(scores, self._split.held_out)
             oks = self._data.match.target[self._rows]
-            right = oks >= TRUE_POSITIVE
-            accuracy = ranking_accuracy(refined[right], oks[right])
+            true = oks >= TRUE_POSITIVE
+            accuracy = ranking_accuracy(refined[true], oks[true])
         self._progress(Progress(self._split.name, epoch.number, epoch.loss, ap, accuracy))

@@ -1,7 +1,6 @@
-"""The training loop: a ranking set in, a network out. Flat, deterministic, resumable.
+"""The training loop: a ranking set in, a network out; deterministic and resumable.
 
-Nothing random depends on the past: each epoch seeds itself, so that a run which was interrupted and
-resumed ends with the same weights as one that was not.
+Each epoch seeds itself, so that a resumed run ends with the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ HIDDEN = {"attention": 16, "mlp": 128, "linear": 1}
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch ended with.
+    """The state after an epoch.
 
     Attributes:
         number: from 1.
         loss: mean over the steps.
-        network: the network as it would be kept now.
+        network: the network that would be kept now.
     """
 
     number: int
@@ -57,18 +56,18 @@ def train(
     checkpoint: Path | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> Network:
-    """Train a network; go on from the checkpoint where there is one.
+    """Train a network, resuming from the checkpoint if the file exists.
 
     Args:
-        recipe: every choice.
-        data: the poses to learn from.
+        recipe: all settings.
+        data: the training poses.
         device: as torch spells it.
         checkpoint: file that is rewritten after every epoch, or None.
         on_epoch: called after every epoch.
 
     Raises:
-        WeightsError: nothing to learn from, an unknown loss, one that is not finite, or a
-            checkpoint that does not fit.
+        WeightsError: fewer than two poses, an unknown loss, a loss or weights that are not finite,
+            or a checkpoint that does not fit.
     """
     criterion = losses.get(recipe.loss, margin=recipe.margin, positive=recipe.positive)
     if len(data) < 2:
@@ -85,11 +84,21 @@ def train(
             state.save(checkpoint, number)
         if on_epoch is not None:
             on_epoch(Epoch(number, loss, kept.eval()))
+    _check_finite(kept, recipe)
     return kept.eval()
 
 
+def _check_finite(network: Network, recipe: Recipe) -> None:
+    """Check that all weights are finite: the last step may diverge after the last loss."""
+    if not all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values()):
+        raise WeightsError(
+            "the trained weights are not finite; use a smaller learning rate than "
+            f"{recipe.learning_rate}"
+        )
+
+
 def score(network: Network, data: RankingSet) -> npt.NDArray[np.float64]:
-    """Return (P,) scores of a ranking set, a few images at a time."""
+    """Return the (P,) scores in (0, 1) of a ranking set, computed a few images at a time."""
     device = network.head.weight.device
     scores = np.zeros(len(data))
     ends = data.starts[1:]
@@ -104,6 +113,7 @@ def score(network: Network, data: RankingSet) -> npt.NDArray[np.float64]:
 
 
 def _network(recipe: Recipe, data: RankingSet) -> Network:
+    """Return an untrained network that standardizes the features of the training data."""
     config = NetworkConfig(
         feature_count=data.features.shape[1],
         architecture=recipe.architecture,
@@ -120,13 +130,13 @@ def _network(recipe: Recipe, data: RankingSet) -> Network:
     mean = np.where(counts > 0, np.nansum(both, axis=0) / np.maximum(counts, 1), 0.0)
     spread = np.sqrt(np.nansum((both - mean) ** 2, axis=0) / np.maximum(counts, 1))
     network.standardise.mean.copy_(torch.tensor(mean))
-    # A feature that never changes says nothing; a deviation of 1 keeps it from being blown up.
+    # Constant features keep a deviation of 1, which avoids a division by almost 0.
     network.standardise.deviation.copy_(torch.tensor(np.where(spread > 1e-4, spread, 1.0)))
     return network
 
 
 def _groups(recipe: Recipe, network: Network) -> list[dict[str, Any]]:
-    """Parameters by their peak learning rate."""
+    """Return the optimizer's parameter groups, each with its peak learning rate."""
     linear = [
         parameter
         for name, parameter in network.named_parameters()
@@ -136,17 +146,6 @@ def _groups(recipe: Recipe, network: Network) -> list[dict[str, Any]]:
     others = [parameter for parameter in network.parameters() if id(parameter) not in chosen]
     groups = [(others, recipe.learning_rate), (linear, recipe.linear_learning_rate)]
     return [{"params": some, "lr": rate, "peak": rate} for some, rate in groups if some]
-
-
-def _vector(parameters: list[nn.Parameter]) -> nn.Parameter:
-    """Make parameters parts of one vector: one call steps all of them."""
-    vector = nn.Parameter(torch.cat([parameter.detach().ravel() for parameter in parameters]))
-    start = 0
-    for parameter in parameters:
-        place = slice(start, start + parameter.numel())
-        parameter.data = vector.detach()[place].view_as(parameter)
-        start = place.stop
-    return vector
 
 
 class _Columns:
@@ -166,27 +165,27 @@ class _Columns:
     def batches(
         self, order: npt.NDArray[np.int64], sizes: list[int], flipped: npt.NDArray[np.int64]
     ) -> Iterator[tuple[Tensor, ...]]:
-        """Yield features, base, image, targets and weights of each step.
+        """Yield features, baseline logits, image numbers, targets and weights of each step.
 
         Args:
-            order: (P,) rows as they come.
-            sizes: how many of them each step takes.
-            flipped: (I,) 1 for the images that are seen in the mirror.
+            order: (P,) rows in the order of the epoch.
+            sizes: number of rows of each step.
+            flipped: (I,) 1 for mirrored images.
         """
         rows = torch.from_numpy(order).to(self.image.device)
         image = self.image[rows]
         seen = rows + len(rows) * torch.from_numpy(flipped).to(image.device)[image]
-        # What is small is put in order at once; of the features only a step's are, at its turn.
+        # Small columns are reordered at once, the features step by step.
         others = (self.baseline[rows], image, self.targets[rows], self.weights[rows])
         steps = (torch.split(column, sizes) for column in (seen, *others))
-        for place, *rest in zip(*steps, strict=True):
-            yield self.features.index_select(0, place), *rest
+        for step_rows, *rest in zip(*steps, strict=True):
+            yield self.features.index_select(0, step_rows), *rest
 
 
 def _epoch(
     recipe: Recipe, columns: _Columns, state: _State, criterion: Criterion, number: int
 ) -> float:
-    """Go once over all images in a random order; return the mean loss of the steps."""
+    """Train on all images once, in random order; return the mean loss of the steps."""
     seed = recipe.seed * 1_000_003 + number
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -210,13 +209,13 @@ def _epoch(
 def _batches(
     starts: npt.NDArray[np.int64], random: np.random.Generator, size: int
 ) -> tuple[npt.NDArray[np.int64], list[int]]:
-    """Put whole images in a random order, packed until there are `size` poses.
+    """Pack whole images, in random order, into batches of about `size` poses.
 
     Returns:
-        (P,) rows in that order, and how many of them each step takes.
+        (P,) rows in that order, and the number of rows of each batch.
     """
     order = random.permutation(len(starts) - 1)
-    order = order[np.diff(starts)[order] > 0]  # what has no poses makes no step
+    order = order[np.diff(starts)[order] > 0]  # images without poses make no batch
     counts = np.diff(starts)[order]
     ends = np.cumsum(counts)
     rows = np.arange(ends[-1]) + np.repeat(starts[order] - (ends - counts), counts)
@@ -225,38 +224,31 @@ def _batches(
 
 
 class _State:
-    """What an interrupted run needs to go on: weights, their running mean, the optimizer."""
+    """The state of a run that a checkpoint holds: weights, their moving average, the optimizer."""
 
     def __init__(self, recipe: Recipe, network: Network) -> None:
         self.recipe, self.network, self.averaged = recipe, network, deepcopy(network)
-        groups = _groups(recipe, network)
-        self.parameters = [parameter for group in groups for parameter in group["params"]]
-        self.vectors = [_vector(group["params"]) for group in groups]
-        for group, vector in zip(groups, self.vectors, strict=True):
-            group["params"] = [vector]
-        self.means = [_vector(group["params"]) for group in _groups(recipe, self.averaged)]
-        self.optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            _groups(recipe, network), weight_decay=recipe.weight_decay, fused=True
+        )
         self.steps = 0
 
     def step(self, loss: Tensor) -> None:
+        """Update the weights by the gradient of the loss, then their moving average."""
         self.steps += 1
         warmth = min(1.0, self.steps / max(self.recipe.warmup_steps, 1))
         for group in self.optimizer.param_groups:
             group["lr"] = warmth * group["peak"]
-        gradients = torch.autograd.grad(loss, self.parameters)
-        whole = torch.cat([gradient.ravel() for gradient in gradients])
-        parts = torch.split(whole, [len(vector) for vector in self.vectors])
-        for vector, part in zip(self.vectors, parts, strict=True):
-            vector.grad = part
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         if self.recipe.average > 0:
-            # The first step starts the running mean.
-            decay = self.recipe.average if self.steps > 1 else 0.0
+            decay = self.recipe.average if self.steps > 1 else 0.0  # the first step starts it
             average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-            average(self.means, self.vectors, None)
+            average(list(self.averaged.parameters()), list(self.network.parameters()), None)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Name every tensor; those of a fresh optimizer are not there yet."""
+        """Return all tensors by name; a fresh optimizer has none yet."""
         named = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         named |= {f"averaged.{name}": value for name, value in self.averaged.state_dict().items()}
         for index, values in self.optimizer.state_dict()["state"].items():
@@ -264,6 +256,7 @@ class _State:
         return {name: value.detach().contiguous().clone() for name, value in named.items()}
 
     def save(self, path: Path, epoch: int) -> None:
+        """Write a checkpoint atomically."""
         from safetensors.torch import save_file
 
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -273,7 +266,7 @@ class _State:
         os.replace(unfinished, path)
 
     def load(self, path: Path) -> int:
-        """Take up a checkpoint; return the epochs that it has behind it."""
+        """Load a checkpoint; return the number of finished epochs."""
         from safetensors import SafetensorError, safe_open
 
         try:

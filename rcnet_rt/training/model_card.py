@@ -1,4 +1,4 @@
-"""What a weights file says of itself: figures on held-out images, and a page to read."""
+"""The training metadata of a weights file, with held-out figures, and its model card."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from dataclasses import asdict
 from typing import Any
 
 from rcnet_rt.evaluation.compare import Comparison, Evaluation
+from rcnet_rt.evaluation.report_rows import formatted, points
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.version import __version__
 
 __all__ = ["MAX_IMAGES_LISTED", "card", "record"]
 
-MAX_IMAGES_LISTED = 5000  # ids of more training images than this are not written into the file
+MAX_IMAGES_LISTED = 5000  # ids of more training images are not stored in the file
 
 
-_COMPLETE = (
-    "`all` holds images whose crowds and people without keypoints are not annotated; a right "
-    "pose of such a person counts as wrong there. `complete` leaves them out.",
+_INCOMPLETE = (
+    "`all` includes images on which crowds and people without keypoints are not annotated, so that "
+    "correct poses of such people count as false positives. `complete` excludes them.",
     "",
 )
 
@@ -33,14 +34,14 @@ def record(
     images: Sequence[int],
     calibration_errors: Mapping[str, float],
 ) -> dict[str, Any]:
-    """Return what goes into the weights file's `training`: plain values, NaN as None.
+    """Return the `training` metadata of a weights file: plain values, NaN as None.
 
     Args:
-        recipe: as it was trained.
+        recipe: of the training.
         evaluation: on held-out images.
-        data: names of the files that it was trained on.
-        held_out: how images were held out, in words.
-        images: ids of the images that the kept network was trained on.
+        data: names of the training files.
+        held_out: description of how images were held out.
+        images: ids of the images that the final network was trained on.
         calibration_errors: expected calibration error by score: raw, refined, calibrated.
     """
     parts = {"all": evaluation.all_images, "complete": evaluation.complete_images}
@@ -51,23 +52,23 @@ def record(
         "held_out": held_out,
         "images": sorted(images) if len(images) <= MAX_IMAGES_LISTED else [],
         "figures": {name: _figures(part) for name, part in parts.items() if part is not None},
-        "calibration_error": dict(calibration_errors),
+        "calibration_error": {name: _finite(value) for name, value in calibration_errors.items()},
     }
 
 
 def _figures(part: Comparison) -> dict[str, Any]:
-    scores = {"before": part.before, "after": part.after, **part.peers}
+    scores = {"before": part.before, "after": part.after, **part.baselines}
     return {
         "images": part.images,
         "people": part.people,
-        "ceiling": part.ceiling,
-        "gain": [part.gain.difference, part.gain.low, part.gain.high],
+        "ceiling": _finite(part.ceiling),
+        "gain": [_finite(v) for v in (part.gain.difference, part.gain.low, part.gain.high)],
         "scores": {
             name: {
-                "AP": report.metrics.ap,
-                "AP50": report.metrics.ap50,
-                "AP75": report.metrics.ap75,
-                "AR": report.metrics.ar,
+                "AP": _finite(report.metrics.ap),
+                "AP50": _finite(report.metrics.ap50),
+                "AP75": _finite(report.metrics.ap75),
+                "AR": _finite(report.metrics.ar),
                 "ranking accuracy": _finite(report.ranking_accuracy),
             }
             for name, report in scores.items()
@@ -80,7 +81,7 @@ def _finite(value: float) -> float | None:
 
 
 def card(weights: Weights) -> str:
-    """Return the model card of trained weights, in Markdown."""
+    """Return the model card of trained weights in Markdown."""
     training = weights.training
     errors = training["calibration_error"]
     thresholds = ", ".join(f"`{name}` {value:.3f}" for name, value in weights.thresholds.items())
@@ -91,7 +92,7 @@ def card(weights: Weights) -> str:
         "| | |",
         "| --- | --- |",
         f"| trained on | {', '.join(training['data'])} |",
-        f"| held out | {training['held_out']} |",
+        f"| held-out images | {training['held_out']} |",
         f"| skeleton | {weights.skeleton} |",
         f"| raw scores | {weights.score_convention} |",
         f"| baseline | `{weights.baseline}` |",
@@ -101,39 +102,50 @@ def card(weights: Weights) -> str:
         f"| thresholds of the refined score | {thresholds} |",
         f"| seed, version | {training['recipe']['seed']}, rcnet-rt {training['version']} |",
         "",
-        "AP in points, on images that the scoring network did not see; the gain with its 95 % "
-        "interval from a paired bootstrap over images. The ceiling is the AP of perfect scores.",
+        "AP in points, on images that the scoring network was not trained on; gain with its 95 % "
+        "interval from a paired bootstrap over images. The ceiling is the AP of oracle scores "
+        "(the matched OKS).",
         "",
         "| images | raw | "
-        + " | ".join(_peer_names(training))
+        + " | ".join(_baseline_names(training))
         + " | refined | gain | ceiling | ranking accuracy |",
-        "| --- |" + " --- |" * (len(_peer_names(training)) + 5),
+        "| --- |" + " --- |" * (len(_baseline_names(training)) + 5),
         *(_row(name, figures, training) for name, figures in training["figures"].items()),
         "",
-        *(_COMPLETE if "complete" in training["figures"] else ()),
-        f"Expected calibration error against OKS: raw {errors['raw']:.3f}, refined "
-        f"{errors['refined']:.3f}, calibrated {errors['calibrated']:.3f} (each half of the "
-        "held-out images calibrated on the other).",
+        *(_INCOMPLETE if "complete" in training["figures"] else ()),
+        f"Expected calibration error against OKS: raw {_text(errors['raw'], '.3f')}, refined "
+        f"{_text(errors['refined'], '.3f')}, calibrated {_text(errors['calibrated'], '.3f')} (each "
+        "half of the held-out images calibrated on the other half).",
         "",
     ]
     return "\n".join(lines)
 
 
-def _peer_names(training: Mapping[str, Any]) -> list[str]:
+def _baseline_names(training: Mapping[str, Any]) -> list[str]:
     scores = training["figures"]["all"]["scores"]
     return [name for name in scores if name not in ("before", "after")]
 
 
+def _text(value: float | None, specification: str) -> str:
+    """Return a formatted value of the metadata; a dash for None."""
+    return formatted(math.nan if value is None else value, specification)
+
+
+def _points(value: float | None, sign: str = "") -> str:
+    """Return a value of the metadata in points; a dash for None."""
+    return points(math.nan if value is None else value, sign)
+
+
 def _row(name: str, figures: Mapping[str, Any], training: Mapping[str, Any]) -> str:
     scores = figures["scores"]
-    order = ["before", *_peer_names(training), "after"]
-    difference, low, high = (100 * value for value in figures["gain"])
+    order = ["before", *_baseline_names(training), "after"]
+    difference, low, high = (_points(value, "+") for value in figures["gain"])
     accuracy = [scores[which]["ranking accuracy"] for which in ("before", "after")]
     cells = [
         f"{name}, {figures['images']} with {figures['people']} people",
-        *(f"{100 * scores[which]['AP']:.2f}" for which in order),
-        f"{difference:+.2f} [{low:+.2f}, {high:+.2f}]",
-        f"{100 * figures['ceiling']:.2f}",
-        " → ".join("–" if value is None else f"{value:.3f}" for value in accuracy),
+        *(_points(scores[which]["AP"]) for which in order),
+        f"{difference} [{low}, {high}]",
+        _points(figures["ceiling"]),
+        " → ".join(_text(value, ".3f") for value in accuracy),
     ]
     return "| " + " | ".join(cells) + " |"

@@ -1,4 +1,4 @@
-"""How images are divided into those to train on and those held out."""
+"""Divide images into training images and held-out images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Split", "fold_splits", "fraction_split"]
 
 @dataclass(frozen=True)
 class Split:
-    """Images to train on and images held out."""
+    """Ids of the training images and of the held-out images."""
 
     name: str
     training: tuple[int, ...]
@@ -22,13 +22,13 @@ class Split:
 
 
 def fold_splits(images: Collection[int], folds: int, seed: int = 0) -> list[Split]:
-    """Return k splits that hold each image out once; the same for the same images and seed.
+    """Return k splits that hold out each image once, deterministic for the same images and seed.
 
     Raises:
         DatasetError: fewer images than folds.
     """
     if not 2 <= folds <= len(images):
-        raise DatasetError(f"{folds} folds need 2 to {len(images)} for {len(images)} images")
+        raise DatasetError(f"{len(images)} images allow 2 to {len(images)} folds, got {folds}")
     shuffled = np.random.default_rng(seed).permutation(sorted(images)).tolist()
     parts = [shuffled[start::folds] for start in range(folds)]
     return [
@@ -42,16 +42,16 @@ def fold_splits(images: Collection[int], folds: int, seed: int = 0) -> list[Spli
 
 
 def fraction_split(images: Collection[int], fraction: float, seed: int = 0) -> Split:
-    """Return one split that holds a share of the images out.
+    """Return one split that holds out a random fraction of the images, in (0, 1).
 
     Raises:
-        DatasetError: a side of it would be empty.
+        DatasetError: no image would be left for training or held out.
     """
     count = round(len(images) * fraction)
     if not 0 < count < len(images):
         raise DatasetError(
-            f"holding {fraction:g} of {len(images)} images out leaves {count} to judge and "
-            f"{len(images) - count} to train on; both need some"
+            f"holding out {fraction:g} of {len(images)} images leaves {count} to evaluate and "
+            f"{len(images) - count} to train on; both need at least one"
         )
     shuffled = np.random.default_rng(seed).permutation(sorted(images)).tolist()
     return Split("training", tuple(sorted(shuffled[count:])), tuple(sorted(shuffled[:count])))

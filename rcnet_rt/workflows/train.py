@@ -25,7 +25,7 @@ from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.results import Entry, read_results
 from rcnet_rt.errors import DatasetError, OutputError
 from rcnet_rt.evaluation.compare import Evaluation, compare
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.metrics import expected_calibration_error
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring import weights_io
@@ -59,7 +59,7 @@ class HoldOut:
     fraction: float | None = None
     split: str | None = None
 
-    def splits(self, data: Data, seed: int) -> list[Split]:
+    def splits(self, data: LabeledResults, seed: int) -> list[Split]:
         """Return the splits of the data's images.
 
         Raises:
@@ -78,7 +78,7 @@ class HoldOut:
         return fold_splits(images, folds, seed)
 
 
-def _by_split(data: Data, images: Sequence[int], name: str) -> Split:
+def _by_split(data: LabeledResults, images: Sequence[int], name: str) -> Split:
     held_out = {image for image in images if data.ground_truth.images[image].split == name}
     if not 0 < len(held_out) < len(images):
         raise DatasetError(
@@ -193,7 +193,7 @@ class Outcome:
 
 def load_data(
     dataset: Dataset, results: Sequence[Path], augmentations: Sequence[Path] = ()
-) -> Data:
+) -> LabeledResults:
     """Read results files, one after the other, with the ground truth of their images.
 
     `copies` are the results on altered copies of these images; what is in several of these files
@@ -215,11 +215,15 @@ def load_data(
             seen[image] = path
         entries += part
     altered = last_of_each_augmentation([read_results(path) for path in augmentations])
-    return Data(dataset.ground_truth(image_ids=seen.keys()), entries, altered)
+    return LabeledResults(dataset.ground_truth(image_ids=seen.keys()), entries, altered)
 
 
 def train_run(
-    run: Run, data: Data, *, device: str = "cpu", progress: Callable[[Progress], None] | None = None
+    run: Run,
+    data: LabeledResults,
+    *,
+    device: str = "cpu",
+    progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
     """Train on every split, judge what was held out, and write the weights and their card.
 
@@ -264,7 +268,7 @@ def _all_parts(parts: Sequence[Split], images: Sequence[int]) -> list[Split]:
     return [*parts, *([Split("all images", tuple(sorted(images)), ())] if len(parts) > 1 else [])]
 
 
-def _calibration_errors(data: Data, unseen: HeldOut, floor: float) -> dict[str, float]:
+def _calibration_errors(data: LabeledResults, unseen: HeldOut, floor: float) -> dict[str, float]:
     """Of the poses that are re-scored; the many below the floor are easy and would hide them."""
     counted = (data.match.weight[unseen.entries] > 0) & (data.scores[unseen.entries] >= floor)
     oks = data.match.target[unseen.entries][counted]

@@ -54,8 +54,8 @@ def results(tmp_path: Path, content: dict) -> Path:
 def evaluation(coco: Path, content: dict) -> Evaluation:
     truth, entries = load_ground_truth(coco), make_results(content)
     before, perfect = scores_of(entries), oracle_scores(truth, entries)
-    peers = {"worse_than_anything": -perfect, "score": before}
-    return compare(truth, entries, before, perfect, peers, resamples=20)
+    baselines = {"worse_than_anything": -perfect, "score": before}
+    return compare(truth, entries, before, perfect, baselines, resamples=20)
 
 
 def drawn(evaluation: Evaluation, *arguments: str) -> str:
@@ -85,7 +85,7 @@ def test_the_table_has_every_figure(evaluation: Evaluation) -> None:
 
 def test_figures_that_do_not_exist_are_dashes_and_null(evaluation: Evaluation) -> None:
     everything = evaluation.all_images
-    nobody = replace(everything.before.metrics, ap_large=-1.0)
+    nobody = replace(everything.before.metrics, ap_large=float("nan"))
     report = replace(everything.before, metrics=nobody, pearson=float("nan"))
     odd = Evaluation(replace(everything, before=report), None)
     text = drawn(odd)
@@ -96,6 +96,7 @@ def test_figures_that_do_not_exist_are_dashes_and_null(evaluation: Evaluation) -
     record = evaluation_json(odd)
     assert record["complete_images"] is None
     assert record["all_images"]["before"]["pearson"] is None
+    assert record["all_images"]["before"]["metrics"]["ap_large"] is None
     json.dumps(record, allow_nan=False)
 
 
@@ -130,7 +131,7 @@ def test_eval_and_its_figures(
     for path, which in ((results, "before"), (refined, "after")):
         entries = read_results(path)
         expected = pycocotools_stats(content, entries, {entry["image_id"] for entry in entries})
-        found = list(record["all_images"][which]["metrics"].values())
+        found = np.array(list(record["all_images"][which]["metrics"].values()), dtype=float)
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -164,7 +165,7 @@ def test_all_images_counts_those_without_a_pose(
     metrics = json.loads(figures.read_text())["all_images"]["before"]["metrics"]
     images = [image["id"] for image in content["images"]]
     expected = pycocotools_stats(content, entries, images)
-    np.testing.assert_allclose(list(metrics.values()), expected, atol=1e-6)
+    np.testing.assert_allclose(np.array(list(metrics.values()), dtype=float), expected, atol=1e-6)
     assert run(*command, "--all-images") == 2
     assert "needs --split" in capsys.readouterr().err
 
@@ -272,4 +273,5 @@ def test_real_results(
     images = {entry["image_id"] for entry in entries}
     content = read_content(shared_data, "val2017", images)
     expected = pycocotools_stats(content, entries, images)
-    np.testing.assert_allclose(list(found["after"]["metrics"].values()), expected, atol=1e-6)
+    refined = np.array(list(found["after"]["metrics"].values()), dtype=float)
+    np.testing.assert_allclose(refined, expected, atol=1e-6)

@@ -7,7 +7,7 @@ import pytest
 
 from rcnet_rt.cli import main
 from rcnet_rt.datasets.coco import load_ground_truth
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from tests.helpers.synthetic_coco import make_content, make_results, write_dataset
 
 
@@ -49,7 +49,9 @@ def test_the_threshold_and_what_it_costs(
         for scores in ("raw", "refined")
     ]
     content = make_content()
-    data = Data(load_ground_truth(write_dataset(tmp_path / "c", content)), make_results(content))
+    data = LabeledResults(
+        load_ground_truth(write_dataset(tmp_path / "c", content)), make_results(content)
+    )
     counted = data.match.weight > 0
     scores, right = data.scores[counted], data.match.target[counted] >= 0.5
     for item in found[::2]:

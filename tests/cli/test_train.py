@@ -117,7 +117,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(run, capsys):
     [
         (["--folds", "3", "--val-fraction", "0.5"], 2, "exclude each other"),
         (["--val-split", "test2017"], 1, "split 'test2017' has 0 of the"),
-        (["--folds", "5000"], 1, "folds need 2 to"),
+        (["--folds", "5000"], 1, "images allow 2 to 158 folds"),
         (["--predictions", "gone.json"], 1, "gone.json"),
         (["--baseline", "magic"], 1, "unknown baseline 'magic'"),
         (["--margin", "7"], 2, "margin"),

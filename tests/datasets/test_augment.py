@@ -14,7 +14,7 @@ from rcnet_rt.datasets.augment import (
     poses_by_augmentation,
 )
 from rcnet_rt.datasets.coco import GroundTruth, Image, Persons
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from rcnet_rt.training.dataset import table
@@ -124,7 +124,9 @@ def test_a_network_sees_some_images_without_their_signals(random_poses):
     ]
     image = Image(1, "1.jpg", 640, 480, "val2017")
     truth = GroundTruth(COCO17, {1: image}, {1: people_of(random_poses)}, frozenset({1}))
-    views = Data(truth, poses_to_entries(poses, 1), of_copies).augmentations_with_fewer_signals[1]
+    views = LabeledResults(
+        truth, poses_to_entries(poses, 1), of_copies
+    ).augmentations_with_fewer_signals[1]
     known = [
         (view.augmentation is None, item.consensus is not None, item.agreement is not None)
         for view in views
@@ -132,9 +134,9 @@ def test_a_network_sees_some_images_without_their_signals(random_poses):
     ]
     assert known[:4] == [(False, True, True)] * 2 + [(False, False, False), (False, True, True)]
     assert known[4:] == [(True, False, False), (True, True, False)]  # of the image itself
-    assert Data(truth, poses_to_entries(random_poses, 1)).augmentations_with_fewer_signals == {
-        1: []
-    }
+    assert LabeledResults(
+        truth, poses_to_entries(random_poses, 1)
+    ).augmentations_with_fewer_signals == {1: []}
 
 
 def test_results_without_copies_are_told(random_poses):

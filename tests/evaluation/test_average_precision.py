@@ -58,7 +58,7 @@ def test_equals_pycocotools(tmp_path: Path, seed: int, boxes: bool) -> None:
         for images in (judge.images, judge.complete, {4, 7}):
             expected = pycocotools_stats(content, rescored, images)
             np.testing.assert_allclose(values(judge.evaluate(scores, images)), expected, atol=1e-9)
-            assert judge.ap(scores, images) == pytest.approx(expected[0], abs=1e-9)
+            assert judge.ap(scores, images) == pytest.approx(expected[0], abs=1e-9, nan_ok=True)
 
 
 def test_images_without_poses_count_when_asked_for(truth: GroundTruth, content: dict) -> None:
@@ -70,7 +70,7 @@ def test_images_without_poses_count_when_asked_for(truth: GroundTruth, content: 
 
 def test_images_without_anybody_have_no_ap(truth: GroundTruth, content: dict) -> None:
     judge = AveragePrecision(truth, make_results(content))
-    assert set(values(judge.evaluate(np.ones(len(make_results(content))), [1]))) == {-1.0}
+    assert np.isnan(values(judge.evaluate(np.ones(len(make_results(content))), [1]))).all()
 
 
 def test_other_categories_and_unknown_images_are_left_out(
@@ -83,7 +83,8 @@ def test_other_categories_and_unknown_images_are_left_out(
     ]
     more = [*entries, *strangers]
     expected = AveragePrecision(truth, entries).evaluate(scores_of(entries))
-    assert AveragePrecision(truth, more).evaluate(scores_of(more)) == expected
+    found = AveragePrecision(truth, more).evaluate(scores_of(more))
+    np.testing.assert_array_equal(values(found), values(expected))
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -185,7 +186,7 @@ def test_faults_are_sentences(truth: GroundTruth, content: dict) -> None:
         judge.evaluate(np.ones(3))
     with pytest.raises(DatasetError, match="not finite"):
         judge.evaluate(np.full(len(entries), np.nan))
-    with pytest.raises(DatasetError, match="none of the asked images"):
+    with pytest.raises(DatasetError, match="none of the requested images"):
         judge.ap(np.ones(len(entries)), images=[10**9])
     with pytest.raises(DatasetError, match="none of the 1 images"):
         AveragePrecision(truth, [{**entries[0], "image_id": 10**9}])

@@ -92,7 +92,7 @@ def test_compare(truth: GroundTruth, content: dict) -> None:
     assert complete.images == len(images & truth.complete)
     assert everything.people > complete.people > 0
     assert everything.poses == len(entries) > complete.poses
-    assert everything.before == everything.peers["same"]
+    assert everything.before == everything.baselines["same"]
     assert everything.after.metrics.ap == pytest.approx(everything.ceiling)
     assert everything.headroom_closed == pytest.approx(1)
     gain = everything.after.metrics.ap - everything.before.metrics.ap

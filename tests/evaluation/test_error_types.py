@@ -8,7 +8,7 @@ import pytest
 
 from rcnet_rt.datasets.coco import Persons, load_ground_truth
 from rcnet_rt.datasets.results import poses_by_image, read_results
-from rcnet_rt.evaluation.error_types import KINDS, error_types
+from rcnet_rt.evaluation.error_types import TYPES, error_types
 from rcnet_rt.poses.skeletons import COCO17
 
 AREA = 10_000.0
@@ -47,14 +47,14 @@ def kinds(poses: list[np.ndarray], persons: Persons, at_oks: float = 0.75) -> li
 
 def test_right_and_background() -> None:
     somebody = standing(500)
-    assert kinds([somebody, standing(3000)], people(somebody)) == ["right", "background"]
+    assert kinds([somebody, standing(3000)], people(somebody)) == ["correct", "background"]
 
 
 def test_the_second_pose_of_a_person_is_a_duplicate_however_good() -> None:
     somebody = standing(500)
     poses = [somebody + 1, somebody, somebody + 15]
     assert kinds(poses, people(somebody)) == [
-        "duplicate", "right", "duplicate",
+        "duplicate", "correct", "duplicate",
     ]  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def test_jitter_is_near_its_place() -> None:
     off = somebody + np.column_stack([distances(0.6), np.zeros(17)])
     persons = people(somebody)
     assert kinds([off], persons) == ["jitter"]
-    assert kinds([off], persons, at_oks=0.55) == ["right"]
+    assert kinds([off], persons, at_oks=0.55) == ["correct"]
 
 
 def test_left_and_right_confused_is_an_inversion() -> None:
@@ -79,7 +79,7 @@ def test_joints_of_somebody_else_are_a_swap(order: list[int]) -> None:
     mixed = somebody.copy()
     mixed[11:] = other[order][11:]
     persons = people(somebody, other)
-    assert kinds([mixed, other], persons) == ["swap", "right"]
+    assert kinds([mixed, other], persons) == ["swap", "correct"]
 
 
 def test_joints_that_are_nowhere_are_missed_and_so_are_those_not_found() -> None:
@@ -96,7 +96,7 @@ def test_the_kind_that_costs_most_names_the_pose() -> None:
     pose = somebody + np.column_stack([distances(0.8), np.zeros(17)])  # a little everywhere
     pose[12:] = other[12:]
     pose[5] += 5000
-    assert kinds([pose, other], people(somebody, other)) == ["swap", "right"]
+    assert kinds([pose, other], people(somebody, other)) == ["swap", "correct"]
 
 
 def test_joints_without_a_label_cost_nothing() -> None:
@@ -106,13 +106,13 @@ def test_joints_without_a_label_cost_nothing() -> None:
     visible[0, 11:] = False
     pose = somebody + np.column_stack([distances(0.6), np.zeros(17)])
     pose[11:] = other[11:]
-    assert kinds([pose, other], replace(persons, visible=visible)) == ["jitter", "right"]
+    assert kinds([pose, other], replace(persons, visible=visible)) == ["jitter", "correct"]
 
 
 def test_a_pose_on_a_crowd_is_not_counted() -> None:
     somebody = standing(500)
     assert kinds([somebody + 3, standing(3000)], people(somebody, crowd=(0,))) == [
-        "uncounted", "background",
+        "ignored", "background",
     ]  # fmt: skip
 
 
@@ -131,8 +131,8 @@ def test_real_poses_are_mostly_what_one_expects(shared_data: Path) -> None:
             if image in truth.images
         ]
     )
-    count = {kind: int((found == kind).sum()) for kind in KINDS}
+    count = {kind: int((found == kind).sum()) for kind in TYPES}
     assert sum(count.values()) == len(entries)
     # This estimator leaves joints out, which makes misses, and has few duplicates.
     assert count["miss"] > 20 * (count["swap"] + count["inversion"] + count["jitter"])
-    assert count["right"] > count["background"] > count["duplicate"] > 0
+    assert count["correct"] > count["background"] > count["duplicate"] > 0

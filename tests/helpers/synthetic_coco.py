@@ -1,4 +1,4 @@
-"""A small invented COCO dataset with every awkward case, and pycocotools' verdict on it."""
+"""A small invented COCO dataset with every awkward case, and pycocotools' evaluation of it."""
 
 from __future__ import annotations
 
@@ -112,7 +112,10 @@ def pycocotools_stats(
     images: Collection[int],
     sigmas: Sequence[float] = (),
 ) -> np.ndarray:
-    """Return pycocotools' ten keypoint figures, with COCO's sigmas unless others are given."""
+    """Return pycocotools' ten keypoint metrics, NaN where it has -1.
+
+    With COCO's sigmas unless others are given.
+    """
     judge = pycocotools_judge(content, entries, images)
     if sigmas:
         judge.params.kpt_oks_sigmas = np.array(sigmas)
@@ -120,7 +123,8 @@ def pycocotools_stats(
         judge.evaluate()
         judge.accumulate()
         judge.summarize()
-    return np.array(judge.stats)
+    stats = np.array(judge.stats)
+    return np.where(stats < 0, np.nan, stats)
 
 
 def read_content(shared_data: Path, split: str, images: Collection[int]) -> dict[str, Any]:

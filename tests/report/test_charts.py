@@ -32,7 +32,7 @@ def numbers() -> Numbers:
         ),
         scores=Pair(np.array([0.2, 1.8]), np.array([0.9, 0.1])),
         oks=np.array([0.8, 0.2]),
-        kinds=(
+        error_types=(
             ErrorType("swap", 2, Pair(0.1, 0.2), 1, 0),
             ErrorType("duplicate", 1200, Pair(0.4, 0.3), 0, 9),
         ),
@@ -62,11 +62,11 @@ def test_every_chart_shows_its_numbers() -> None:
 
 
 def test_error_kinds_are_sorted_and_named() -> None:
-    ax = charts(numbers())["error-kinds"].axes[0]
+    ax = charts(numbers())["error-types"].axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["swap\n2", "duplicate\n1,200"]
     np.testing.assert_allclose(ax.collections[1].get_offsets(), [[10, 0], [40, 1]])
     np.testing.assert_allclose(ax.collections[2].get_offsets(), [[20, 0], [30, 1]])
 
 
 def test_nothing_wrong_is_no_chart() -> None:
-    assert "error-kinds" not in charts(replace(numbers(), kinds=()))
+    assert "error-types" not in charts(replace(numbers(), error_types=()))

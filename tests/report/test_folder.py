@@ -43,7 +43,7 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "report").write_text("mine")
     with pytest.raises(OutputError, match="is a file"):
         check_folder(tmp_path / "report")
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be created"):
         check_folder(tmp_path / "report" / "inside")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation.compare import compare
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.report.folder import PAGE
 from rcnet_rt.report.held_out import write_held_out_report
 from rcnet_rt.rescoring.weights import baseline
@@ -21,7 +21,7 @@ def test_it_is_about_the_held_out_images_and_their_calibrated_scores(
     monkeypatch.setattr("rcnet_rt.report.page.encode", lambda figure: b"chart")
     content = make_content()
     dataset = Dataset(write_dataset(tmp_path / "coco", content))
-    data = Data(dataset.ground_truth(), make_results(content))
+    data = LabeledResults(dataset.ground_truth(), make_results(content))
     images = tuple(image for image in data.poses if image % 2)
     entries = np.concatenate([data.poses[image].entries for image in images])
     perfect = data.match.target[entries]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.report.images import MAX_POSES_DRAWN, Image, compare_images
 from rcnet_rt.report.numbers import ImageChange, Pair
 from tests.helpers.synthetic_coco import make_content, make_results, write_dataset
@@ -30,8 +30,10 @@ def dataset(tmp_path: Path) -> Dataset:
     return Dataset(root)
 
 
-def drawn(dataset: Dataset, entries: list[dict], most: int = 9) -> tuple[Data, list[Image]]:
-    data = Data(dataset.ground_truth(), entries)
+def drawn(
+    dataset: Dataset, entries: list[dict], most: int = 9
+) -> tuple[LabeledResults, list[Image]]:
+    data = LabeledResults(dataset.ground_truth(), entries)
     return data, list(compare_images(data, data.match.target, CHANGES, dataset, most))
 
 
@@ -53,12 +55,12 @@ def test_an_order_holds_the_highest_scores_with_their_truth(dataset: Dataset) ->
         found = [place.score for place in order.places]
         assert found == sorted(scores, reverse=True)[: len(found)]
         for place in order.places:
-            if place.state != "unknown":
-                assert place.state == ("right" if place.oks >= 0.5 else "false")
+            if place.state != "ignored":
+                assert place.state == ("true" if place.oks >= 0.5 else "false")
         image = cv2.imdecode(np.frombuffer(order.png, np.uint8), cv2.IMREAD_COLOR)
         assert image.shape[1] == pytest.approx(2 * image.shape[0], abs=1)
     right = (data.match.target[rows] >= 0.5).sum()
-    assert [p.state for p in comparison.orders.after.places[:right]] == ["right"] * right
+    assert [p.state for p in comparison.orders.after.places[:right]] == ["true"] * right
 
 
 def test_poses_on_crowds_are_unknown(dataset: Dataset) -> None:
@@ -67,7 +69,7 @@ def test_poses_on_crowds_are_unknown(dataset: Dataset) -> None:
     scores = np.zeros(len(data.entries))
     scores[data.poses[3].entries[0]] = 1
     (comparison,) = compare_images(data, scores, CHANGES[:1], dataset, 1)
-    assert comparison.orders.after.places[0].state == "unknown"
+    assert comparison.orders.after.places[0].state == "ignored"
 
 
 def test_absurd_coordinates_and_lost_joints_can_be_drawn(dataset: Dataset) -> None:

@@ -15,7 +15,7 @@ from rcnet_rt.cli import main
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.evaluation.compare import compare
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.report.folder import PAGE
 from rcnet_rt.report.page import Subject, write_report
 from rcnet_rt.rescoring.weights import Weights, baseline
@@ -60,12 +60,17 @@ def dataset(tmp_path: Path, content: dict) -> Dataset:
     return Dataset(root)
 
 
-def data_of(dataset: Dataset, content: dict) -> Data:
-    return Data(dataset.ground_truth(), make_results(content))
+def data_of(dataset: Dataset, content: dict) -> LabeledResults:
+    return LabeledResults(dataset.ground_truth(), make_results(content))
 
 
 def written(
-    folder: Path, data: Data, dataset: Dataset, weights: Weights, seen: int = 0, sign: int = 1
+    folder: Path,
+    data: LabeledResults,
+    dataset: Dataset,
+    weights: Weights,
+    seen: int = 0,
+    sign: int = 1,
 ) -> str:
     refined = sign * data.match.target
     evaluation = compare(data.ground_truth, data.entries, data.scores, refined, resamples=5)
@@ -123,7 +128,7 @@ def test_images_only_where_there_are_files(tmp_path: Path, dataset: Dataset, con
     image_path = dataset.image_path(dataset.ground_truth().images[3])
     image_path.write_bytes(b"damaged")
     page = written(tmp_path / "without", data_of(dataset, content), dataset, baseline("score"))
-    assert "has its image file in the data set folder" in page
+    assert "No image file of the images whose AP changed" in page
     assert not list((tmp_path / "without").glob("image-*"))
 
 
@@ -148,17 +153,29 @@ def test_it_says_what_the_weights_have_seen(
     figures = {"all": {"images": 214, "gain": [0.0137, 0.006, 0.0199], "scores": scores}}
     weights = replace(baseline("score"), training={"images": list(data.poses), "figures": figures})
     page = written(tmp_path / "all", data, dataset, weights, seen=len(data.poses))
-    assert "These figures flatter." in page
+    assert "These figures are optimistic." in page
     assert "<td>all, 214</td><td>47.11</td><td>48.48</td><td>+1.37 [+0.60, +1.99]</td>" in page
     for odd in ({"all": {"gain": ["x", 0, 0]}}, {"all": 3}, [1]):
         weights = replace(baseline("score"), training={"figures": odd})
         page = written(tmp_path / "odd", data, dataset, weights, seen=len(data.poses))
         assert "Held-out figures are in the model card." in page
     page = written(tmp_path / "some", data, dataset, weights, seen=3)
-    assert "These figures flatter." not in page
+    assert "These figures are optimistic." not in page
     assert "trained on 3 of the" in page
     page = written(tmp_path / "none", data, dataset, baseline("score"))
     assert 'class="notice"' not in page
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_undefined_figures_are_dashes(tmp_path: Path, dataset: Dataset, content: dict) -> None:
+    """On image 1 nobody is annotated: every figure is undefined, and none is NaN or -100.00."""
+    data = data_of(dataset, content)
+    data = LabeledResults(data.ground_truth.subset({1}), data.entries)
+    page = written(tmp_path / "report", data, dataset, baseline("score"))
+    text = re.sub("<style>.*</style>", "", page, flags=re.DOTALL)
+    assert "AP is undefined: no annotated person counts on these images." in text
+    assert "<b>– → –</b>" in text
+    assert not re.search(r"\bnan\b|-100\.00|-1\.0000", text)
 
 
 def run(*arguments: object) -> int | str | None:

@@ -10,7 +10,7 @@ from rcnet_rt import WeightsError
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.training import fit
 from rcnet_rt.training.config import PRESETS, Recipe
@@ -27,7 +27,7 @@ def data(shared_data):
     entries = read_results(shared_data / "predictions" / "lightweight-openpose_val2017.json.gz")
     entries = [entry for entry in entries if entry["image_id"] < 150_000]
     images = {entry["image_id"] for entry in entries}
-    return Data(load_ground_truth(shared_data / "coco", image_ids=images), entries)
+    return LabeledResults(load_ground_truth(shared_data / "coco", image_ids=images), entries)
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +37,13 @@ def examples(data):
 
 
 def test_targets_are_matched_oks(data):
-    poses = table(data.ground_truth, data.poses, most=1000)
+    poses = table(data.ground_truth, data.poses, max_poses=1000)
     for entries, oks in zip(poses.entries, poses.oks, strict=True):
         np.testing.assert_allclose(data.match.target[entries], oks, atol=1e-5)
 
 
 def test_unsure_poses_weigh_less_and_those_of_crowds_nothing(data):
-    poses = table(data.ground_truth, data.poses, unsure=0.3)
+    poses = table(data.ground_truth, data.poses, unmatched_weight=0.3)
     for image, oks, weights in zip(poses.image_ids, poses.oks, poses.weights, strict=True):
         allowed = {0.0, 1.0} if image in data.ground_truth.complete else {0.0, 0.3, 1.0}
         assert set(weights) <= allowed
@@ -53,7 +53,7 @@ def test_unsure_poses_weigh_less_and_those_of_crowds_nothing(data):
 
 
 def test_floor_and_the_most_poses_of_an_image(data):
-    poses = table(data.ground_truth, data.poses, floor=0.5, most=2)
+    poses = table(data.ground_truth, data.poses, floor=0.5, max_poses=2)
     for entries in poses.entries:
         assert len(entries) <= 2
         assert (data.scores[entries] >= 0.5).all()
@@ -130,6 +130,21 @@ def test_a_loss_that_explodes_is_told(examples):
         train(QUICK, broken)
 
 
+def test_weights_that_are_not_finite_are_never_returned(examples):
+    """The last step may diverge after the last loss was checked."""
+    recipe = replace(QUICK, epochs=1, learning_rate=1e38, warmup_steps=0, poses_per_step=10**9)
+    with pytest.raises(WeightsError, match="weights are not finite"):
+        train(replace(recipe, weight_decay=10.0), examples)
+
+
+def test_without_a_correct_pose_nothing_is_trained(data, monkeypatch):
+    monkeypatch.setattr(LabeledResults, "check", lambda self: None)  # that comes first
+    wrong = [{**entry, "keypoints": [1.0] * 51} for entry in data.entries]
+    split = Split("training", tuple(data.poses), ())
+    with pytest.raises(DatasetError, match="there is nothing to learn"):
+        fit.fit(LabeledResults(data.ground_truth, wrong), QUICK, split, name="test")
+
+
 def test_nothing_to_learn_from_is_told(data):
     poses = table(data.ground_truth, data.poses, floor=1.8)
     with pytest.raises(WeightsError, match="at least 2 poses"):
@@ -146,14 +161,14 @@ def test_folds_hold_every_image_out_once():
     assert splits == fold_splits(images[::-1], 5)
     assert splits != fold_splits(images, 5, seed=1)
     for folds in (1, 18):
-        with pytest.raises(DatasetError, match="folds need"):
+        with pytest.raises(DatasetError, match="images allow 2 to"):
             fold_splits(images, folds)
 
 
 def test_a_fraction_must_leave_both_sides_some():
     split = fraction_split(range(10), 0.3)
     assert (len(split.training), len(split.held_out)) == (7, 3)
-    with pytest.raises(DatasetError, match="both need some"):
+    with pytest.raises(DatasetError, match="both need at least one"):
         fraction_split(range(10), 0.01)
 
 
@@ -174,8 +189,8 @@ def test_held_out_scores_are_those_of_refine_and_gain(data):
     )
     scores = data.scores.copy() - 10
     scores[held_out.entries] = held_out.refined
-    judge = data.average_precision
-    assert judge.ap(scores) > judge.ap(data.scores) + 0.005
+    ap = data.average_precision.ap
+    assert ap(scores) > ap(data.scores) + 0.005
 
     weights = calibrate(data, held_out, parts[0][1])
     order = np.argsort(held_out.refined)
@@ -195,7 +210,7 @@ def test_embeddings_that_know_the_oks_are_learned_from(data):
     ]
     for entry in entries[::10]:
         del entry["embedding"]
-    seeing = Data(data.ground_truth, entries)
+    seeing = LabeledResults(data.ground_truth, entries)
     splits = fold_splits(list(data.poses), 2)
     aps = {}
     for features in ("paper", "paper+visual"):
@@ -216,7 +231,7 @@ def test_visual_features_without_embeddings_of_one_size_are_told(data):
     first, last = data.entries[0], data.entries[-1]
     entries = [{**first, "embedding": [1.0]}, {**last, "embedding": [1.0, 2.0]}]
     with pytest.raises(DatasetError, match="embeddings of 1 and of 2 values"):
-        fit.embedding_size(Data(data.ground_truth, entries), recipe)
+        fit.embedding_size(LabeledResults(data.ground_truth, entries), recipe)
 
 
 def test_the_paper_preset_is_the_papers(examples, data):

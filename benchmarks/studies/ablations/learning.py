@@ -71,7 +71,7 @@ def _curves(task: _Task) -> Floats:
     split = fold_splits(list(data.poses), FOLDS, task.recipe.seed)[task.fold]
     training, test = part_of(data, split.training)[0], part_of(data, split.held_out)[0]
     settled = settle(training, task.recipe, task.recipe.seed)
-    sides = [settled.examples(side, task.recipe.most)[1] for side in (training, test)]
+    sides = [settled.examples(side, task.recipe.max_poses)[1] for side in (training, test)]
     rows: list[list[float]] = []
 
     def watch(epoch: Any) -> None:

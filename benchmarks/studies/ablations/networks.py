@@ -13,7 +13,7 @@ import numpy.typing as npt
 from benchmarks.studies.ablations.settings import setting
 from benchmarks.studies.accuracy import protocol, scorers
 from benchmarks.studies.accuracy.study import Options, gain, mapping, views
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.metrics import TRUE_POSITIVE, ause_oks, pearson, ranking_accuracy
 from rcnet_rt.training.config import Recipe
 
@@ -70,7 +70,10 @@ def _scores(task: _Task) -> Floats:
 
 
 def _rows(
-    data: Data, scores: Mapping[str, Sequence[Floats]], images: Collection[int], resamples: int
+    data: LabeledResults,
+    scores: Mapping[str, Sequence[Floats]],
+    images: Collection[int],
+    resamples: int,
 ) -> dict[str, dict[str, Any]]:
     evaluations = {
         name: [protocol.evaluate(data, seed, images, resamples) for seed in seeds]
@@ -100,7 +103,7 @@ def _rows(
 class _Sample:
     """The poses matched at OKS 0.5 of some images, and bootstrap draws of these images."""
 
-    def __init__(self, data: Data, images: Collection[int], resamples: int) -> None:
+    def __init__(self, data: LabeledResults, images: Collection[int], resamples: int) -> None:
         image = np.array([entry["image_id"] for entry in data.entries])
         right = (data.match.weight > 0) & (data.match.target >= TRUE_POSITIVE)
         rows = np.flatnonzero(right & np.isin(image, list(images)))

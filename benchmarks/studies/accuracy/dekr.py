@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.studies.accuracy.scorers import settle
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.models.rcnet import ScoreNet
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.dataset import PoseTable, RankingSet
@@ -23,15 +23,19 @@ EPOCHS = 20
 LEARNING_RATE = 1e-3
 
 
-def dekr(training: Data, test: Data, seed: int, recipe: Recipe, matched: bool = False) -> Floats:
+def dekr(
+    training: LabeledResults, test: LabeledResults, seed: int, recipe: Recipe, matched: bool = False
+) -> Floats:
     """Learn as DEKR does, ScoreNet by mean squared error, and multiply its output by the score.
 
     DEKR's Adam, learning rate 0.001 and 20 epochs, but smaller steps: one of its batches holds 1024
     poses, half of what there is here. Its target is the largest OKS with any person who counts,
     which gives duplicates the OKS of the original; `matched` uses the one-to-one match instead.
     """
-    settled = settle(training, replace(recipe, features="dekr", baseline="score", unsure=1.0), seed)
-    poses, examples = settled.examples(training, recipe.most)
+    settled = settle(
+        training, replace(recipe, features="dekr", baseline="score", unmatched_weight=1.0), seed
+    )
+    poses, examples = settled.examples(training, recipe.max_poses)
     if not matched:
         examples = replace(examples, targets=_largest_oks(training, poses))
     network = _squared_error(examples, recipe, seed)
@@ -40,7 +44,7 @@ def dekr(training: Data, test: Data, seed: int, recipe: Recipe, matched: bool = 
     return settled.place(test, poses, score(network, unseen) * raw)
 
 
-def _largest_oks(data: Data, poses: PoseTable) -> npt.NDArray[np.float32]:
+def _largest_oks(data: LabeledResults, poses: PoseTable) -> npt.NDArray[np.float32]:
     largest = []
     for image, packed in zip(poses.image_ids.tolist(), poses.batches, strict=True):
         oks = data.ground_truth.oks(image, packed.keypoints)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from benchmarks.studies.accuracy.scorers import Settled
 from rcnet_rt.datasets.results import with_scores
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.rescoring.weights import DEFAULT_FLOOR
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.dataset import RankingSet
@@ -26,7 +26,7 @@ __all__ = ["quantiles", "relative", "universal_baseline"]
 Floats = npt.NDArray[np.float64]
 
 
-def universal_baseline(data: Data) -> Floats:
+def universal_baseline(data: LabeledResults) -> Floats:
     """Return score × mean joint score above 0.2 × (joints found - 1).
 
     For Lightweight OpenPose, which has no joint scores, and for YOLO, which finds all joints, it
@@ -37,7 +37,7 @@ def universal_baseline(data: Data) -> Floats:
     return confidence * joints / np.where(data.scores > 0, data.scores, 1.0)
 
 
-def quantiles(data: Data, values: Floats) -> Floats:
+def quantiles(data: LabeledResults, values: Floats) -> Floats:
     """Return (E,) scores in (0, 1): the share of the file's poses with a lower or equal value.
 
     Poses below the floor of scores in [0, 1] get 0 and are not counted: a file may hold any number
@@ -50,11 +50,15 @@ def quantiles(data: Data, values: Floats) -> Floats:
 
 
 def relative(
-    training: Sequence[Data], test: Data, seed: int, recipe: Recipe, universal: bool = False
+    training: Sequence[LabeledResults],
+    test: LabeledResults,
+    seed: int,
+    recipe: Recipe,
+    universal: bool = False,
 ) -> Floats:
     """Train by a recipe on scores replaced by their quantiles, those of the universal baseline."""
     settled = Settled(replace(recipe, baseline="score", seed=seed), DEFAULT_FLOOR, 1.0)
-    learn = partial(settled.examples, most=recipe.most)
+    learn = partial(settled.examples, max_poses=recipe.max_poses)
     known = _joined([learn(_ranked(data, universal))[1] for data in training])
     ranked = _ranked(test, universal)
     poses, unseen = settled.examples(ranked)
@@ -62,9 +66,9 @@ def relative(
     return settled.place(ranked, poses, score(train(settled.recipe, known), unseen))
 
 
-def _ranked(data: Data, universal: bool) -> Data:
+def _ranked(data: LabeledResults, universal: bool) -> LabeledResults:
     values = universal_baseline(data) if universal else data.scores
-    return Data(data.ground_truth, with_scores(data.entries, quantiles(data, values)))
+    return LabeledResults(data.ground_truth, with_scores(data.entries, quantiles(data, values)))
 
 
 def _joined(sets: Sequence[RankingSet]) -> RankingSet:

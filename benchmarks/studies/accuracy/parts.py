@@ -193,7 +193,7 @@ def choices(subject: Subject) -> list[Row]:
         "target: OKS": _recipe(subject.quick, target="oks"),
         "target: share of thresholds": _recipe(subject.quick, target="share"),
         **{
-            f"unmatched poses weigh {w:g} where unsure": _recipe(subject.quick, unsure=w)
+            f"unmatched poses weigh {w:g} where unsure": _recipe(subject.quick, unmatched_weight=w)
             for w in (0.0, 0.3, 1.0)
         },
         "no shortcut": _recipe(subject.quick, shortcut=False),

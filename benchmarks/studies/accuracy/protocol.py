@@ -1,4 +1,4 @@
-"""Data, folds and evaluation: the same for every row of the study.
+"""LabeledResults, folds and evaluation: the same for every row of the study.
 
 A scorer gets labelled training poses and unlabelled test poses, and returns scores for the latter.
 Its out-of-fold scores are pooled and ranked over all images, as they would be in use.
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.training.splits import fold_splits
 
 __all__ = [
@@ -35,8 +35,12 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-Scorer = Callable[[Data, Data, int], Floats]  # (training, blind test, seed) -> scores of the test
-LeftOutScorer = Callable[[Sequence[Data], Data, int], Floats]  # training: one Data an estimator
+Scorer = Callable[
+    [LabeledResults, LabeledResults, int], Floats
+]  # (training, blind test, seed) -> scores of the test
+LeftOutScorer = Callable[
+    [Sequence[LabeledResults], LabeledResults, int], Floats
+]  # training: one LabeledResults an estimator
 
 FOLDS = 5
 
@@ -65,31 +69,35 @@ ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
 
 
 @lru_cache(maxsize=4)
-def load(folder: Path, estimator: str) -> Data:
+def load(folder: Path, estimator: str) -> LabeledResults:
     """Return an estimator's results with their ground truth."""
     files = [folder / "predictions" / f"{name}.json.gz" for name in ESTIMATORS[estimator].files]
     entries = [entry for file in files for entry in read_results(file)]
     images = {entry["image_id"] for entry in entries}
-    return Data(load_ground_truth(folder / "coco", image_ids=images), entries)
+    return LabeledResults(load_ground_truth(folder / "coco", image_ids=images), entries)
 
 
-def part_of(data: Data, images: Collection[int]) -> tuple[Data, npt.NDArray[np.int64]]:
+def part_of(
+    data: LabeledResults, images: Collection[int]
+) -> tuple[LabeledResults, npt.NDArray[np.int64]]:
     """Return the part of the data on some images, and the places of its entries in the whole."""
     chosen = set(images)
     rows = [row for row, entry in enumerate(data.entries) if entry["image_id"] in chosen]
-    part = Data(data.ground_truth.subset(chosen), [data.entries[row] for row in rows])
+    part = LabeledResults(data.ground_truth.subset(chosen), [data.entries[row] for row in rows])
     return part, np.array(rows, dtype=np.int64)
 
 
-def blind(data: Data) -> Data:
+def blind(data: LabeledResults) -> LabeledResults:
     """Return the same poses without ground truth, so that no scorer can use it."""
     truth = data.ground_truth
     nobody = {image: persons[:0] for image, persons in truth.persons.items()}
-    return Data(replace(truth, persons=nobody, complete=frozenset()), data.entries)
+    return LabeledResults(replace(truth, persons=nobody, complete=frozenset()), data.entries)
 
 
 @lru_cache(maxsize=2)
-def _folds(data: Data, seed: int) -> list[tuple[Data, Data, npt.NDArray[np.int64]]]:
+def _folds(
+    data: LabeledResults, seed: int
+) -> list[tuple[LabeledResults, LabeledResults, npt.NDArray[np.int64]]]:
     """Return training data, blind test data and the test's places, of each fold."""
     folds = []
     for split in fold_splits(list(data.poses), FOLDS, seed):
@@ -98,7 +106,7 @@ def _folds(data: Data, seed: int) -> list[tuple[Data, Data, npt.NDArray[np.int64
     return folds
 
 
-def out_of_fold(data: Data, scorer: Scorer, seed: int) -> Floats:
+def out_of_fold(data: LabeledResults, scorer: Scorer, seed: int) -> Floats:
     """Return (E,) scores, each image's by a scorer that was trained without it."""
     scores = np.zeros(len(data.entries))
     for training, test, rows in _folds(data, seed):
@@ -129,7 +137,9 @@ class Evaluation:
     own: Floats
 
 
-def evaluate(data: Data, scores: Floats, images: Collection[int], resamples: int) -> Evaluation:
+def evaluate(
+    data: LabeledResults, scores: Floats, images: Collection[int], resamples: int
+) -> Evaluation:
     """Evaluate scores on some images."""
     # The ranking does not depend on which images count how often, so it is made only once.
     ranking = data.average_precision.ranking(scores, 1)

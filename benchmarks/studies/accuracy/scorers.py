@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from benchmarks.studies.accuracy.protocol import Scorer, part_of
 from rcnet_rt.datasets.results import read_results
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.poses.arrays import sigmoid
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import baselines
@@ -56,12 +56,12 @@ BOOSTING = {
 BOOSTING_ROUNDS = 150
 
 
-def baseline(data: Data, name: str) -> Floats:
+def baseline(data: LabeledResults, name: str) -> Floats:
     """Return the values of a baseline."""
     return data.baseline_values(name)
 
 
-def mean_score(data: Data) -> Floats:
+def mean_score(data: LabeledResults) -> Floats:
     """Return the mean score of all joints, 0 where one was not found; 1 where none are given."""
     values = np.zeros(len(data.entries))
     for item in data.poses.values():
@@ -69,7 +69,7 @@ def mean_score(data: Data) -> Floats:
     return values
 
 
-def baseline_and_size(data: Data, name: str, power: float = 0.3) -> Floats:
+def baseline_and_size(data: LabeledResults, name: str, power: float = 0.3) -> Floats:
     """Return a baseline × sqrt(box area) ** power; without boxes, that of the found joints."""
     values = data.baseline_values(name)
     for item in data.poses.values():
@@ -82,12 +82,12 @@ def baseline_and_size(data: Data, name: str, power: float = 0.3) -> Floats:
     return values
 
 
-def oracle(data: Data) -> Floats:
+def oracle(data: LabeledResults) -> Floats:
     """Return the matched OKS: the ceiling of any re-scoring."""
     return data.match.target
 
 
-def ours(training: Data, test: Data, seed: int, recipe: Recipe) -> Floats:
+def ours(training: LabeledResults, test: LabeledResults, seed: int, recipe: Recipe) -> Floats:
     """Train by a recipe and refine, both as users do."""
     everything = Split("all", tuple(training.poses), ())
     weights = fit.fit(training, replace(recipe, seed=seed), everything, name="study")
@@ -100,7 +100,11 @@ def ours(training: Data, test: Data, seed: int, recipe: Recipe) -> Floats:
 
 
 def with_augmentations(
-    training: Data, test: Data, seed: int, recipe: Recipe, files: tuple[Path, ...]
+    training: LabeledResults,
+    test: LabeledResults,
+    seed: int,
+    recipe: Recipe,
+    files: tuple[Path, ...],
 ) -> Floats:
     """Train on the estimator's results on augmented training images too."""
     entries = [entry for file in files for entry in _results(file)]
@@ -111,7 +115,9 @@ def with_augmentations(
 _results = lru_cache(maxsize=4)(read_results)
 
 
-def limited(training: Data, test: Data, seed: int, scorer: Scorer, images: int) -> Floats:
+def limited(
+    training: LabeledResults, test: LabeledResults, seed: int, scorer: Scorer, images: int
+) -> Floats:
     """Score by a scorer that learns from a random subset of the training images."""
     ids = sorted(training.poses)
     chosen = np.random.default_rng(seed).permutation(ids)[:images].tolist()
@@ -126,29 +132,31 @@ class Settled:
     floor: float
     scale: float
 
-    def examples(self, data: Data, most: int | None = None) -> tuple[PoseTable, RankingSet]:
-        """Return an image's `most` best poses above the floor, all of them by default."""
+    def examples(
+        self, data: LabeledResults, max_poses: int | None = None
+    ) -> tuple[PoseTable, RankingSet]:
+        """Return an image's `max_poses` best poses above the floor, all of them by default."""
         recipe = self.recipe
         poses = table(
             data.ground_truth,
             data.poses,
             floor=self.floor,
-            most=len(data.entries) if most is None else most,
-            unsure=recipe.unsure,
+            max_poses=len(data.entries) if max_poses is None else max_poses,
+            unmatched_weight=recipe.unmatched_weight,
         )
         skeleton = data.ground_truth.skeleton
         return poses, ranking_set(
             poses, skeleton, recipe.features, recipe.baseline, self.scale, recipe.target
         )
 
-    def place(self, data: Data, poses: PoseTable, refined: Floats) -> Floats:
+    def place(self, data: LabeledResults, poses: PoseTable, refined: Floats) -> Floats:
         """Return scores of all entries: those below the floor stay below all, in their order."""
         scores: Floats = data.scores - data.scores.max() + refined.min() - 1
         scores[np.concatenate(poses.entries)] = refined
         return scores
 
 
-def settle(training: Data, recipe: Recipe, seed: int) -> Settled:
+def settle(training: LabeledResults, recipe: Recipe, seed: int) -> Settled:
     """Decide baseline, floor and scale on the training data, by the library's rules."""
     baseline = (
         training.best_baseline(training.poses) if recipe.baseline == "auto" else recipe.baseline
@@ -158,21 +166,27 @@ def settle(training: Data, recipe: Recipe, seed: int) -> Settled:
         floor = DEFAULT_FLOOR if training.unit_scores else 0.0
     scale = 1.0
     if not baselines.get(baseline).bounded:
-        poses = table(training.ground_truth, training.poses, floor=floor, most=recipe.most)
+        poses = table(
+            training.ground_truth, training.poses, floor=floor, max_poses=recipe.max_poses
+        )
         values = training.baseline_values(baseline)[np.concatenate(poses.entries)]
         scale = max(float(np.median(values)), 1e-4)
     return Settled(replace(recipe, baseline=baseline, seed=seed), floor, scale)
 
 
 def masked(
-    training: Data, test: Data, seed: int, recipe: Recipe, seen: Callable[[str], bool]
+    training: LabeledResults,
+    test: LabeledResults,
+    seed: int,
+    recipe: Recipe,
+    seen: Callable[[str], bool],
 ) -> Floats:
     """Train and score with the features for which `seen` holds; the others are NaN."""
     settled = settle(training, recipe, seed)
     skeleton = training.ground_truth.skeleton
     names = feature_sets.get(recipe.features).names(skeleton)
     hidden = [column for column, name in enumerate(names) if not seen(name)]
-    network = train(settled.recipe, _hide(settled.examples(training, recipe.most)[1], hidden))
+    network = train(settled.recipe, _hide(settled.examples(training, recipe.max_poses)[1], hidden))
     poses, unseen = settled.examples(test)
     return settled.place(test, poses, score(network, _hide(unseen, hidden)))
 
@@ -183,12 +197,12 @@ def _hide(examples: RankingSet, columns: Collection[int]) -> RankingSet:
     return replace(examples, features=features, mirrored=mirrored)
 
 
-def boosting(training: Data, test: Data, seed: int, recipe: Recipe) -> Floats:
+def boosting(training: LabeledResults, test: LabeledResults, seed: int, recipe: Recipe) -> Floats:
     """Boost trees from the baseline's logit, on the recipe's features, targets and weights."""
     import lightgbm
 
     settled = settle(training, recipe, seed)
-    examples = settled.examples(training, recipe.most)[1]
+    examples = settled.examples(training, recipe.max_poses)[1]
     dataset = lightgbm.Dataset(
         np.concatenate([examples.features, examples.mirrored]),
         label=np.tile(examples.targets, 2),

@@ -17,7 +17,7 @@ import torch
 from benchmarks.studies.accuracy import protocol
 from benchmarks.studies.accuracy.parts import RAW, Part, Row, Subject
 from benchmarks.studies.accuracy.protocol import Evaluation
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 
 __all__ = ["Options", "Table", "gain", "mapping", "run_rows", "views"]
 
@@ -46,7 +46,7 @@ class _Task:
     seed: int
 
 
-def views(data: Data) -> dict[str, Sequence[int]]:
+def views(data: LabeledResults) -> dict[str, Sequence[int]]:
     """Return the choices of images that figures are given for."""
     complete = sorted(data.average_precision.complete)
     return {"all": data.average_precision.images, "complete": complete}

@@ -24,7 +24,7 @@ from rcnet_rt import estimators
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import Entry
 from rcnet_rt.estimators import Estimator
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.poses.boxes import box_areas
 from rcnet_rt.poses.oks import oks
 from rcnet_rt.poses.poses import Poses
@@ -62,7 +62,7 @@ def measure(data: Path, model: str) -> Results:
     clips = [_clip(file, estimator) for file in files]
     entries = [entry for clip in clips for entry in _entries(clip)]
     truth = load_ground_truth(data / "coco", image_ids={clip.image for clip in clips})
-    labeled = Data(truth, entries)
+    labeled = LabeledResults(truth, entries)
     return {
         "frames before": FRAMES - 1,
         "AP": [row for name in SCORES for row in _rows(labeled, clips, Refiner(name))],
@@ -108,7 +108,7 @@ def _entries(clip: Clip) -> Iterator[Entry]:
         yield {"image_id": clip.image, "category_id": 1, "keypoints": flat, "score": float(score)}
 
 
-def _rows(labeled: Data, clips: Sequence[Clip], refiner: Refiner) -> Iterator[Results]:
+def _rows(labeled: LabeledResults, clips: Sequence[Clip], refiner: Refiner) -> Iterator[Results]:
     alone = [refiner(clip.frames[-1]).scores for clip in clips]
     ways: Mapping[str, list[Any]] = {
         "alone": alone,

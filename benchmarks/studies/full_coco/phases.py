@@ -16,7 +16,7 @@ from typing import TypeVar
 from benchmarks.studies.full_coco.children import peak_memory
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation.compare import compare
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.training import fit
 from rcnet_rt.training.config import PRESETS, Recipe
 from rcnet_rt.training.cross_validation import calibrate, hold_out
@@ -111,9 +111,15 @@ def main(coco: Path, results: Path, out: Path) -> None:
     out.write_text(json.dumps({"sizes": sizes, "phases": [asdict(p) for p in phases.done]}))
 
 
-def _examples(data: Data, recipe: Recipe, baseline: str, split: Split) -> RankingSet:
+def _examples(data: LabeledResults, recipe: Recipe, baseline: str, split: Split) -> RankingSet:
     poses = {image: data.poses[image] for image in split.training}
-    matched = table(data.ground_truth, poses, floor=0.05, most=recipe.most, unsure=recipe.unsure)
+    matched = table(
+        data.ground_truth,
+        poses,
+        floor=0.05,
+        max_poses=recipe.max_poses,
+        unmatched_weight=recipe.unmatched_weight,
+    )
     return ranking_set(matched, data.ground_truth.skeleton, recipe.features, baseline, 1.0)
 
 

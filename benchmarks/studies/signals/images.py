@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.estimators.recheck import crop_around
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.video.images import read_image
 from rcnet_rt.video.overlay import draw
 
@@ -23,7 +23,9 @@ SIDE = 320  # pixels of a tile
 COLUMNS = 4
 
 
-def sheet(dataset: Dataset, data: Data, before: Floats, after: Floats, path: Path) -> None:
+def sheet(
+    dataset: Dataset, data: LabeledResults, before: Floats, after: Floats, path: Path
+) -> None:
     """Write an image: the largest rises of a score in the upper row, the largest falls below.
 
     Scores are labelled before -> after; the OKS is that with the matched person.
@@ -36,7 +38,7 @@ def sheet(dataset: Dataset, data: Data, before: Floats, after: Floats, path: Pat
 
 
 def _tile(
-    dataset: Dataset, data: Data, entry: int, before: Floats, after: Floats
+    dataset: Dataset, data: LabeledResults, entry: int, before: Floats, after: Floats
 ) -> npt.NDArray[np.uint8]:
     image = data.entries[entry]["image_id"]
     item = data.poses[image]

@@ -16,7 +16,7 @@ from benchmarks.studies.accuracy.protocol import FOLDS, Evaluation, evaluate
 from benchmarks.studies.accuracy.study import gain, mapping, views
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.estimators.recheck import least_certain
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.training import fit
@@ -156,13 +156,13 @@ class _Task:
 
 
 @lru_cache(maxsize=1)
-def load(files: Files) -> Data:
+def load(files: Files) -> LabeledResults:
     """Read everything, once."""
     return load_data(Dataset(files.coco), files.predictions, files.augmented)
 
 
 @lru_cache(maxsize=2)
-def _known_to(learner: Learner, files: Files) -> Data:
+def _known_to(learner: Learner, files: Files) -> LabeledResults:
     """Return the data that a learner learns from."""
     data = load(files)
     if not learner.augmented:
@@ -218,7 +218,7 @@ def tables(files: Files, scores: Scores, resamples: int) -> dict[str, Any]:
 
 
 def _rows(
-    data: Data, scores: Scores, images: Sequence[int], resamples: int
+    data: LabeledResults, scores: Scores, images: Sequence[int], resamples: int
 ) -> list[dict[str, Any]]:
     evaluations: dict[str, list[Evaluation]] = {
         row: [evaluate(data, values, images, resamples) for values in seeds]

@@ -1,9 +1,8 @@
-"""Training losses by name, one concern a file.
+"""Training losses by name, one per file.
 
-A loss is a function of (P,) scores in [0, 1] or of (P,) logits, of (P,) targets in [0, 1], matched
-OKS, and of (P,) weights, and gives a scalar. A pose of weight 0 is as good as absent. Pairs and
-lists go over the whole batch, across images, because COCO's AP sorts the poses of all images
-together.
+A loss maps (P,) scores in [0, 1] or (P,) logits, (P,) targets in [0, 1] (matched OKS) and (P,)
+weights to a scalar. Poses of weight 0 have no effect. Pairs and lists span the whole batch, across
+images, because COCO's AP ranks the poses of all images together.
 
 | name | file | source |
 | --- | --- | --- |
@@ -48,12 +47,12 @@ Criterion = Callable[[Tensor, Tensor, Tensor], Tensor]  # (P,) logits, targets, 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss with what it takes.
+    """A loss and its inputs.
 
     Attributes:
         function: of scores or logits, targets and weights, all (P,), and its options.
-        of: which of the two.
-        options: names of its options, of those that a recipe has.
+        of: whether it takes scores or logits.
+        options: names of the recipe's fields that it takes as options.
     """
 
     function: Callable[..., Tensor]
@@ -63,7 +62,7 @@ class Loss:
     def __call__(
         self, logits: Tensor, targets: Tensor, weights: Tensor, **options: float
     ) -> Tensor:
-        """Return the loss of a batch; every loss can be called this way."""
+        """Return the loss of a batch of (P,) logits."""
         predicted = torch.sigmoid(logits) if self.of == "scores" else logits
         return self.function(predicted, targets, weights, **options)
 
@@ -88,7 +87,7 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
 
 
 def get(name: str, **options: float) -> Criterion:
-    """Return a loss of logits, targets and weights, with those of the options that it has.
+    """Return a loss of logits, targets and weights, with those options that apply to it.
 
     Raises:
         WeightsError: unknown name.

@@ -1,4 +1,4 @@
-"""The weighted mean that the losses share."""
+"""The weighted mean used by several losses."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ __all__ = ["weighted_mean"]
 
 
 def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean of values by weights of the same shape; 0 where nothing has weight."""
+    """Return the mean of values with weights of the same shape; 0 if all weights are 0."""
     return (values * weights).sum() / weights.sum().clamp_min(torch.finfo(values.dtype).tiny)

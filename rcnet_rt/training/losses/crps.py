@@ -14,7 +14,7 @@ __all__ = ["crps_loss"]
 def crps_loss(scores: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Return mean |target - score| - half the mean |difference| over all pairs of poses.
 
-    It does not know the order: a pair is pushed apart whichever pose is better. Scores (P,) in
+    It ignores the order of a pair: scores are pushed apart whichever pose is better. Scores (P,) in
     [0, 1], targets (P,) in [0, 1], weights (P,).
     """
     differences = (scores[:, None] - scores[None, :]).abs()

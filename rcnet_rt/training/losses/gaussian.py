@@ -1,11 +1,11 @@
-"""The rank loss with Gaussians for Laplacians (paper, appendix G): as described, and as derived.
+"""The rank loss with Gaussians instead of Laplacians (paper, appendix G): as described and derived.
 
-With t the score difference of a pair, positive where the order is right, and c = 1 the largest:
+With t the score difference of a pair, positive if ranked correctly, and c = 1 its maximum:
 minus the logarithm of a Gaussian density, integrated over [0, c], is ((c - t)³ + t³) / (6 σ'²), a
 parabola with its vertex at c / 2 on both sides of 0. The text describes less, "just maximises the
-margin": that is (c - t)³ / (6 σ'²) alone. Its formula (eq. 15) has the cube's sign turned round and
-would widen misorderings. σ and σ' are not given; they are 1 here, so that the first term,
-E (s* - f)² / σ², and the second have weights like the rank loss has.
+margin": that is (c - t)³ / (6 σ'²) alone. Its formula (eq. 15) has the opposite sign of the cube,
+which would increase misrankings. σ and σ' are not given; they are 1 here, so that the first term,
+E (s* - f)² / σ², and the second are weighted as in the rank loss.
 """
 
 from __future__ import annotations

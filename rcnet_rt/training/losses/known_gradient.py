@@ -1,4 +1,4 @@
-"""A loss that comes with its gradient: what is left for autograd is one product."""
+"""A loss with a closed-form gradient, which leaves autograd a single product."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["known_gradient"]
 
 
 def known_gradient(function: Callable[[Tensor], tuple[Tensor, Tensor]], values: Tensor) -> Tensor:
-    """Return the loss that a function gives beside its gradient by the values.
+    """Return the loss of a function that returns (loss, gradient with respect to the values).
 
     >>> values = torch.tensor([1.0, 2.0], requires_grad=True)
     >>> known_gradient(lambda v: (v.square().sum(), 2 * v), values).backward()

@@ -1,7 +1,7 @@
-"""Discounted cumulative gain, which three losses are made of.
+"""Discounted cumulative gain, the basis of three losses.
 
-A pose of OKS y gains 2^y - 1, divided by log2(1 + its place). One of weight w takes w places, so
-that one of weight 0 is not there.
+A pose of OKS y gains 2^y - 1, divided by log2(1 + its rank). A pose of weight w takes w ranks, so
+that one of weight 0 has no effect.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["EPSILON", "discounts", "gains", "ideal", "places"]
+__all__ = ["EPSILON", "discounts", "gains", "ideal", "ranks"]
 
-EPSILON = 1e-10  # stands for an ideal gain of 0, where no pose is right
+EPSILON = 1e-10  # lower bound of the ideal gain, which is 0 if all targets are 0
 
 
 def gains(targets: Tensor) -> Tensor:
@@ -19,15 +19,15 @@ def gains(targets: Tensor) -> Tensor:
     return torch.exp2(targets) - 1
 
 
-def discounts(place: Tensor) -> Tensor:
-    """Return (P,) discounts of places from 1."""
-    return 1 / torch.log2(1 + place)
+def discounts(rank: Tensor) -> Tensor:
+    """Return (P,) discounts of ranks from 1."""
+    return 1 / torch.log2(1 + rank)
 
 
-def places(values: Tensor, weights: Tensor) -> Tensor:
-    """Return (P,) places from 1 of values, the largest first; equal ones in their order.
+def ranks(values: Tensor, weights: Tensor) -> Tensor:
+    """Return (P,) ranks from 1 of values, the largest first, stable for equal ones.
 
-    >>> places(torch.tensor([0.1, 0.9, 0.5]), torch.ones(3)).tolist()
+    >>> ranks(torch.tensor([0.1, 0.9, 0.5]), torch.ones(3)).tolist()
     [3.0, 1.0, 2.0]
     """
     order = torch.argsort(values, descending=True, stable=True)
@@ -36,6 +36,6 @@ def places(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def ideal(targets: Tensor, weights: Tensor) -> Tensor:
-    """Return the gain of the perfect order, at least `EPSILON`."""
-    perfect = weights * gains(targets) * discounts(places(targets, weights))
+    """Return the gain of the optimal ranking, at least `EPSILON`."""
+    perfect = weights * gains(targets) * discounts(ranks(targets, weights))
     return perfect.sum().clamp_min(EPSILON)

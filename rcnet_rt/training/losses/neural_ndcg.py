@@ -1,4 +1,4 @@
-"""NeuralNDCG (Pobrotyn & Białobrzeski, 2021): NDCG of a list that is sorted smoothly."""
+"""NeuralNDCG (Pobrotyn & Białobrzeski, 2021): NDCG with differentiable sorting."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ SINKHORN_STEPS = 50
 def neural_ndcg_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Return minus the NDCG of the gains in the order of `neural_sort`.
 
-    The list is the whole batch: AP, too, sorts the poses of all images together. A weight
-    multiplies the gain of a pose; a place is whole, so that only weight 0 takes less than one.
+    The list is the whole batch: AP ranks the poses of all images together. A weight multiplies the
+    gain of a pose, which takes one whole rank unless its weight is 0.
     Logits (P,), targets (P,) in [0, 1], weights (P,).
     """
-    there = weights > 0
-    gain = (weights * ndcg.gains(targets))[there]
+    present = weights > 0
+    gain = (weights * ndcg.gains(targets))[present]
     discount = ndcg.discounts(torch.arange(1, len(gain) + 1).to(gain))
-    gained = (neural_sort(logits[there]) @ gain * discount).sum()
+    gained = (neural_sort(logits[present]) @ gain * discount).sum()
     ideal = (gain.sort(descending=True).values * discount).sum()
     return -gained / ideal.clamp_min(ndcg.EPSILON)
 
 
 def neural_sort(values: Tensor) -> Tensor:
-    """Return (N, N), how much each value (column) has each place (row); rows and columns sum to 1.
+    """Return (N, N) shares of each value (column) in each rank (row); rows and columns sum to 1.
 
-    NeuralSort (Grover et al., 2019) with Sinkhorn's scaling, on logarithms.
+    NeuralSort (Grover et al., 2019) with Sinkhorn scaling, in the log domain.
 
     >>> neural_sort(torch.tensor([0.0, 90.0, 30.0])).argmax(1).tolist()
     [1, 2, 0]

@@ -1,4 +1,4 @@
-"""Pairs of poses: how far apart the better one and the worse one are, and the mean over them."""
+"""Signed score differences of pairs of poses, and the mean over pairs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["pair_mean", "signed_margins"]
 
 
 def signed_margins(values: Tensor, targets: Tensor) -> Tensor:
-    """Return (P, P) differences of values, positive where the order is that of the targets.
+    """Return (P, P) differences of values, positive where they are ordered as the targets.
 
     >>> signed_margins(torch.tensor([0.25, 0.75]), torch.tensor([1.0, 0.0]))[0, 1].item()
     -0.5
@@ -23,8 +23,8 @@ def signed_margins(values: Tensor, targets: Tensor) -> Tensor:
 def pair_mean(values: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Return the mean of (P, P) values over the pairs with different targets.
 
-    A pair counts by the product of its weights. 0 where there is no pair.
+    A pair has the product of its weights. 0 if there is no pair.
     """
-    # In floats: a comparison gives bools, and to multiply by those takes several times as long.
+    # As floats: multiplying by booleans takes several times as long.
     ordered = torch.sign(targets[:, None] - targets[None, :]).abs()
     return weighted_mean(values, torch.outer(weights, weights) * ordered)

@@ -1,4 +1,4 @@
-"""The paper's rank loss (definition 1, eq. 8-9): stay near the target, and order every pair."""
+"""The paper's rank loss (definition 1, eq. 8-9): an absolute error and a loss over all pairs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ def rank_loss(
 
     Args:
         scores: (P,) refined scores in [0, 1].
-        targets: (P,) matched OKS in [0, 1]; equal targets have no order, their pairs are left out.
-        weights: (P,) how much a pose counts; a pair counts by the product. 1 where not given.
-        margin: the score difference at which an ordered pair rests. The paper's c is twice the
-            margin, in every place that c has.
+        targets: (P,) matched OKS in [0, 1]; pairs of equal targets are left out.
+        weights: (P,); a pair has the product of its weights. Default: all 1.
+        margin: the score difference that minimizes the loss of a pair; half of the paper's c.
 
     >>> float(rank_loss(torch.tensor([0.2, 0.7]), torch.tensor([0.2, 0.7])))
     0.25
@@ -33,7 +32,7 @@ def rank_loss(
 def pair_loss(scores: Tensor, targets: Tensor, weights: Tensor, margin: float = 0.5) -> Tensor:
     """Return the weighted mean of g over the pairs with different targets (eq. 9).
 
-    With c = 2 margin and t the score difference, positive where the order is right,
+    With c = 2 margin and t the score difference, positive if ranked correctly,
     g(t) = (t - margin)² + margin² for t ≥ 0 and -c t + c² / 2 below: continuous, with a continuous
     slope, and convex. In one formula: g(t) = max(t, 0)² - c t + c² / 2.
     """
@@ -43,7 +42,7 @@ def pair_loss(scores: Tensor, targets: Tensor, weights: Tensor, margin: float = 
 def _loss_and_gradient(
     scores: Tensor, targets: Tensor, weights: Tensor, margin: float
 ) -> tuple[Tensor, Tensor]:
-    """Both from two sums a pose: a pair (i, j) is there as (j, i), too, with the signs turned.
+    """Return both from two sums per pose: each pair occurs twice, with signs flipped.
 
     With o the sign of the order and w the weight of a pair, t = o (s_i - s_j): so the sum of
     w max(t, 0)² is that of w o max(t, 0) (s_i - s_j), which is twice that of s_i w o max(t, 0).

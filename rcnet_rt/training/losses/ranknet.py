@@ -1,4 +1,4 @@
-"""RankNet (Burges et al., 2005): logistic regression on which pose of a pair is better."""
+"""RankNet (Burges et al., 2005): logistic regression on the order of pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ __all__ = ["ranknet_loss"]
 def ranknet_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """Return the mean of -log P(better above worse) over the pairs with different targets.
 
-    P is the sigmoid of the difference of the logits. Of scores in (0, 1) it would stay within 0.27
-    and 0.73, and drive them to the ends for ever. Logits (P,), targets (P,), weights (P,).
+    P is the sigmoid of the difference of the logits. With scores in (0, 1) instead, P would
+    stay within 0.27 and 0.73, and push scores to 0 and 1 without converging. Logits (P,), targets
+    (P,), weights (P,).
     """
     return pair_mean(softplus(-signed_margins(logits, targets)), targets, weights)

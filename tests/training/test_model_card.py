@@ -1,0 +1,59 @@
+"""The model card says what the metadata holds, and a dash where a figure is undefined."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rcnet_rt.datasets.coco import load_ground_truth
+from rcnet_rt.evaluation.compare import compare
+from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.weights import Weights
+from rcnet_rt.training.config import Recipe
+from rcnet_rt.training.model_card import card, record
+from tests.helpers.networks import random_weights
+from tests.helpers.synthetic_coco import make_content, make_results, write_dataset
+
+SHIPPED = Path(__file__).resolve().parents[2] / "weights"
+
+
+@pytest.mark.parametrize("name", ["yolo-pose", "lightweight-openpose"])
+def test_shipped_cards_are_generated(name: str) -> None:
+    weights = weights_io.load(SHIPPED / f"{name}.safetensors")
+    assert (SHIPPED / f"{name}.md").read_text(encoding="utf-8") == card(weights)
+
+
+def trained(folder: Path, images: set[int]) -> Weights:
+    content = make_content()
+    truth = load_ground_truth(write_dataset(folder, content)).subset(images)
+    entries = make_results(content)
+    scores = np.array([entry["score"] for entry in entries])
+    evaluation = compare(truth, entries, scores, scores**2, {"score": scores}, resamples=5)
+    training = record(
+        Recipe(),
+        evaluation,
+        data=["results.json"],
+        held_out="some",
+        images=sorted(images),
+        calibration_errors={"raw": 0.25, "refined": float("nan"), "calibrated": 0.125},
+    )
+    return replace(random_weights("attention", "paper"), training=training)
+
+
+def test_undefined_figures_are_null_and_dashes(tmp_path: Path) -> None:
+    weights = trained(tmp_path, {1})  # nobody is annotated there
+    json.dumps(weights.training, allow_nan=False)
+    text = card(weights)
+    assert "| all, 1 with 0 people | – | – | – | – [–, –] | – | – → – |" in text
+    assert "raw 0.250, refined –, calibrated 0.125" in text
+    assert "nan" not in text
+
+
+def test_figures_are_in_points(tmp_path: Path) -> None:
+    weights = trained(tmp_path, {2, 3, 4, 6, 7})
+    ap = weights.training["figures"]["all"]["scores"]["before"]["AP"]
+    assert f"| {100 * ap:.2f} |" in card(weights)
