@@ -1,7 +1,7 @@
 """Pose estimators: anything that turns an image into Poses.
 
-`load` makes one from what the command line's --model says; your own needs no registration, only
-the four members of `Estimator`.
+`load` makes one from the value of `--model`; your own needs no registration, only the four members
+of `Estimator`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["Estimator", "FrameEstimator", "caution", "family", "load"]
 
 ALIASES = {"yolo-pose": "yolov8n-pose.pt"}  # the model that the family's weights were measured on
 FILE_SUFFIXES = (".pt", ".onnx", ".engine")
-# Names of other libraries' estimators, and the module here with a function of that name. What
-# follows a colon says which of its models: rtmo:lightweight, mmpose:human.
+# Names of other libraries' estimators, and the module here with a function of that name. A model
+# of theirs follows a colon: rtmo:lightweight, mmpose:human.
 ADAPTERS = {
     "rtmpose": "rtmlib",
     "rtmo": "rtmlib",
@@ -65,7 +65,7 @@ class Estimator(Protocol):
 
 @runtime_checkable
 class FrameEstimator(Protocol):
-    """An estimator that goes by an image's name and number, as a recording does."""
+    """An estimator that needs an image's name and number, as a recording does."""
 
     def estimate_frame(self, frame: Frame) -> Poses:
         """Return the poses of a frame."""
@@ -74,10 +74,10 @@ class FrameEstimator(Protocol):
 
 @runtime_checkable
 class EmbeddingEstimator(Protocol):
-    """An estimator that can tell what its network saw of a pose."""
+    """An estimator that can give features of its network for each pose."""
 
     def show_embeddings(self) -> None:
-        """Give poses their embeddings from now on, where the network is open to view."""
+        """Give poses their embeddings from now on, where the network's layers are accessible."""
         ...
 
 
@@ -110,7 +110,7 @@ def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
 
 
 def caution(model: str) -> str | None:
-    """Return what to tell a user before a model is loaded, or None.
+    """Return a warning to show before a model is loaded, or None.
 
     >>> caution("yolo-pose")
     """

@@ -1,4 +1,4 @@
-"""What goes wrong inside somebody else's library, as one sentence."""
+"""Exceptions of other libraries, as one sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["explained"]
 
 @contextmanager
 def explained(what: str, remedy: str) -> Iterator[None]:
-    """Turn any exception into an `EstimatorError` that says what failed and what to check.
+    """Turn any exception into an `EstimatorError`: what failed, and what to check.
 
     Raises:
         EstimatorError: there was one.

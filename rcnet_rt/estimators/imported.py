@@ -1,4 +1,4 @@
-"""Anybody's estimator by its import path, `module:name`: no registration, no base class."""
+"""An estimator by its import path, `module:name`: no registration, no base class."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FunctionEstimator:
         Raises:
             EstimatorError: the function fails, or returns no `Poses`.
         """
-        with explained(f"{self.name} failed", "mend it"):
+        with explained(f"{self.name} failed", "correct the function"):
             poses = self.function(image_bgr)
         if not isinstance(poses, Poses):
             raise EstimatorError(f"{self.name} returned {type(poses).__name__}, expected Poses")

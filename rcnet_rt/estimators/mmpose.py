@@ -1,7 +1,7 @@
-"""Whatever mmpose's inferencer runs: HRNet, DEKR, HigherHRNet, CID, ED-Pose, RTMPose and more.
+"""The models of mmpose's inferencer: HRNet, DEKR, HigherHRNet, CID, ED-Pose, RTMPose and more.
 
-Written against the output that mmpose 1.x documents and its `split_instances` makes; mmpose itself
-does not run where this was made, so that what is tested is the reading of that output.
+Written against the output that mmpose 1.x documents and that its `split_instances` makes. The tests
+read such output; they do not run mmpose.
 """
 
 from __future__ import annotations

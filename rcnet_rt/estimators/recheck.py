@@ -1,8 +1,7 @@
-"""A recheck: the estimator once more, close up, at the poses whose rank is in doubt.
+"""Recheck: re-run the estimator on a crop around each of the least certain poses.
 
-Who is right is found again on an image of him alone; a pose that the estimator made up is not. How
-surely it is found again, by place and by score, is a signal for the refiner. It costs an inference
-a pose.
+True poses are found again, hallucinations usually are not. The agreement of position and score is
+an input of the refiner. It costs one inference a pose.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ from rcnet_rt.rescoring.constants import AREA_OF_BOX, BELOW_FLOOR
 
 __all__ = ["BatchEstimator", "Recheck", "agreement_with", "crop_around", "least_certain"]
 
-MARGIN = 1.4  # side of the close-up over the longer side of the box
-MOVED = 0.1  # of a refined score, worth counting
-SMALLEST = 16  # pixels, of the close-up's side
+MARGIN = 1.4  # side of the crop over the longer side of the box
+MOVED = 0.1  # change of a refined score that is counted
+MIN_SIDE = 16  # pixels, of a crop
 GREY = 114  # what YOLO pads with
 
 
@@ -43,29 +42,31 @@ class BatchEstimator(Protocol):
 
 
 class Recheck:
-    """Looks at poses again; as an estimator it looks twice.
+    """An estimator that runs again on crops around the least certain poses.
 
-    Poses get their `agreement` if they were doubted, and are otherwise as they were.
+    These poses get their `agreement`; nothing else of them changes.
 
     Args:
-        estimator: looks, and looks again.
-        refine: poses -> poses with refined scores, which say what is in doubt.
-        most: look again at so many poses of an image at most.
+        estimator: for the whole images and the crops.
+        refine: poses -> poses with refined scores, which determine the least certain.
+        max_poses: rechecked in an image.
 
     Attributes:
-        looks: how many close-ups there were so far.
-        moved: how many refined scores that changed, by more than 0.1.
-        seconds: how long the close-ups took.
-        first: the estimator for the first look, which may be in another thread: it waits while a
-            recheck is under way.
+        looks: number of crops so far.
+        moved: number of refined scores that this changed by more than 0.1.
+        seconds: spent on the crops.
+        first: the estimator for whole images; it may run in another thread, and waits while a
+            recheck runs.
     """
 
-    def __init__(self, estimator: Estimator, refine: Callable[[Poses], Poses], most: int) -> None:
+    def __init__(
+        self, estimator: Estimator, refine: Callable[[Poses], Poses], max_poses: int
+    ) -> None:
         self.name, self.family = estimator.name, estimator.family
         self.skeleton = estimator.skeleton
         self.score_convention = getattr(estimator, "score_convention", None)
         self.looks, self.moved, self.seconds = 0, 0, 0.0
-        self._estimator, self._refine, self._most = estimator, refine, most
+        self._estimator, self._refine, self._max_poses = estimator, refine, max_poses
         self._alone = threading.Lock()
         self.first = _WithoutRecheck(estimator, self._alone)
 
@@ -78,37 +79,35 @@ class Recheck:
         return self.look(image_bgr, self.first.estimate(image_bgr))
 
     def look(self, image_bgr: Image, poses: Poses) -> Poses:
-        """Return the poses of a first look at the image, those in doubt with their agreement.
+        """Return the poses that the estimator found in the image, the least certain with agreement.
 
         Raises:
             EstimatorError: the estimator fails, or gave no boxes.
         """
         if poses.boxes is None:
-            raise EstimatorError(
-                f"{self.name} gives no boxes to look closer at; do without --recheck"
-            )
+            raise EstimatorError(f"{self.name} gives no boxes to crop around; leave --recheck out")
         once = self._refine(poses).scores
-        chosen = least_certain(once, self._most)
+        chosen = least_certain(once, self._max_poses)
         agreement = np.full(len(poses), np.nan, dtype=np.float32)
         if len(chosen) == 0:
             return replace(poses, agreement=agreement)
         views = [crop_around(image_bgr, poses.boxes[index]) for index in chosen]
-        found = self._look([view for view, _ in views])
+        found = self._estimate_crops([view for view, _ in views])
         for index, (_, corner), again in zip(chosen, views, found, strict=True):
             agreement[index] = agreement_with(poses[int(index)], again, corner, self.skeleton)
-        looked = replace(poses, agreement=agreement)
+        rechecked = replace(poses, agreement=agreement)
         self.looks += len(chosen)
-        change = np.abs(self._refine(looked).scores - once)[chosen]
+        change = np.abs(self._refine(rechecked).scores - once)[chosen]
         self.moved += int((change > MOVED).sum())
-        return looked
+        return rechecked
 
-    def _look(self, views: list[Image]) -> list[Poses]:
+    def _estimate_crops(self, crops: list[Image]) -> list[Poses]:
         with self._alone:
             begin = time.perf_counter()
             if isinstance(self._estimator, BatchEstimator):
-                found = self._estimator.estimate_batch(views)
+                found = self._estimator.estimate_batch(crops)
             else:
-                found = [self._estimator.estimate(view) for view in views]
+                found = [self._estimator.estimate(view) for view in crops]
             self.seconds += time.perf_counter() - begin
         return found
 
@@ -127,23 +126,23 @@ class _WithoutRecheck:
             return self._estimator.estimate(image_bgr)
 
 
-def least_certain(scores: npt.NDArray[np.floating], most: int) -> npt.NDArray[np.intp]:
-    """Return the poses about which a refined score says least, the nearest to 1/2 first.
+def least_certain(scores: npt.NDArray[np.floating], count: int) -> npt.NDArray[np.intp]:
+    """Return the indices of the least certain poses, those with scores nearest to 1/2 first.
 
-    Poses below the floor of the weights are not worth a look: nothing brings them back.
+    Poses below the floor of the weights are left out: their scores stay below all others.
 
     >>> least_certain(np.array([0.97, 0.55, 0.0001, 0.2]), 2).tolist()
     [1, 3]
     """
-    worth = np.flatnonzero(scores > BELOW_FLOOR)
-    return worth[np.argsort(np.abs(scores[worth] - 0.5), kind="stable")[:most]]
+    above = np.flatnonzero(scores > BELOW_FLOOR)
+    return above[np.argsort(np.abs(scores[above] - 0.5), kind="stable")[:count]]
 
 
 def crop_around(
     image_bgr: Image, box: npt.NDArray[np.floating]
 ) -> tuple[Image, npt.NDArray[np.float32]]:
     """Return a square around a box, grey beyond the image's edge, and its upper left corner."""
-    side = round(max(MARGIN * float((box[2:] - box[:2]).max()), SMALLEST))
+    side = round(max(MARGIN * float((box[2:] - box[:2]).max()), MIN_SIDE))
     left, top = (round(float(middle) - side / 2) for middle in (box[:2] + box[2:]) / 2)
     view: Image = np.full((side, side, 3), GREY, dtype=np.uint8)
     part = image_bgr[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
@@ -155,10 +154,10 @@ def crop_around(
 def agreement_with(
     pose: Poses, again: Poses, corner: npt.NDArray[np.float32], skeleton: Skeleton
 ) -> float:
-    """Return how surely a pose is found again in its close-up, 0 to 1.
+    """Return the agreement of a pose with those found again in its crop, 0 to 1.
 
-    The largest OKS × √score of the poses there, 0 if there are none. The score counts because an
-    estimator with a low threshold finds everything again, with scores near 0.
+    The largest OKS × √score of the poses there, 0 if there are none. The score is a factor because
+    an estimator with a low threshold finds everything again, with scores near 0.
     """
     if len(again) == 0:
         return 0.0

@@ -1,8 +1,8 @@
 """RTMPose (top-down) and RTMO (one-stage) by rtmlib, on onnxruntime.
 
 rtmlib gives joints and their scores, and drops the score of the person that its networks gave as
-well: that is the pose score here. It takes the whole image for a person where it finds none;
-here nobody is nobody. Images are blue first for both, as in OpenCV.
+well: that is the pose score here. Where it finds nobody it takes the whole image for a
+person; here the result is empty. Images are blue first for both, as in OpenCV.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Rtmpose:
     Args:
         detector: `rtmlib.YOLOX` with suppression inside, as all that rtmlib downloads.
         pose: `rtmlib.RTMPose`.
-        floor: people with a lower score are not looked at.
+        floor: people with a lower score are left out.
     """
 
     family = "rtmpose"
@@ -201,5 +201,5 @@ def _height_width(tool: Any) -> tuple[int, int]:
 
 
 def _silently() -> contextlib.AbstractContextManager[Any]:
-    """Keep to itself what rtmlib says on stdout while it loads."""
+    """Hide what rtmlib prints while it loads."""
     return contextlib.redirect_stdout(io.StringIO())

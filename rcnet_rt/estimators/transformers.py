@@ -30,7 +30,7 @@ class VitPose:
         detector_processor: its image processor.
         pose: `VitPoseForPoseEstimation` with 17 joints.
         pose_processor: its image processor.
-        floor: people with a lower score are not looked at.
+        floor: people with a lower score are left out.
         device: "auto" is the GPU where there is one.
     """
 

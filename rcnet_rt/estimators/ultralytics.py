@@ -24,8 +24,8 @@ from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConventi
 
 __all__ = ["UltralyticsEstimator", "fetch", "find", "poses_from_result"]
 
-# Read once, when ultralytics is imported: no packages installed on the quiet, no pickles that run
-# code of their own, no messages.
+# Read once, when ultralytics is imported: it installs no packages, loads no pickles that run code,
+# and prints nothing.
 SETTINGS = {"YOLO_AUTOINSTALL": "false", "ULTRALYTICS_SAFE_LOAD": "1", "YOLO_VERBOSE": "false"}
 
 
@@ -57,7 +57,7 @@ class UltralyticsEstimator:
     def estimate(self, image_bgr: Image) -> Poses:
         """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV.
 
-        With the consensus of what suppression threw away, unless the model works without it.
+        With the consensus of the candidates that suppression removed, unless the model has none.
 
         Raises:
             EstimatorError: the model fails.
@@ -146,7 +146,7 @@ def fetch(name: str, *, seconds: float) -> bool:
         with contextlib.suppress(Exception):
             attempt_download_asset(name)
 
-    # A network that swallows packets must not hold anybody up: the thread dies with the program.
+    # A network that drops packets must not block the program: the thread ends with it.
     thread = threading.Thread(target=download, daemon=True)
     thread.start()
     thread.join(seconds)
@@ -190,7 +190,7 @@ def _sentence(what: str, error: Exception) -> str:
     if "Invalid CUDA" in str(error):
         return "the device asked for is not here; choose another, such as cpu, or leave it to auto"
     reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-    if " " not in reason:  # a KeyError's key says nothing by itself
+    if " " not in reason:  # a KeyError's key alone is no explanation
         reason = f"{type(error).__name__} {reason}"
     return f"{what}: {reason}; check that it is a YOLO-Pose model and that its runtime is installed"
 

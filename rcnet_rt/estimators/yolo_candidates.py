@@ -1,4 +1,4 @@
-"""What a YOLO-Pose network found before non-maximum suppression, from the same inference."""
+"""The candidates of a YOLO-Pose network before non-maximum suppression, from the same inference."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from rcnet_rt.poses.arrays import Array, Constant, is_torch, namespace
 from rcnet_rt.rescoring.constants import CANDIDATE_FLOOR
 from rcnet_rt.rescoring.nms_consensus import Candidates, consensus
 
-__all__ = ["MOST", "RawPredictions"]
+__all__ = ["MAX_CANDIDATES", "RawPredictions"]
 
-MOST = 512  # candidates of an image: a crowd of 50 people has fewer above the floor
+MAX_CANDIDATES = 512  # candidates of an image: a crowd of 50 people has fewer above the floor
 
 
 class RawPredictions:
-    """Keeps what an ultralytics predictor's network said last, on its way to suppression.
+    """Keeps the last raw predictions of an ultralytics predictor, before suppression.
 
     Wraps the predictor's own `postprocess`, which goes on to get what it always got.
     """
@@ -98,13 +98,13 @@ class RawPredictions:
         raw, raw_boxes, seen = self._last
         if raw.is_cuda:
             best = raw[image, 4 : self._scores_end].amax(0)
-            chosen = best.topk(min(MOST, len(best))).indices
+            chosen = best.topk(min(MAX_CANDIDATES, len(best))).indices
         else:  # NumPy is several times faster with so few numbers
             raw, raw_boxes = raw.numpy(), raw_boxes.numpy()
             best = raw[image, 4 : self._scores_end].max(0)
             chosen = np.flatnonzero(best >= CANDIDATE_FLOOR)
-            if len(chosen) > MOST:
-                chosen = chosen[np.argsort(-best[chosen])[:MOST]]
+            if len(chosen) > MAX_CANDIDATES:
+                chosen = chosen[np.argsort(-best[chosen])[:MAX_CANDIDATES]]
         joints = _single(raw[image, self._scores_end :][:, chosen].T)
         joints = joints.reshape(len(joints), *self._joint_shape)[..., :2]
         boxes = _single(raw_boxes[image][:, chosen].T).reshape(-1, 2, 2)  # middles and sides

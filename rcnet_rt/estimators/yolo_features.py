@@ -1,4 +1,4 @@
-"""What a YOLO-Pose network saw of each pose, from the same inference.
+"""Features of a YOLO-Pose network for each pose, from the same inference.
 
 ultralytics' own object features, which it makes for its trackers: the maps that enter the head, at
 the place that a pose was found from, every map reduced to the channels of the narrowest.
@@ -14,8 +14,8 @@ __all__ = ["features_of", "watch_features"]
 def watch_features(predictor: Any) -> None:
     """Let an ultralytics predictor give its results features from now on, where it can.
 
-    It cannot where the network was exported, or is end-to-end: what is kept then no longer says
-    from which place it was found.
+    It cannot where the network was exported, or is end-to-end: the poses that are kept
+    then do not have the place that they were found at.
     """
     layers = getattr(getattr(predictor.model, "model", None), "model", None)
     if layers is None or getattr(layers[-1], "end2end", False):

@@ -21,7 +21,7 @@ from rcnet_rt.rescoring.score_reference import ScoreReference
 
 __all__ = ["RAW", "from_poses", "refine", "to_poses"]
 
-RAW = "raw_detection_confidence"  # where `KeyPoints.data` keeps what the estimator said
+RAW = "raw_detection_confidence"  # the key of the estimator's own scores in `KeyPoints.data`
 
 
 def refine(

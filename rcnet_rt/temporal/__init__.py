@@ -1,1 +1,1 @@
-"""What needs more than one frame: tracks, smoothed scores, hysteresis."""
+"""Over several frames: tracks, smoothed scores, hysteresis."""

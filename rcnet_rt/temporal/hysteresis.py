@@ -1,10 +1,10 @@
-"""Hysteresis: who is kept, decided for people instead of poses, so that nobody blinks.
+"""Hysteresis: people are kept, not poses, so that none flickers at the threshold.
 
 keep = Hysteresis(enter=0.4)
 kept = keep(poses, time)  # (N,) booleans
 
-A person is kept from the threshold on, as without tracks, but not before a moment in sight, and
-from then on until the score falls clearly below the threshold.
+A person is kept once the score reaches the threshold and the track has a minimum age, and until the
+score falls clearly below the threshold.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Hysteresis:
         return len(self._people)
 
     def __call__(self, poses: Poses, time: float) -> npt.NDArray[np.bool_]:
-        """Return (N,) who is kept; of poses that belong to no track, whoever reaches `enter`.
+        """Return (N,) which poses are kept; those without a track if they reach `enter`.
 
         Args:
             poses: of one frame.
@@ -90,7 +90,7 @@ class Hysteresis:
 
 
 def half_odds(score: float) -> float:
-    """Return the score with half the odds: a person is given up once the doubt has doubled.
+    """Return the score with half the odds.
 
     >>> half_odds(0.5), half_odds(1.0), half_odds(0.0)
     (0.3333333333333333, 1.0, 0.0)

@@ -1,21 +1,20 @@
-"""Scores over time: a person's earlier poses bear witness as far as they agree with this one.
+"""Score smoothing: a weighted mean over a person's earlier poses, as far as they agree.
 
-score = ScoresOverTime()
+score = ScoreSmoothing()
 poses = score(poses, time)  # poses with track_ids, in the order of time
 
 The evidence of a frame is the logit of its refined score. A track carries the mean of its evidence
 and how many frames that stands for. When the next pose comes, this weight is multiplied by
 
-    exp(-seconds / memory)   what was long ago was something else
+    exp(-seconds / memory)   old evidence fades
     agreement                OKS of the pose with the track's last one, moved and scaled box to box:
-                             a walking person is no error, and what was said of another posture
-                             says nothing of this one
+                             a walking person still agrees, another posture does not
 
 and the frame is taken into the mean with weight 1. So a pose that disagrees stands for itself, as
 does the first of a track, and the answer never waits for a later frame.
 
-It is a mean, not a sum: neighbouring frames repeat each other's errors, so a hundred of them make
-nobody surer, and thresholds keep their meaning.
+It is a mean, not a sum: neighbouring frames repeat each other's errors and are no independent
+evidence. Thresholds keep their meaning.
 """
 
 from __future__ import annotations
@@ -48,14 +47,14 @@ class _Track:
 
     Attributes:
         shape: (K, 2) the last pose, from its box's middle, in units of sqrt(box area).
-        sure: (K,) its joints' scores, 0 where not found.
+        confidence: (K,) scores of its joints, 0 where not found.
         evidence: mean logit.
         weight: frames that it stands for.
         time: seconds, of the last pose.
     """
 
     shape: Floats
-    sure: Floats
+    confidence: Floats
     evidence: float
     weight: float
     time: float
@@ -85,7 +84,7 @@ class ScoreSmoothing:
         return len(self._tracks)
 
     def __call__(self, poses: Poses, time: float) -> Poses:
-        """Return the same poses with scores in [0, 1] that their tracks bear out.
+        """Return the same poses with scores in [0, 1] that are smoothed along their tracks.
 
         Args:
             poses: refined poses of one frame. Those without a track, with faulty numbers, or of a
@@ -100,7 +99,7 @@ class ScoreSmoothing:
         if joints != len(self._tolerance):
             raise PosesError(
                 f"expected poses of {len(self._tolerance)} keypoints, got {joints}; "
-                "give ScoresOverTime the skeleton of your poses"
+                "give ScoreSmoothing the skeleton of your poses"
             )
         time, rows = seconds(time), followed(poses)
         self._tracks = {
@@ -119,29 +118,35 @@ class ScoreSmoothing:
         """Return all scores, those of followed rows with their tracks' word; remember the rows."""
         assert poses.track_ids is not None
         names = poses.track_ids[rows].tolist()
-        shapes, sure = _shapes(packed)[rows], np.clip(packed.keypoint_scores[rows], 0, None)
+        shapes, confidence = _shapes(packed)[rows], np.clip(packed.keypoint_scores[rows], 0, None)
         evidence, weights = logit(packed.scores[rows]), np.zeros(len(rows))
         known = [place for place, name in enumerate(names) if name in self._tracks]
         if known:
             tracks = [self._tracks[names[place]] for place in known]
             before = np.array([track.evidence for track in tracks])
-            weights[known] = self._weights(tracks, shapes[known], sure[known], time)
+            weights[known] = self._weights(tracks, shapes[known], confidence[known], time)
             share = weights[known] / (weights[known] + 1)
             evidence[known] = share * before + (1 - share) * evidence[known]
         for place, name in enumerate(names):
             self._tracks[name] = _Track(
-                shapes[place], sure[place], float(evidence[place]), float(weights[place]) + 1, time
+                shapes[place],
+                confidence[place],
+                float(evidence[place]),
+                float(weights[place]) + 1,
+                time,
             )
         scores = poses.scores.copy()
         scores[rows] = np.where(weights > 0, sigmoid(evidence), scores[rows])
         return scores
 
-    def _weights(self, tracks: list[_Track], shapes: Floats, sure: Floats, time: float) -> Floats:
+    def _weights(
+        self, tracks: list[_Track], shapes: Floats, confidence: Floats, time: float
+    ) -> Floats:
         """Return (T,) frames that the tracks' evidence stands for, seen from their next poses."""
         waited = np.array([max(0.0, time - track.time) for track in tracks])
         past = np.array([track.weight for track in tracks]) * np.exp(-waited / self._memory)
-        # A joint counts as far as both frames are sure of it.
-        joints = np.minimum(sure, np.stack([track.sure for track in tracks]))
+        # The lower confidence of both frames is a joint's weight.
+        joints = np.minimum(confidence, np.stack([track.confidence for track in tracks]))
         squares = ((shapes - np.stack([track.shape for track in tracks])) ** 2).sum(axis=2)
         similar = (joints * np.exp(-squares / self._tolerance)).sum(axis=1)
         agreement: Floats = similar / np.maximum(joints.sum(axis=1), MIN_CONFIDENCE)

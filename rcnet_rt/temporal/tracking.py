@@ -1,10 +1,10 @@
-"""Who is who from frame to frame: a tracker gives the poses their `track_ids`.
+"""Tracking: a tracker gives the poses of each frame their `track_ids`.
 
 follow = ByteTrack(least=0.2)  # one for each video
 poses = follow(poses, time)
 
-What goes by tracks (`temporal.smoothing`, `temporal.hysteresis`) reads the ids and does not mind
-where they come from: whoever has ids already needs no tracker.
+`temporal.smoothing` and `temporal.hysteresis` read the ids. Poses that have ids already need no
+tracker.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MIN_STEP = 1e-6  # seconds; the tracker takes no time twice
 
 
 class Tracker(Protocol):
-    """Follows people; remembers, so each video has its own."""
+    """Follows people over frames; it has state, so each video needs its own."""
 
     def __call__(self, poses: Poses, time: float) -> Poses:
         """Return the same poses with `track_ids`, -1 for a pose that belongs to no track.
@@ -71,7 +71,7 @@ class ByteTrack:
         self._time = -math.inf
 
     def __call__(self, poses: Poses, time: float) -> Poses:
-        """Return the same poses with `track_ids`; faulty poses are followed by nobody.
+        """Return the same poses with `track_ids`; faulty poses get none.
 
         Raises:
             PosesError: a time that is not finite.
@@ -87,7 +87,7 @@ class ByteTrack:
     def _update(
         self, boxes: npt.NDArray[np.float64], scores: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.int64]:
-        """Return the ids of (N, 4) boxes. `trackers` names nobody at first sight; this does."""
+        """Return the ids of (N, 4) boxes. Unlike `trackers`, from the first frame on."""
         import supervision as sv
 
         found = sv.Detections(boxes, confidence=scores, data={"row": np.arange(len(boxes))})

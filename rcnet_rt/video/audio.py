@@ -40,7 +40,7 @@ def open_sound(path: Path) -> Sound | None:
 class Sound:
     """A sound track: copied, or encoded as AAC where its codec does not fit the new file.
 
-    Whatever is wrong with it, the images stay as they are.
+    Faults of the sound never affect the images.
 
     Attributes:
         note: what became of the sound, if it was not just copied.
@@ -56,7 +56,7 @@ class Sound:
 
         Args:
             video: as `VideoSink` wrote it.
-            out: the new file; its suffix says which container it is.
+            out: the new file; its suffix selects the container.
             end: seconds at which the images end, and the sound with them.
         """
         import av
@@ -155,7 +155,7 @@ def _duration(item: Any, unit: Fraction) -> int:
 
 
 def _ends_there(source: InputContainer, end: Fraction) -> bool:
-    """Return whether the images of a file, as far as its header says, end at this second."""
+    """Return whether the images of a file end at this second, according to its header."""
     video = next(iter(source.streams.video), None)
     if video is None or video.duration is None:
         return source.duration is None or end * 10**6 >= source.duration

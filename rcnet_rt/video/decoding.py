@@ -61,7 +61,7 @@ def sample_aspect_ratio(stream: VideoStream, first: VideoFrame) -> Fraction | No
 
 
 def upright(video_frame: VideoFrame) -> Image:
-    """Return the image as BGR, turned and mirrored as the file's display matrix says.
+    """Return the image as BGR, turned and mirrored by the file's display matrix.
 
     The eight matrices of the EXIF orientations give what FFmpeg's `autorotate` gives; other angles
     are rounded to a quarter turn.

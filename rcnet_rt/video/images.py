@@ -65,9 +65,9 @@ class ImageSource:
 
 
 def read_image(path: Path) -> Image:
-    """Return an image file as (H, W, 3) uint8, blue first, turned as its EXIF data says.
+    """Return an image file as (H, W, 3) uint8, blue first, turned by its EXIF orientation.
 
-    More than 8 bits become 8 as `to_8_bits` says.
+    More than 8 bits are reduced to 8 by `to_8_bits`.
 
     Raises:
         SourceError: it is missing, empty, damaged, or in a format that is not read.
@@ -92,11 +92,11 @@ def read_image(path: Path) -> Image:
 
 
 def to_8_bits(image: npt.NDArray[Any]) -> Image:
-    """Return an image of any numbers as uint8; what is uint8 stays as it is.
+    """Return an image of any type as uint8; uint8 images are returned unchanged.
 
     Integers of 16 bits that span more than half of 0 to 65535, and floats that span more than half
     of 0 to 1, are only scaled. All others, such as the 12 or 14 bits of a thermal camera, are
-    stretched: what 0.1 % of the values lie below becomes 0, what 0.1 % lie above 255.
+    stretched linearly from their 0.1st to their 99.9th percentile.
 
     >>> to_8_bits(np.array([[[0.0, 0.5, 1.0]]])).tolist()
     [[[0, 128, 255]]]
@@ -121,7 +121,7 @@ def _decode(data: npt.NDArray[np.uint8]) -> npt.NDArray[Any] | None:
     """Return an encoded image with all its bits; (H, W) or more channels where it is not BGR."""
     import cv2
 
-    # The second way reads TIFF files of floats, and forgets how images are to be turned.
+    # The second way reads TIFF files of floats, but ignores the orientation.
     for flags in (cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH, cv2.IMREAD_UNCHANGED):
         with silence_opencv(), contextlib.suppress(cv2.error):
             image: npt.NDArray[Any] | None = cv2.imdecode(data, flags)

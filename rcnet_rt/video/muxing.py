@@ -12,7 +12,7 @@ __all__ = ["open_output"]
 
 
 def open_output(path: Path) -> OutputContainer:
-    """Open a media file to write; its name says which container it is.
+    """Open a media file to write; its suffix selects the container.
 
     Raises:
         OSError: it cannot be written.

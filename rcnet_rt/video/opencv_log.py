@@ -1,4 +1,4 @@
-"""OpenCV writes its own complaints to stderr; ours say the same in one sentence."""
+"""Silences OpenCV, which writes to stderr what our errors already report."""
 
 from __future__ import annotations
 

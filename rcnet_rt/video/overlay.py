@@ -1,4 +1,4 @@
-"""Draws poses, coloured by how right the refined score says they are."""
+"""Draws poses, coloured by their refined scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The road of a frame: decode, estimate, refine, draw, write; each a stage with its own thread.
+"""The pipeline of a frame: decode, estimate, refine, draw, write; each stage in its own thread.
 
 stages = [estimate(estimator), refine(refiner, threshold), draw(drawing), write(sinks)]
 with closing(process(source, stages)) as results:
@@ -51,7 +51,7 @@ class Result:
         poses: N poses; once refined, kept or not, the estimator's scores are their `raw_scores`.
         kept: (N,) whether each refined score is at least the threshold, or as the tracks decide;
             before that all are.
-        drawn: (H, W', 3) uint8, blue first, what is shown; None if nothing is drawn.
+        drawn: (H, W', 3) uint8, blue first, the drawn image; None if nothing is drawn.
     """
 
     frame: Frame
@@ -61,7 +61,7 @@ class Result:
 
 
 class Sink(Protocol):
-    """Takes what is done, in order."""
+    """Takes results in order."""
 
     def write(self, result: Result) -> None:
         """Take one frame's result.
@@ -72,13 +72,13 @@ class Sink(Protocol):
         ...
 
     def gap(self, gap: Gap) -> None:
-        """Take note that a live source was lost here."""
+        """Take note that frames are missing here."""
         ...
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A step on the road.
+    """A step of the pipeline.
 
     Attributes:
         name: what telemetry calls it.
@@ -106,7 +106,7 @@ def estimate(estimator: Estimator) -> Stage:
 
 
 def recheck(look: Callable[[Image, Poses], Poses]) -> Stage:
-    """Return the stage that looks again at the poses in doubt; see `estimators.recheck`."""
+    """Return the stage that rechecks the least certain poses; see `estimators.recheck`."""
 
     def function(result: Result) -> Result:
         return replace(result, poses=look(result.frame.image_bgr, result.poses))
@@ -126,7 +126,7 @@ def refine(refiner: Callable[[Poses], Poses], threshold: float) -> Stage:
 
 
 def track(follow: Tracker, score: ScoreSmoothing, keep: Hysteresis) -> Stage:
-    """Return the stage that follows people, weighs their scores over time and says who is kept.
+    """Return the stage that tracks people, smooths their scores and decides who is kept.
 
     For frames that have a time, of one source; poses that come with track ids keep them.
     """

@@ -1,7 +1,7 @@
-"""Sources that are not trusted, decoded in a process of their own: where it crashes, we do not.
+"""Untrusted sources, decoded in a process of their own, so that a crash ends only that process.
 
 The other process may use so much memory, take so long for a frame, and write no file. Frames come
-back over a pipe, each as a line of JSON and its pixels: nothing that it says is ever executed.
+back over a pipe, each as a line of JSON and its pixels: nothing in them is ever executed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class SandboxedSource:
         assert isinstance(self._process.stdout, io.BufferedReader)
         self._in, self._out = self._process.stdin, self._process.stdout
         try:
-            with contextlib.suppress(BrokenPipeError):  # it died: reading says so
+            with contextlib.suppress(BrokenPipeError):  # it ended: reading reports that
                 # Not as an argument: those are for all to see, and an address may hold a password.
                 self._in.write(json.dumps(_described(part)).encode() + b"\n")
                 self._in.flush()
@@ -136,7 +136,7 @@ class SandboxedSource:
             return text, None
         height, width = text["shape"][:2]
         if 3 * height * width != image_size:
-            raise ValueError("not the size that it says")
+            raise ValueError("shape and size do not agree")
         image = np.empty((height, width, 3), np.uint8)
         if self._out.readinto(image.data.cast("B")) != image_size:
             raise ValueError("half a frame")
@@ -144,14 +144,14 @@ class SandboxedSource:
 
     @contextlib.contextmanager
     def _understood(self) -> Iterator[None]:
-        """Say in a sentence that the other process died, or talks nonsense."""
+        """Raise a SourceError where the other process ended, or sent an invalid message."""
         try:
             yield
         except (struct.error, ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._crashed() from error
 
     def _crashed(self) -> SourceError:
-        self._process.kill()  # unless it is dead already, what it says makes no sense
+        self._process.kill()  # its messages cannot be trusted any more
         code = self._process.wait()
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         reason = f"took over {SECONDS} s" if name == "SIGALRM" else f"crashed ({name})"

@@ -38,7 +38,7 @@ class VideoSink:
     Args:
         path: *.mp4, *.m4v, *.mov or *.mkv.
         size: (width, height) of the images; an odd side grows by one pixel, the edge repeated.
-        frame_rate: what the header says; the frames' own times decide.
+        frame_rate: for the header; the frames are shown at their own times.
         time_base: unit of the times.
         sound: of the source, added as far as the images go.
         sample_aspect_ratio: width over height of a pixel; None is square.

@@ -94,7 +94,7 @@ def open_live(part: Part) -> LiveSource:
     """Open a camera or stream; whenever it is lost, it is opened again.
 
     Raises:
-        SourceError: nobody answers, or the part is a file.
+        SourceError: there is no answer, or the part is a file.
     """
     if not is_live(part):
         raise SourceError("a file is not live; give a camera index or an address")

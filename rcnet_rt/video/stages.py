@@ -42,7 +42,7 @@ class Channel:
         self._changed = threading.Condition()
 
     def put(self, item: Any) -> bool:
-        """Append an item when there is room; False if nobody reads any more."""
+        """Append an item when there is room; False if the channel is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._items) < self._depth)
             if not self._closed:
@@ -94,7 +94,7 @@ class Newest(Channel):
         self.dropped = 0
 
     def put(self, item: Any) -> bool:
-        """Put the item in the place of one that waits; False if nobody reads any more."""
+        """Replace the item that waits; False if the channel is closed."""
         with self._changed:
             if self._closed:
                 return False

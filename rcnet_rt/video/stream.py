@@ -35,7 +35,7 @@ class StreamSource:
     Images that arrive damaged are left out.
 
     Raises:
-        SourceError: nobody answers, it is no video, or nothing comes for five seconds.
+        SourceError: there is no answer, it is no video, or nothing comes for five seconds.
     """
 
     kind: Kind = "video"
@@ -70,7 +70,7 @@ class StreamSource:
         """Nothing to do: silence ends by itself after five seconds."""
 
     def close(self) -> None:
-        """Hang up; closing twice does nothing."""
+        """Close the connection; closing twice does nothing."""
         self._container.close()
 
     def __enter__(self) -> StreamSource:
@@ -95,7 +95,7 @@ class StreamSource:
                 continue
             except (av.error.FFmpegError, OSError) as error:
                 if error.errno == errno.EIO and self._container.size < 0:
-                    return  # what FFmpeg says when a server that named no length hangs up
+                    return  # FFmpeg's answer where a server that gave no length closes
                 # The cause would show the address with its credentials.
                 raise SourceError(_lost(self.name, error)) from None
             for image in images:
@@ -120,7 +120,7 @@ def _connect(address: Address) -> InputContainer:
             f"{address.name} cannot be opened ({_reason(error)}); check the address, the network, "
             "and the user name and password"
         ) from None
-    if container.format.name == "tty":  # FFmpeg would draw any text as a film of text
+    if container.format.name == "tty":  # FFmpeg would decode any text as a video of text
         container.close()
         raise SourceError(f"{address.name} is a text, no video; check the address")
     return container

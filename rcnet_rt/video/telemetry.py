@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, TypeVar
 
 import numpy as np
@@ -111,7 +112,7 @@ class Telemetry:
             start = time.perf_counter()
 
     def outgoing(self, frame: Frame) -> None:
-        """Count one frame whose result is there."""
+        """Count one frame whose result is complete."""
         self.frames_out += 1
         self.age.add(time.monotonic() - frame.arrived)
         self.seconds = self.since_start()
@@ -126,7 +127,7 @@ class Telemetry:
         return histogram.total / self.seconds if histogram and self.seconds else 0.0
 
     def figures(self) -> dict[str, Any]:
-        """Return everything as plain numbers; times in milliseconds where the name says so."""
+        """Return all values as plain numbers; names that end in `_ms` are milliseconds."""
         return {
             "seconds": round(self.seconds, 4),
             "fps": round(self.frames_out / self.seconds, 3) if self.seconds else 0.0,
@@ -145,7 +146,7 @@ def write_telemetry(telemetry: Telemetry, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    partial = path.with_name(f".{token_hex(8)}.partial{path.suffix}")
     try:
         partial.write_text(json.dumps(telemetry.figures(), indent=2) + "\n", "utf-8")
         os.replace(partial, path)

@@ -55,7 +55,7 @@ def check_display() -> None:
 
 
 class Window:
-    """Shows results in the thread that made it; `check_display` says whether it can be made.
+    """Shows results in the thread that made it; `check_display` tests whether it can be opened.
 
     Args:
         title: of the window.

@@ -135,3 +135,25 @@ def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(OutputError, match="cannot be written"):
         ImageSink(tmp_path / "out").write(frame_of(), "a.png")
+
+
+def test_two_sinks_of_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """The last to finish wins, whole."""
+    first = VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT)
+    second = VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT)
+    for index in range(5):
+        first.write(frame_of(), Fraction(index, 10))
+        if index < 3:
+            second.write(frame_of(), Fraction(index, 10))
+    second.close()
+    assert len(read(tmp_path / "a.mp4")[0]) == 3
+    first.close()
+    assert len(read(tmp_path / "a.mp4")[0]) == 5
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
+    path = tmp_path / f"{'a' * 250}.mp4"
+    with VideoSink(path, (48, 32), RATE, UNIT) as sink:
+        sink.write(frame_of(), Fraction(0))
+    assert list(tmp_path.iterdir()) == [path]
