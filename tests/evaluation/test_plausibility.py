@@ -147,6 +147,7 @@ def test_a_few_images_or_none_allow_no_conclusion(made: tuple[GroundTruth, Entri
     check_match(nobody, wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", ["coco", "coco-val"])
 def test_real_results_pass(shared_data: Path, truth: str) -> None:
     """Every shared results file with both ground truths, and small random parts of each."""
