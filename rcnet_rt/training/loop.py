@@ -5,7 +5,6 @@ Each epoch seeds itself, so that a resumed run ends with the same weights as an 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.models import rcnet
 from rcnet_rt.models.rcnet import Network
@@ -257,13 +257,11 @@ class _State:
 
     def save(self, path: Path, epoch: int) -> None:
         """Write a checkpoint atomically."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.part")
         metadata = {"epoch": str(epoch), "steps": str(self.steps)}
-        save_file(self.tensors(), unfinished, metadata)
-        os.replace(unfinished, path)
+        write_bytes(path, save(self.tensors(), metadata))
 
     def load(self, path: Path) -> int:
         """Load a checkpoint; return the number of finished epochs."""

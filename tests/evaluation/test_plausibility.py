@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rcnet_rt.datasets.coco import GroundTruth, load_ground_truth
+from rcnet_rt.datasets.crowdpose import crowdpose
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.compare import compare
@@ -20,6 +21,7 @@ from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.training import fit
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.splits import Split
+from tests.helpers.crowdpose import crowdpose_folder
 from tests.helpers.synthetic_coco import make_content, make_results, write_dataset
 
 Entries = list[dict[str, Any]]
@@ -29,8 +31,8 @@ OPENPOSE_ORDER = (0, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 
 
 def with_keypoints(entries: Entries, change: Callable[[np.ndarray], np.ndarray]) -> Entries:
-    """Return the entries with their (17, 3) keypoints changed."""
-    changed = [change(np.reshape(entry["keypoints"], (17, 3)).copy()) for entry in entries]
+    """Return the entries with their (K, 3) keypoints changed."""
+    changed = [change(np.reshape(entry["keypoints"], (-1, 3)).copy()) for entry in entries]
     return [
         {**entry, "keypoints": points.ravel().tolist()}
         for entry, points in zip(entries, changed, strict=True)
@@ -145,6 +147,7 @@ def test_a_few_images_or_none_allow_no_conclusion(made: tuple[GroundTruth, Entri
     check_match(nobody, wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", ["coco", "coco-val"])
 def test_real_results_pass(shared_data: Path, truth: str) -> None:
     """Every shared results file with both ground truths, and small random parts of each."""
@@ -176,3 +179,11 @@ def test_published_cases_of_other_categories(
     truth = load_ground_truth(folder, image_ids={entry["image_id"] for entry in entries})
     with pytest.raises(DatasetError, match=f"category_id {found}, .* have {expected}"):
         check_match(truth, entries)
+
+
+def test_simulated_results_on_crowds_pass(shared_data: Path, tmp_path: Path) -> None:
+    folder, results = crowdpose_folder(shared_data, tmp_path, every=10)
+    truth, entries = crowdpose(folder).ground_truth(), read_results(results)
+    check_match(truth, entries)
+    with pytest.raises(DatasetError, match="mirrored"):
+        check_match(truth, in_order(entries, truth.skeleton.flip_order))
