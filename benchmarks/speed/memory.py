@@ -40,6 +40,7 @@ class RandomFrames:
 
     name, size = "random", SIZE
     frame_rate, time_base = Fraction(30), Fraction(1, 90_000)
+    sample_aspect_ratio = Fraction(1)
 
     def __init__(self, frames: int) -> None:
         self.kind: Kind = "video"

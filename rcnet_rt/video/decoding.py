@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["Timeline", "frame_rate", "sample_aspect_ratio", "time_base", "upright", "video_stream"]
+__all__ = ["Timeline", "Upright", "frame_rate", "sample_aspect_ratio", "time_base", "video_stream"]
 
 
 def video_stream(container: InputContainer, name: str) -> VideoStream:
@@ -60,19 +60,30 @@ def sample_aspect_ratio(stream: VideoStream, first: VideoFrame) -> Fraction | No
     return None
 
 
-def upright(video_frame: VideoFrame) -> Image:
-    """Return the image as BGR, turned and mirrored by the file's display matrix.
+class Upright:
+    """Turns and mirrors the frames of a stream by its display matrix.
 
     The eight matrices of the EXIF orientations give what FFmpeg's `autorotate` gives; other angles
-    are rounded to a quarter turn.
+    are rounded to a quarter turn. The matrix is read again only where the rotation changes: PyAV's
+    `side_data` and its frame refer to each other, and keep the frame until garbage is collected.
     """
-    image: Any = video_frame.to_ndarray(format="bgr24")
-    (mirror_x, mirror_y), swap = _display_matrix(video_frame)
-    if swap:
-        image = image.transpose(1, 0, 2)
-    if mirror_x or mirror_y:
-        image = image[:: -1 if mirror_y else 1, :: -1 if mirror_x else 1]
-    return np.ascontiguousarray(image)
+
+    def __init__(self) -> None:
+        self._rotation: float | None = None
+        self._matrix = (False, False), False
+
+    def __call__(self, video_frame: VideoFrame) -> Image:
+        """Return the image as BGR."""
+        if video_frame.rotation != self._rotation:
+            self._rotation = video_frame.rotation
+            self._matrix = _display_matrix(video_frame)
+        image: Any = video_frame.to_ndarray(format="bgr24")
+        (mirror_x, mirror_y), swap = self._matrix
+        if swap:
+            image = image.transpose(1, 0, 2)
+        if mirror_x or mirror_y:
+            image = image[:: -1 if mirror_y else 1, :: -1 if mirror_x else 1]
+        return np.ascontiguousarray(image)
 
 
 def _display_matrix(video_frame: VideoFrame) -> tuple[tuple[bool, bool], bool]:

@@ -13,10 +13,10 @@ from rcnet_rt.poses.frame import Frame, Kind
 from rcnet_rt.video.address import PROTOCOLS, Address
 from rcnet_rt.video.decoding import (
     Timeline,
+    Upright,
     frame_rate,
     sample_aspect_ratio,
     time_base,
-    upright,
     video_stream,
 )
 
@@ -85,7 +85,7 @@ class StreamSource:
         unit = time_base(self._stream)
         step = round(1 / (frame_rate(self._stream) * unit))
         timeline = Timeline(unit, step, offset=None)
-        index = 0
+        index, upright = 0, Upright()
         packets = self._container.demux(self._stream)
         while True:
             try:

@@ -12,10 +12,10 @@ from rcnet_rt.errors import SourceError
 from rcnet_rt.poses.frame import Frame, Gap, Kind
 from rcnet_rt.video.decoding import (
     Timeline,
+    Upright,
     frame_rate,
     sample_aspect_ratio,
     time_base,
-    upright,
     video_stream,
 )
 from rcnet_rt.video.image_formats import CONVERT, unread_format
@@ -106,7 +106,7 @@ class VideoFileSource:
         timeline = Timeline(unit, round(1 / (frame_rate(self._stream) * unit)))
         # AVI holds no time stamps, and those that FFmpeg makes up are out of order.
         untimed = self._container.format.name == "avi"
-        index = 0
+        index, upright = 0, Upright()
         for image in self._images():
             if index == 0:
                 self.sample_aspect_ratio = sample_aspect_ratio(self._stream, image)
