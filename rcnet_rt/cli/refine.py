@@ -21,6 +21,7 @@ from rcnet_rt.datasets.results import (
     write_results,
 )
 from rcnet_rt.errors import DatasetError, WeightsError
+from rcnet_rt.files.writing import check_output_file
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
@@ -28,7 +29,6 @@ from rcnet_rt.refiner import OnError, Refiner
 from rcnet_rt.rescoring.score_convention import ScoreConvention, check_convention
 from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights
-from rcnet_rt.video.sink import check_output_file
 
 __all__ = ["load_refiner", "refine", "refine_images", "rescore"]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
 
-from rcnet_rt.errors import DatasetError, OutputError
+from rcnet_rt.errors import DatasetError
+from rcnet_rt.files.writing import write_atomically
 
 __all__ = ["read_json", "write_bytes", "write_json"]
 
@@ -53,37 +52,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, gzipped where the name ends in .gz.
-
-    It appears whole or not at all: it is written beside its place and then moved there.
+    """Write a file whole or not at all, gzipped where the name ends in .gz.
 
     Raises:
         OutputError: the folder is missing or cannot be written.
     """
-    if path.suffix == ".gz":
-        content = gzip.compress(content, mtime=0)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror}; the folder must exist and be writable"
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """Return the process's umask: temporary files are private, results should not be."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write_atomically(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
 def _damaged(path: Path, error: Exception) -> DatasetError:

@@ -8,8 +8,6 @@ that was not found. Refining adds `score` to each person and changes nothing els
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.files import read_json, write_json
 from rcnet_rt.errors import DatasetError, OutputError
+from rcnet_rt.files.writing import atomic_folder
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
@@ -63,19 +62,11 @@ class OpenPoseFolder:
         """
         if path.exists():
             raise OutputError(f"{path} is there already; give --out a folder that is new")
-        unfinished = path.with_name(f".{path.name}.part")
-        try:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
+        with atomic_folder(path) as folder:
             for (name, content), poses in zip(self.contents.items(), refined, strict=True):
                 scored = zip(content["people"], poses.scores.tolist(), strict=True)
                 people = [{**person, "score": score} for person, score in scored]
-                write_json(unfinished / name, {**content, "people": people})
-            os.replace(unfinished, path)
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+                write_json(folder / name, {**content, "people": people})
 
 
 def read_openpose(folder: Path) -> OpenPoseFolder:

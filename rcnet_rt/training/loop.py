@@ -6,7 +6,6 @@ resumed ends with the same weights as one that was not.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from rcnet_rt.errors import WeightsError
+from rcnet_rt.files.writing import write_atomically
 from rcnet_rt.models import rcnet
 from rcnet_rt.models.rcnet import Network
 from rcnet_rt.rescoring.network_config import NetworkConfig
@@ -264,13 +264,11 @@ class _State:
         return {name: value.detach().contiguous().clone() for name, value in named.items()}
 
     def save(self, path: Path, epoch: int) -> None:
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.part")
         metadata = {"epoch": str(epoch), "steps": str(self.steps)}
-        save_file(self.tensors(), unfinished, metadata)
-        os.replace(unfinished, path)
+        write_atomically(path, save(self.tensors(), metadata))
 
     def load(self, path: Path) -> int:
         """Take up a checkpoint; return the epochs that it has behind it."""

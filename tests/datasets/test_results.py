@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcnet_rt.datasets import files
 from rcnet_rt.datasets.results import (
     keypoint_values,
     poses_by_image,
@@ -18,6 +17,7 @@ from rcnet_rt.datasets.results import (
     write_results,
 )
 from rcnet_rt.errors import DatasetError, OutputError
+from rcnet_rt.files import writing
 from rcnet_rt.poses.skeletons import COCO17
 
 
@@ -65,7 +65,7 @@ def test_a_failed_write_leaves_the_old_file(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "replace", fail)
+    monkeypatch.setattr(writing.os, "replace", fail)
     with pytest.raises(OutputError, match="No space left"):
         write_results(path, [])
     monkeypatch.undo()
