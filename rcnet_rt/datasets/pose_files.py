@@ -9,12 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
+from rcnet_rt.datasets.ids import ImageId
 from rcnet_rt.datasets.openpose import read_openpose
 from rcnet_rt.datasets.recording import read_recording
 from rcnet_rt.datasets.results import (
     BODY_FIRST,
     Entry,
-    ImageId,
     ImagePoses,
     poses_by_image,
     read_results,

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.datasets.files import read_json, write_json
+from rcnet_rt.datasets.ground_truth import GroundTruth
+from rcnet_rt.datasets.ids import ImageId, id_fault
 from rcnet_rt.datasets.pose_objects import parse_signals
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.poses.poses import Poses
@@ -24,9 +26,11 @@ from rcnet_rt.poses.skeletons import COCO17, Skeleton
 __all__ = [
     "BODY_FIRST",
     "Entry",
-    "ImageId",
     "ImagePoses",
+    "check_category",
+    "found_joints",
     "indices_by_image",
+    "match_ids",
     "keypoint_values",
     "poses_by_image",
     "read_results",
@@ -36,7 +40,6 @@ __all__ = [
 ]
 
 Entry = dict[str, Any]
-ImageId = int | str  # a file's name where a tool knows no numbers
 
 # Halpe (26, 136) and COCO-WholeBody (133) begin with COCO's 17 joints, which are what is read.
 BODY_FIRST = (26, 133, 136)
@@ -79,8 +82,10 @@ def _fault(entry: Any) -> str | None:
     missing = [key for key in _KEYS if key not in entry]
     if missing:
         return f"lacks {', '.join(missing)}; COCO results have {', '.join(_KEYS)}"
-    if not isinstance(entry["image_id"], (int, str)):
-        return f"has image_id {entry['image_id']!r}; expected a whole number or a file's name"
+    if fault := id_fault(entry["image_id"]):
+        return f"has image_id {fault}"
+    if fault := id_fault(entry["category_id"]):
+        return f"has category_id {fault}"
     if not _is_number(entry["score"]):
         return f"has score {entry['score']!r:.40}; expected a number"
     if not isinstance(entry["keypoints"], list):
@@ -180,6 +185,50 @@ def keypoint_values(entries: Sequence[Entry], skeleton: Skeleton) -> npt.NDArray
     return np.array(body, dtype=np.float64).reshape(-1, joints, 3)
 
 
+def match_ids(entries: Sequence[Entry], ground_truth: GroundTruth) -> list[Entry]:
+    """Return the entries with the image ids of the ground truth, where results have names or text.
+
+    Raises:
+        DatasetError: a name is that of several images.
+    """
+    known = {entry["image_id"] for entry in entries}
+    ids = {image_id: ground_truth.find(image_id) for image_id in known}
+    return [
+        entry
+        if ids[entry["image_id"]] in (None, entry["image_id"])
+        else {**entry, "image_id": ids[entry["image_id"]]}
+        for entry in entries
+    ]
+
+
+def check_category(entries: Sequence[Entry], ground_truth: GroundTruth) -> None:
+    """Check that results have poses of the category that the ground truth has people of.
+
+    Raises:
+        DatasetError: all are of other categories.
+    """
+    given = {entry["category_id"] for entry in entries}
+    if given and ground_truth.category_id not in given:
+        raise DatasetError(
+            f"the results have category_id {', '.join(sorted(map(str, given)))}, and people have "
+            f"category_id {ground_truth.category_id} in the annotations; give both the same"
+        )
+
+
+def found_joints(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which of (..., 3) joints x, y, confidence were found.
+
+    Not found is a joint of confidence 0 at a placeholder, x <= 0 or y <= 0 (tools write 0, 0 or
+    0, -3 or -1, -1), and one with a coordinate that is NaN.
+
+    >>> found_joints(np.array([[0, -3, 0], [0, 5, 0.4], [7, 5, 0]])).tolist()
+    [False, True, True]
+    """
+    placeholder = (values[..., 2] == 0) & (values[..., :2] <= 0).any(axis=-1)
+    found: npt.NDArray[np.bool_] = ~(placeholder | np.isnan(values[..., :2]).any(axis=-1))
+    return found
+
+
 def indices_by_image(entries: Sequence[Entry]) -> dict[ImageId, npt.NDArray[np.int64]]:
     """Return the places of each image's entries, images in order of first appearance."""
     places: dict[ImageId, list[int]] = {}
@@ -196,7 +245,7 @@ def poses_by_image(
 ) -> dict[ImageId, ImagePoses]:
     """Return the poses of every image of a results file.
 
-    A joint at exactly (0, 0) with third value 0 was not found: NaN. Third values are the joints'
+    Joints that were not found (`found_joints`) become NaN. Third values are the joints'
     confidences, unless the whole file has none but 0, 1 and 2: those are flags, and
     `keypoint_scores` is None. Boxes become x1, y1, x2, y2; an image with an entry that has no
     `bbox` has none.
@@ -213,7 +262,7 @@ def poses_by_image(
     values = keypoint_values(entries, skeleton).astype(np.float32)
     scores = scores_of(entries, finite_scores).astype(np.float32)
     points, third = values[:, :, :2], values[:, :, 2]
-    keypoints = np.where((values == 0).all(axis=2, keepdims=True), np.float32(np.nan), points)
+    keypoints = np.where(found_joints(values)[..., None], points, np.float32(np.nan))
     flags = bool(np.isin(third, (0, 1, 2)).all())
     return {
         image_id: ImagePoses(

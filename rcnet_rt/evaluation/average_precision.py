@@ -15,7 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.datasets.coco import GroundTruth
-from rcnet_rt.datasets.results import Entry, indices_by_image, keypoint_values
+from rcnet_rt.datasets.results import (
+    Entry,
+    check_category,
+    indices_by_image,
+    keypoint_values,
+)
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.bootstrap import Interval, draws, interval
 from rcnet_rt.evaluation.precision_recall import Metrics, Ranking
@@ -259,12 +264,17 @@ def entry_oks(
 
     Entries are used as the file has them, without rounding; those of another category than the
     ground truth's people are left out, as COCO does.
+
+    Raises:
+        DatasetError: all entries are of another category.
     """
     points = keypoint_values(entries, ground_truth.skeleton)[:, :, :2]
-    category = np.array([entry["category_id"] for entry in entries])
+    check_category(entries, ground_truth)
+    category = ground_truth.category_id
+    counts = np.array([entry["category_id"] == category for entry in entries], dtype=bool)
     for image, indices in indices_by_image(entries).items():
         if image in ground_truth.images:
-            people = indices[category[indices] == ground_truth.category_id]
+            people = indices[counts[indices]]
             yield image, people, ground_truth.oks(image, points[people])
 
 

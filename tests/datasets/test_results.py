@@ -94,7 +94,7 @@ def test_missing_and_damaged_files(tmp_path: Path) -> None:
         ({"images": []}, "expected a list of entries, got dict"),
         ([entry(), 3], "entry 1 is not an object, got int"),
         ([entry(), {"image_id": 1, "score": 1.0}], "entry 1 lacks category_id, keypoints"),
-        ([entry(image_id=None)], "entry 0 has image_id None; expected a whole number or a file's"),
+        ([entry(image_id=None)], "entry 0 has image_id None; expected a number or text"),
         ([entry(score="high")], "entry 0 has score 'high'"),
         ([entry(keypoints=None)], "entry 0 has keypoints that are not a list"),
         ([entry(bbox=[1, 2, 3])], r"entry 0 has bbox \[1, 2, 3\]; expected x, y, width, height"),
@@ -139,9 +139,9 @@ def test_poses_of_each_image() -> None:
 
 def test_a_joint_not_found_is_nan() -> None:
     keypoints = [5.0, 6.0, 0.9] * 17
-    keypoints[:9] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.3, 0.0, 8.0, 0.0]
+    keypoints[:12] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.3, 0.0, -3.0, 0.0, 4.0, 8.0, 0.0]
     poses = poses_by_image([entry(keypoints=keypoints)], COCO17)[7].poses
-    assert poses.found[0].tolist() == [False] + [True] * 16
+    assert poses.found[0].tolist() == [False, True, False] + [True] * 14
 
 
 def test_flags_are_no_confidences() -> None:
