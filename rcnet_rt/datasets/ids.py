@@ -44,7 +44,7 @@ def number_of(value: ImageId) -> int:
     >>> number_of(872), number_of(872.0), number_of("img-872")
     (872, 872, 295766560523832)
     """
-    if isinstance(value, float) and value.is_integer():
+    if not isinstance(value, str) and value == int(value):
         value = int(value)
     if isinstance(value, int) and -(2**63) <= value < 2**63:
         return value
