@@ -28,6 +28,8 @@ __all__ = [
     "Entry",
     "ImagePoses",
     "check_category",
+    "check_results",
+    "entry_fault",
     "found_joints",
     "indices_by_image",
     "match_ids",
@@ -63,22 +65,38 @@ def read_results(path: Path) -> list[Entry]:
         DatasetError: a damaged file, not a list of entries, or an entry that lacks something.
     """
     path = Path(path)
-    entries = read_json(path)
-    if not isinstance(entries, list):
+    return check_results(path, read_json(path))
+
+
+def check_results(path: Path, content: Any) -> list[Entry]:
+    """Return the entries that a file holds, if they are those of COCO results.
+
+    Raises:
+        DatasetError: not a list of entries, or an entry that lacks something.
+    """
+    if not isinstance(content, list):
+        keys = (
+            f" with {', '.join(map(str, list(content)[:4]))}" if isinstance(content, dict) else ""
+        )
         raise DatasetError(
             f"{path} is not a COCO results file: expected a list of entries, got "
-            f"{type(entries).__name__}; ground truth is given by --coco"
+            f"{type(content).__name__}{keys}; annotations are given by --coco"
         )
-    for index, entry in enumerate(entries):
-        if fault := _fault(entry):
+    for index, entry in enumerate(content):
+        if fault := entry_fault(entry):
             raise DatasetError(f"{path}: entry {index} {fault}")
-    return entries
+    return content
 
 
-def _fault(entry: Any) -> str | None:
+def entry_fault(entry: Any) -> str | None:
     """Return what is wrong with an entry, or None."""
     if not isinstance(entry, dict):
         return f"is not an object, got {type(entry).__name__}"
+    if "image_id" not in entry and "keypoints" in entry:
+        return (
+            "lacks image_id: predictions of a single image, or of a demo, name no image; give COCO "
+            "results, whose entries have " + ", ".join(_KEYS)
+        )
     missing = [key for key in _KEYS if key not in entry]
     if missing:
         return f"lacks {', '.join(missing)}; COCO results have {', '.join(_KEYS)}"
