@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.datasets.ids import ImageId, ImageIndex
+from rcnet_rt.errors import DatasetError
 from rcnet_rt.poses.oks import oks
 from rcnet_rt.poses.skeletons import Skeleton
 
-__all__ = ["GroundTruth", "Image", "Persons"]
+__all__ = ["GroundTruth", "Image", "Persons", "check_category", "match_ids"]
 
 
 @dataclass(frozen=True)
@@ -140,4 +141,34 @@ class GroundTruth:
             images={image_id: self.images[image_id] for image_id in kept},
             persons={image_id: self.persons[image_id] for image_id in kept},
             complete=self.complete.intersection(kept),
+        )
+
+
+def match_ids(entries: Sequence[dict[str, Any]], ground_truth: GroundTruth) -> list[dict[str, Any]]:
+    """Return the entries with the image ids of the ground truth, where results have names or text.
+
+    Raises:
+        DatasetError: a name is that of several images.
+    """
+    known = {entry["image_id"] for entry in entries}
+    ids = {image_id: ground_truth.find(image_id) for image_id in known}
+    return [
+        entry
+        if ids[entry["image_id"]] in (None, entry["image_id"])
+        else {**entry, "image_id": ids[entry["image_id"]]}
+        for entry in entries
+    ]
+
+
+def check_category(entries: Sequence[dict[str, Any]], ground_truth: GroundTruth) -> None:
+    """Check that results have poses of the category that the ground truth has people of.
+
+    Raises:
+        DatasetError: all are of other categories.
+    """
+    given = {entry["category_id"] for entry in entries}
+    if given and ground_truth.category_id not in given:
+        raise DatasetError(
+            f"the results have category_id {', '.join(sorted(map(str, given)))}, and people have "
+            f"category_id {ground_truth.category_id} in the annotations; give both the same"
         )

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from rcnet_rt.datasets.files import read_json
 from rcnet_rt.datasets.ids import ImageId
+from rcnet_rt.datasets.json_entries import open_text, read_entries
 from rcnet_rt.datasets.mmpose_files import is_mmpose, read_mmpose
 from rcnet_rt.datasets.openpose import read_openpose
 from rcnet_rt.datasets.recording import read_recording
@@ -29,9 +30,10 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
-__all__ = ["PoseFile", "ResultsFile", "is_recording", "read_pose_file", "skeleton_of"]
+__all__ = ["PoseFile", "ResultsFile", "is_recording", "is_results", "read_pose_file", "skeleton_of"]
 
 
+FIRST_ENTRY = 1 << 16  # characters that have to be parsed for it
 RECORDING = b'{"rcnet_rt"'  # how our JSON Lines begin
 
 
@@ -181,3 +183,18 @@ def is_recording(path: Path) -> bool:
             return file.read(len(RECORDING)) == RECORDING
     except (OSError, EOFError, zlib.error):
         return False  # the reader says what is wrong
+
+
+def is_results(path: Path) -> bool:
+    """Return whether a file is COCO results, by its first entry; a pipe is taken for such."""
+    if path.is_dir() or is_recording(path):
+        return False
+    if not path.is_file():
+        return True  # a pipe can be read only once; of what is missing the reader says so
+    try:
+        with open_input(path) as file, open_text(file) as text:
+            blocks = (block.entries for block in read_entries(text, FIRST_ENTRY))
+            first = next((entries for entries in blocks if entries), [])
+    except (OSError, EOFError, zlib.error, ValueError):
+        return False  # the reader says what is wrong
+    return not (is_mmpose(first) or _is_single_image(first))

@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.datasets.files import read_json, write_json
-from rcnet_rt.datasets.ground_truth import GroundTruth
 from rcnet_rt.datasets.ids import ImageId, id_fault
 from rcnet_rt.datasets.pose_objects import parse_signals
 from rcnet_rt.errors import DatasetError
@@ -27,12 +26,13 @@ __all__ = [
     "BODY_FIRST",
     "Entry",
     "ImagePoses",
-    "check_category",
+    "box_corners",
+    "check_finite",
     "check_results",
+    "entry_box",
     "entry_fault",
     "found_joints",
     "indices_by_image",
-    "match_ids",
     "keypoint_values",
     "poses_by_image",
     "read_results",
@@ -45,6 +45,8 @@ Entry = dict[str, Any]
 
 # Halpe (26, 136) and COCO-WholeBody (133) begin with COCO's 17 joints, which are what is read.
 BODY_FIRST = (26, 133, 136)
+
+MAX_NUMBER = 1e15  # beyond this `Refiner` takes no number for a pixel or a score
 
 _KEYS = ("image_id", "category_id", "keypoints", "score")
 
@@ -68,8 +70,8 @@ def read_results(path: Path) -> list[Entry]:
     return check_results(path, read_json(path))
 
 
-def check_results(path: Path, content: Any) -> list[Entry]:
-    """Return the entries that a file holds, if they are those of COCO results.
+def check_results(path: Path, content: Any, first: int = 0) -> list[Entry]:
+    """Return the entries that a file holds, counted from `first`, if they are COCO results.
 
     Raises:
         DatasetError: not a list of entries, or an entry that lacks something.
@@ -82,7 +84,7 @@ def check_results(path: Path, content: Any) -> list[Entry]:
             f"{path} is not a COCO results file: expected a list of entries, got "
             f"{type(content).__name__}{keys}; annotations are given by --coco"
         )
-    for index, entry in enumerate(content):
+    for index, entry in enumerate(content, start=first):
         if fault := entry_fault(entry):
             raise DatasetError(f"{path}: entry {index} {fault}")
     return content
@@ -108,13 +110,13 @@ def entry_fault(entry: Any) -> str | None:
         return f"has score {entry['score']!r:.40}; expected a number"
     if not isinstance(entry["keypoints"], list):
         return "has keypoints that are not a list; expected x, y, confidence for each joint"
-    box = _box(entry)
+    box = entry_box(entry)
     if box and not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
         return f"has bbox {box!r:.80}; expected x, y, width, height"
     return None
 
 
-def _box(entry: Entry) -> Any:
+def entry_box(entry: Entry) -> Any:
     """Return an entry's x, y, width, height; AlphaPose calls it `box`."""
     return entry.get("bbox") or entry.get("box")
 
@@ -170,17 +172,19 @@ def scores_of(entries: Sequence[Entry], finite: bool = True) -> npt.NDArray[np.f
     return np.array([entry["score"] for entry in entries], dtype=np.float64)
 
 
-def keypoint_values(entries: Sequence[Entry], skeleton: Skeleton) -> npt.NDArray[np.float64]:
+def keypoint_values(
+    entries: Sequence[Entry], skeleton: Skeleton, first: int = 0
+) -> npt.NDArray[np.float64]:
     """Return the (N, K, 3) keypoints of the entries as the file has them: x, y, third value.
 
-    Of whole bodies (see `BODY_FIRST`) the first 17 joints.
+    Of whole bodies (see `BODY_FIRST`) the first 17 joints. Entries are counted from `first`.
 
     Raises:
         DatasetError: an entry with another number of values, or with something else than numbers.
     """
     joints = len(skeleton.keypoints)
     counts = [joints, *(BODY_FIRST if skeleton == COCO17 else ())]
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(entries, start=first):
         count = len(entry["keypoints"])
         if count / 3 not in counts:
             raise DatasetError(
@@ -203,36 +207,6 @@ def keypoint_values(entries: Sequence[Entry], skeleton: Skeleton) -> npt.NDArray
     return np.array(body, dtype=np.float64).reshape(-1, joints, 3)
 
 
-def match_ids(entries: Sequence[Entry], ground_truth: GroundTruth) -> list[Entry]:
-    """Return the entries with the image ids of the ground truth, where results have names or text.
-
-    Raises:
-        DatasetError: a name is that of several images.
-    """
-    known = {entry["image_id"] for entry in entries}
-    ids = {image_id: ground_truth.find(image_id) for image_id in known}
-    return [
-        entry
-        if ids[entry["image_id"]] in (None, entry["image_id"])
-        else {**entry, "image_id": ids[entry["image_id"]]}
-        for entry in entries
-    ]
-
-
-def check_category(entries: Sequence[Entry], ground_truth: GroundTruth) -> None:
-    """Check that results have poses of the category that the ground truth has people of.
-
-    Raises:
-        DatasetError: all are of other categories.
-    """
-    given = {entry["category_id"] for entry in entries}
-    if given and ground_truth.category_id not in given:
-        raise DatasetError(
-            f"the results have category_id {', '.join(sorted(map(str, given)))}, and people have "
-            f"category_id {ground_truth.category_id} in the annotations; give both the same"
-        )
-
-
 def found_joints(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Return which of (..., 3) joints x, y, confidence were found.
 
@@ -245,6 +219,29 @@ def found_joints(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     placeholder = (values[..., 2] == 0) & (values[..., :2] <= 0).any(axis=-1)
     found: npt.NDArray[np.bool_] = ~(placeholder | np.isnan(values[..., :2]).any(axis=-1))
     return found
+
+
+def check_finite(entries: Sequence[Entry], values: npt.NDArray[np.float64], first: int = 0) -> None:
+    """Check the scores, boxes and (N, K, 3) keypoints of entries, which count from `first`.
+
+    Raises:
+        DatasetError: one is NaN, infinite or beyond what a `Refiner` takes.
+    """
+    boxes = [entry_box(entry) or (0.0,) * 4 for entry in entries]
+    parts = {
+        "score": np.array([entry["score"] for entry in entries], np.float64).reshape(-1, 1),
+        "keypoint": values.reshape(len(entries), -1),
+        "box": np.array(boxes, np.float64).reshape(-1, 4),
+    }
+    for name, numbers in parts.items():
+        faulty = ~(np.abs(numbers) <= MAX_NUMBER).all(axis=1)
+        if faulty.any():
+            index = int(faulty.argmax())
+            raise DatasetError(
+                f"entry {first + index} (image {entries[index]['image_id']}) of the results has a "
+                f"{name} that is not a finite number, or beyond {MAX_NUMBER:g}; correct it, or use "
+                "`rcnet-rt refine --on-error raw`"
+            )
 
 
 def indices_by_image(entries: Sequence[Entry]) -> dict[ImageId, npt.NDArray[np.int64]]:
@@ -311,9 +308,14 @@ def _signals(entries: Sequence[Entry]) -> dict[str, Any]:
 
 def _boxes(entries: Sequence[Entry]) -> npt.NDArray[np.float32] | None:
     """Return the (N, 4) x1, y1, x2, y2 of x, y, width, height, or None where one is absent."""
-    boxes = [_box(entry) for entry in entries]
-    if any(not box for box in boxes):
+    boxes = [box_corners(entry) for entry in entries]
+    return None if None in boxes else np.array(boxes, dtype=np.float32)
+
+
+def box_corners(entry: Entry) -> tuple[float, float, float, float] | None:
+    """Return an entry's x1, y1, x2, y2, or None where it has no box."""
+    box = entry_box(entry)
+    if not box:
         return None
-    array = np.array(boxes, dtype=np.float64)
-    corners = np.concatenate([array[:, :2], array[:, :2] + array[:, 2:]], axis=1)
-    return corners.astype(np.float32)
+    x, y, width, height = box
+    return x, y, x + width, y + height

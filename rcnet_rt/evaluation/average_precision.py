@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.datasets.coco import GroundTruth
+from rcnet_rt.datasets.ground_truth import GroundTruth, check_category
 from rcnet_rt.datasets.results import (
     Entry,
-    check_category,
     indices_by_image,
     keypoint_values,
 )

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.datasets.augment import AugmentedPoses, poses_by_augmentation
-from rcnet_rt.datasets.coco import GroundTruth
+from rcnet_rt.datasets.ground_truth import GroundTruth, match_ids
 from rcnet_rt.datasets.results import (
     Entry,
     ImagePoses,
-    match_ids,
     poses_by_image,
     scores_of,
 )
