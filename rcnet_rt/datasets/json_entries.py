@@ -29,20 +29,23 @@ Span = tuple[int, int]
 
 SPACE = re.compile(r"[ \t\n\r]*")
 SCORE = re.compile(r'"score"[ \t\n\r]*:[ \t\n\r]*([-+.0-9a-zA-Z]+)')
-KEYS = ('"image_id"', '"keypoints"', '"score"', '"bbox"', '"box"')  # those that are read
+KEYS = ("image_id", "keypoints", "score", "bbox", "box")  # those that are read
 
 _decode = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True)
 class EntryBlock:
-    """Some entries of the array, and where in the text (characters) the score of each is.
+    """Some entries of the array.
 
-    Where an entry has no score the position is empty.
+    Attributes:
+        entries: N of them.
+        scores: (N, 2) where in the text, in characters, the score of each begins and ends; both are
+            the same where there is none.
     """
 
     entries: list[Any]
-    scores: list[Span]
+    scores: npt.NDArray[np.int64]
 
 
 @contextmanager
@@ -68,7 +71,8 @@ def read_entries(file: TextIO, size: int = BLOCK) -> Iterator[EntryBlock]:
     position = _after(text, _skip(text, 0), "[", "expected a list of entries")
     first = True
     while True:
-        block = EntryBlock([], [])
+        entries: list[Any] = []
+        places: list[Span] = []
         ended = False
         while (begin := _skip(text, position)) < len(text):
             if ended := text[begin] == "]":
@@ -81,11 +85,11 @@ def read_entries(file: TextIO, size: int = BLOCK) -> Iterator[EntryBlock]:
                 if len(text) - begin > MAX_ENTRY:
                     raise _damaged(error.msg, start + error.pos) from error
                 break
-            span = _score_span(text, begin, end, entry)
-            block.entries.append(entry)
-            block.scores.append((start + span[0], start + span[1]))
+            entries.append(entry)
+            places.append((begin, end))
             position, first = end, False
-        yield block
+        spans = np.array(_score_spans(text, entries, places), np.int64).reshape(-1, 2)
+        yield EntryBlock(entries, start + spans)
         if ended:
             return
         more = file.read(size)
@@ -116,18 +120,30 @@ def copy_with_scores(
     shutil.copyfileobj(source, target, BLOCK)
 
 
-def _score_span(text: str, begin: int, end: int, entry: Any) -> Span:
-    """Return where the number of an entry's score stands; empty where it has none."""
+def _score_spans(text: str, entries: list[Any], places: list[Span]) -> list[Span]:
+    """Return where the score of each entry stands, entries standing at these places."""
+    if entries and all(isinstance(entry, dict) for entry in entries):
+        begin, end = places[0][0], places[-1][1]
+        # Without escapes an entry has each of its keys in the text. If that is as often as there
+        # are entries with the key, none has it twice, or once more further down.
+        if text.find("\\", begin, end) < 0 and all(
+            text.count(f'"{key}"', begin, end) == sum(key in entry for entry in entries)
+            for key in KEYS
+        ):
+            spans = [found.span(1) for found in SCORE.finditer(text, begin, end)]
+            if len(spans) == len(entries):
+                return spans
+    return [
+        _score_span(text, begin, entry) for entry, (begin, _) in zip(entries, places, strict=True)
+    ]
+
+
+def _score_span(text: str, begin: int, entry: Any) -> Span:
     if not isinstance(entry, dict) or "score" not in entry:
         return begin, begin
-    plain = text.find("\\", begin, end) < 0  # no key is written with escapes
-    if plain and all(text.count(key, begin, end) <= 1 for key in KEYS):
-        found = SCORE.search(text, begin, end)
-        if found is not None:
-            return found.span(1)
     spans: dict[str, Span] = {}
     for key, span in _members(text, begin):
-        if key in spans and f'"{key}"' in KEYS:
+        if key in spans and key in KEYS:
             raise _damaged(f"an entry has {key!r} twice", span[0])
         spans[key] = span
     return spans["score"]

@@ -123,9 +123,9 @@ def entry_box(entry: Entry) -> Any:
 
 def _is_number(value: Any) -> bool:
     """Return whether it is a number that a float can hold; JSON has whole numbers without end."""
-    if isinstance(value, int):
-        return not isinstance(value, bool) and value.bit_length() <= 1023
-    return isinstance(value, float)
+    if type(value) is float:
+        return True
+    return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 1023
 
 
 def write_results(path: Path, entries: Sequence[Entry]) -> None:
@@ -230,7 +230,7 @@ def check_finite(entries: Sequence[Entry], values: npt.NDArray[np.float64], firs
     boxes = [entry_box(entry) or (0.0,) * 4 for entry in entries]
     parts = {
         "score": np.array([entry["score"] for entry in entries], np.float64).reshape(-1, 1),
-        "keypoint": values.reshape(len(entries), -1),
+        "keypoint": values.reshape(len(entries), values[0].size if len(values) else 0),
         "box": np.array(boxes, np.float64).reshape(-1, 4),
     }
     for name, numbers in parts.items():

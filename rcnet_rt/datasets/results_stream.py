@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +90,7 @@ class ResultsStream:
         if finite:
             check_finite(entries, values, self.pose_count)
         self._keep(entries, values)
-        self._spans.append(np.array(block.scores, np.int64).reshape(-1, 2))
+        self._spans.append(block.scores)
 
     def _keep(self, entries: list[Entry], values: npt.NDArray[np.float64]) -> None:
         rows = np.zeros(len(entries), self._row)
@@ -98,7 +98,8 @@ class ResultsStream:
         rows["score"] = [entry["score"] for entry in entries]
         corners = [box_corners(entry) for entry in entries]
         rows["has_box"] = [box is not None for box in corners]
-        rows["box"] = [box or (0, 0, 0, 0) for box in corners]
+        boxes = [box or (0.0,) * 4 for box in corners]
+        rows["box"] = np.array(boxes, np.float64).reshape(-1, 4)
         rows.tofile(self._rows)
         self._flags = self._flags and bool(np.isin(rows["values"][:, :, 2], (0, 1, 2)).all())
         numbers = self._numbers
@@ -114,7 +115,7 @@ class ResultsStream:
     def pooled(self) -> Iterator[Poses]:
         """Yield all poses in large blocks, those of many images together."""
         for _, rows, indices in self._blocks():
-            yield self._poses(rows, indices)
+            yield from self._images([len(rows)], rows, indices)
 
     def write(self, path: Path, refine: Refine) -> None:
         """Write the same text with refined scores, whole or not at all.
@@ -128,11 +129,7 @@ class ResultsStream:
         """
         scores = np.zeros(self.pose_count)
         for ends, rows, indices in self._blocks():
-            begins = [0, *ends[:-1]]
-            images = [
-                self._poses(rows[begin:end], indices[begin:end])
-                for begin, end in zip(begins, ends, strict=True)
-            ]
+            images = self._images(ends, rows, indices)
             scores[indices] = np.concatenate([poses.scores for poses in refine(images)])
         with (
             atomic_file(path) as partial,
@@ -161,18 +158,30 @@ class ResultsStream:
             parts.append(np.frombuffer(content, self._row))
         return np.concatenate(parts)
 
-    def _poses(self, rows: Rows, indices: Integers) -> Poses:
-        values = rows["values"]
-        signals = {}
-        if self._signals:
-            signals = parse_signals([self._signals.get(index, {}) for index in indices.tolist()])
-        return Poses(
-            np.where(found_joints(values)[..., None], values[:, :, :2], np.float32(np.nan)),
-            rows["score"],
-            keypoint_scores=None if self._flags else values[:, :, 2],
-            boxes=rows["box"] if rows["has_box"].all() else None,
-            **signals,
-        )
+    def _images(self, ends: list[int], rows: Rows, indices: Integers) -> list[Poses]:
+        """Return the poses of the images that end at these rows."""
+        values, scores, boxes = rows["values"], rows["score"], rows["box"]
+        keypoints = np.where(found_joints(values)[..., None], values[:, :, :2], np.float32(np.nan))
+        third = None if self._flags else np.ascontiguousarray(values[:, :, 2])
+        boxed = rows["has_box"].tolist()
+        images = []
+        for begin, end in zip([0, *ends[:-1]], ends, strict=True):
+            some = slice(begin, end)
+            images.append(
+                Poses(
+                    keypoints[some],
+                    scores[some],
+                    keypoint_scores=None if third is None else third[some],
+                    boxes=boxes[some] if all(boxed[some]) else None,
+                    **self._signals_of(indices[some]),
+                )
+            )
+        return images
+
+    def _signals_of(self, indices: Integers) -> dict[str, Any]:
+        if not self._signals:
+            return {}
+        return parse_signals([self._signals.get(index, {}) for index in indices.tolist()])
 
 
 @contextmanager
