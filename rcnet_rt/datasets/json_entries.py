@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO, TextIO
 
 import numpy as np
@@ -68,6 +69,8 @@ def read_entries(file: TextIO, size: int = BLOCK) -> Iterator[EntryBlock]:
         ValueError: the text is cut off or no JSON array, or an entry has a key twice.
     """
     text, start = file.read(size), 0
+    while not text.strip() and (more := file.read(size)):
+        text += more
     position = _after(text, _skip(text, 0), "[", "expected a list of entries")
     first = True
     while True:
@@ -91,6 +94,8 @@ def read_entries(file: TextIO, size: int = BLOCK) -> Iterator[EntryBlock]:
         spans = np.array(_score_spans(text, entries, places), np.int64).reshape(-1, 2)
         yield EntryBlock(entries, start + spans)
         if ended:
+            if any(rest.strip() for rest in chain([text[begin + 1 :]], file)):
+                raise _damaged("something follows the list", start + begin + 1)
             return
         more = file.read(size)
         if not more:

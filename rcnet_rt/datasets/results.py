@@ -192,7 +192,8 @@ def keypoint_values(
                 f"values ({count / 3:g} joints), expected {3 * joints} for the {joints} of "
                 f"{skeleton.name}"
             )
-    body = [entry["keypoints"][: 3 * joints] for entry in entries]
+    listed = [entry["keypoints"] for entry in entries]
+    body = [values if len(values) == 3 * joints else values[: 3 * joints] for values in listed]
     with contextlib.suppress(ValueError, OverflowError):
         values = np.array(body)
         if values.dtype.kind in "biuf":
