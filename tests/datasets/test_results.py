@@ -192,3 +192,23 @@ def test_real_results_survive_to_the_bit(shared_data: Path, tmp_path: Path) -> N
         lightweight = path.name.startswith("lightweight")
         first = next(iter(poses.values())).poses
         assert (first.keypoint_scores is None) == (first.boxes is None) == lightweight
+
+
+@pytest.mark.parametrize("placeholder", [(0, 0), (0, -3), (-1, -1), (-0.5, 40), (40, 0)])
+def test_placeholders_of_joints_that_were_not_found(placeholder: tuple[float, float]) -> None:
+    keypoints = [5.0, 6.0, 0.9] * 17
+    keypoints[:3] = [*placeholder, 0.0]
+    poses = poses_by_image([entry(keypoints=keypoints)], COCO17)[7].poses
+    assert poses.found[0].tolist() == [False] + [True] * 16
+    seen = poses_by_image([entry(keypoints=[*placeholder, 0.1, *keypoints[3:]])], COCO17)[7].poses
+    assert seen.found.all(), "a joint with confidence may be left of the image"
+
+
+def test_shared_case_of_placeholders(shared_data: Path) -> None:
+    path = shared_data.parent / "cases" / "results" / "openpifpaf_as_results.json"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    entries = read_results(path)
+    (image,) = poses_by_image(entries, COCO17).values()
+    third = np.array([entry["keypoints"][2::3] for entry in entries])
+    np.testing.assert_array_equal(image.poses.found, third > 0)

@@ -161,6 +161,25 @@ def test_names_that_are_not_unique(tmp_path: Path) -> None:
         estimator.estimate_frame(Frame(0, IMAGE, name="a.jpg"))
 
 
+def test_shared_case_of_unpadded_names(shared_data: Path) -> None:
+    folder = shared_data.parent / "cases" / "openpose" / "unpadded_names"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here")
+    estimator = estimators.load(f"replay:{folder}", floor=0.05)
+    places = [float(estimator.estimate(IMAGE).keypoints[0, 0, 0]) for _ in range(12)]
+    assert places == [10.0 * number for number in range(12)]
+
+
+def test_shared_case_of_names(shared_data: Path) -> None:
+    path = shared_data.parent / "cases" / "results" / "names.json"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    estimator = estimators.load(f"replay:{path}", floor=0.05)
+    names = ["gate_640.jpg", "hall_640.jpg", "yard_640.jpg"]
+    poses = [estimator.estimate_frame(Frame(0, IMAGE, name=name)) for name in names]
+    assert [len(some) for some in poses] == [0, 1, 0]
+
+
 def test_replay_of_crowdpose_results(tmp_path: Path) -> None:
     estimator = estimators.load(f"replay:{results_file(tmp_path / 'r.json', [0], 14)}", floor=0.05)
     assert estimator.skeleton is CROWDPOSE14
