@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from rcnet_rt.datasets.files import read_json
+from rcnet_rt.datasets.files import read_exact_json
 from rcnet_rt.datasets.ids import ImageId
 from rcnet_rt.datasets.json_entries import open_text, read_entries
 from rcnet_rt.datasets.mmpose_files import is_mmpose, read_mmpose
@@ -138,7 +138,7 @@ def read_pose_file(path: Path) -> PoseFile:
         return read_openpose(path)
     if is_recording(path):
         return read_recording(path)
-    content = read_json(path)
+    content = read_exact_json(path)
     if is_mmpose(content):
         return read_mmpose(path, content)
     if _is_single_image(content):
@@ -193,8 +193,11 @@ def is_results(path: Path) -> bool:
         return True  # a pipe can be read only once; of what is missing the reader says so
     try:
         with open_input(path) as file, open_text(file) as text:
+            if text.read(FIRST_ENTRY).lstrip()[:1] != "[":
+                return False
+        with open_input(path) as file, open_text(file) as text:
             blocks = (block.entries for block in read_entries(text, FIRST_ENTRY))
             first = next((entries for entries in blocks if entries), [])
-    except (OSError, EOFError, zlib.error, ValueError):
-        return False  # the reader says what is wrong
+    except (OSError, EOFError, ValueError, zlib.error, RecursionError):
+        return True  # the reader says what is wrong
     return not (is_mmpose(first) or _is_single_image(first))

@@ -246,7 +246,7 @@ def _is_descriptor(path: Path) -> bool:
 def _status(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

@@ -256,12 +256,8 @@ def test_a_full_disk_keeps_whole_lines(tmp_path: Path, random_poses: Poses) -> N
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
     try:
-        with (
-            pytest.raises(OutputError, match=r"a\.jsonl cannot be written \(File too large\)"),
-            JsonLinesWriter(path, HEADER) as writer,
-        ):
-            for number in range(100):
-                writer.write(number, None, random_poses, random_poses.scores > 0)
+        with pytest.raises(OutputError, match=r"a\.jsonl cannot be written \(File too large\)"):
+            write(path, *[random_poses] * 100)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert 1 < len(list(read(path)[1])) < 100
