@@ -160,7 +160,10 @@ class ResultsStream:
 
     def _images(self, ends: list[int], rows: Rows, indices: Integers) -> list[Poses]:
         """Return the poses of the images that end at these rows."""
-        values, scores, boxes = rows["values"], rows["score"], rows["box"]
+        # Copies, so that who keeps the scores does not keep all rows.
+        values, scores, boxes = (
+            np.ascontiguousarray(rows[name]) for name in ("values", "score", "box")
+        )
         keypoints = np.where(found_joints(values)[..., None], values[:, :, :2], np.float32(np.nan))
         third = None if self._flags else np.ascontiguousarray(values[:, :, 2])
         boxed = rows["has_box"].tolist()

@@ -92,7 +92,13 @@ class ScoreConvention:
         scores = scores[np.isfinite(scores)]
         if len(scores) == 0:
             return cls(None, observed=True)
-        kind = UNIT if _unit(scores.min(), scores.max()) else ABOVE_0 if scores.min() >= 0 else ANY_SIGN
+        kind = (
+            UNIT
+            if _unit(scores.min(), scores.max())
+            else ABOVE_0
+            if scores.min() >= 0
+            else ANY_SIGN
+        )
         low, high = np.quantile(scores, (0.01, 0.99)).tolist()
         return cls(kind, _joints(joints), observed=True, typical=(low, high))
 
@@ -183,4 +189,4 @@ def _joints(values: _Range) -> str:
 
 
 def _unit(lowest: float, highest: float) -> bool:
-    return lowest >= 0 and highest <= OVERSHOOT
+    return bool(lowest >= 0 and highest <= OVERSHOOT)
