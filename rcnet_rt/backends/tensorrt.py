@@ -22,7 +22,8 @@ from rcnet_rt.backends.protocol import Backend
 from rcnet_rt.backends.torch import TorchBackend
 from rcnet_rt.datasets.jsonl import read
 from rcnet_rt.demo_data import POSES as RECORDED
-from rcnet_rt.errors import BackendError, OutputError
+from rcnet_rt.errors import BackendError
+from rcnet_rt.files.writing import atomic_file
 from rcnet_rt.models import rcnet
 from rcnet_rt.poses import skeletons
 from rcnet_rt.rescoring.inputs import PoseInputs, inputs_of
@@ -97,14 +98,10 @@ def save_engine(weights: Weights, path: Path, device: str = "cuda", half: bool =
         for (least, usual, most), value in zip(shapes, example, strict=True)
     ]
     engine = torch_tensorrt.dynamo.compile(exported, arg_inputs=inputs, min_block_size=1)
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
+    with atomic_file(path) as partial:
         torch_tensorrt.save(
-            engine, str(unfinished), arg_inputs=example, dynamic_shapes=_dynamic_shapes()
+            engine, str(partial), arg_inputs=example, dynamic_shapes=_dynamic_shapes()
         )
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def exported_network(weights: Weights, half: bool, device: str) -> tuple[Any, tuple[Tensor, ...]]:

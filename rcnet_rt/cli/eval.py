@@ -30,13 +30,13 @@ from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.compare import Evaluation, compare
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.report_rows import LEGEND
+from rcnet_rt.files.writing import check_output_file
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.report.folder import PAGE, check_folder
 from rcnet_rt.report.page import Subject, write_report
 from rcnet_rt.report.png import require_packages
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.version import __version__
-from rcnet_rt.video.sink import check_output_file
 
 __all__ = ["eval_command", "judge", "load_data", "part", "trained_on"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from rcnet_rt.cli.options import debug_option
+from rcnet_rt.files.writing import check_output_file
 from rcnet_rt.poses.fields import SIGNALS
 from rcnet_rt.refiner import find_weights
-from rcnet_rt.video.sink import check_output_file
 from rcnet_rt.workflows.export import export_onnx
 
 __all__ = ["export"]

@@ -21,7 +21,7 @@ from rcnet_rt.datasets.results import read_results
 from rcnet_rt.datasets.resume import partial_path
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.estimators.recheck import Recheck
-from rcnet_rt.video.sink import check_output_file
+from rcnet_rt.files.writing import check_output_file
 from rcnet_rt.workflows.predict import FLOOR, Job, SplitImages, predict_split
 
 __all__ = ["predict"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -11,16 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.cli.options import debug_option, weights_option
-from rcnet_rt.datasets.pose_files import ResultsFile, read_pose_file
+from rcnet_rt.datasets.pose_files import is_results, read_pose_file
 from rcnet_rt.datasets.results import (
     BODY_FIRST,
     Entry,
+    check_finite,
     keypoint_values,
     poses_by_image,
-    with_scores,
-    write_results,
 )
-from rcnet_rt.errors import DatasetError, WeightsError
+from rcnet_rt.datasets.results_stream import open_results
+from rcnet_rt.errors import WeightsError
+from rcnet_rt.files.writing import check_output_file, is_special
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
@@ -28,7 +30,6 @@ from rcnet_rt.refiner import OnError, Refiner
 from rcnet_rt.rescoring.score_convention import ScoreConvention, check_convention
 from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights
-from rcnet_rt.video.sink import check_output_file
 
 __all__ = ["load_refiner", "refine", "refine_images", "rescore"]
 
@@ -66,18 +67,40 @@ def refine(
     """
     if not results.is_dir():
         check_output_file(out)
-    file = read_pose_file(results)
     refiner = load_refiner(weights, device, backend)
-    if isinstance(file, ResultsFile):
-        write_results(out, with_scores(file.entries, rescore(file.entries, refiner, on_error)))
+    if is_results(results):
+        poses, images = rescore_results(results, out, refiner, on_error)
     else:
+        file = read_pose_file(results)
         refined = refine_images(file.images, refiner, on_error)
         file.write(out, refined, refiner.weights.threshold("auto"), refiner.weights.name)
-    poses = sum(map(len, file.images))
+        poses, images = sum(map(len, file.images)), len(file.images)
+    # Where the output is a pipe it may be this very standard output.
     click.echo(
-        f"{poses:,} poses of {len(file.images):,} images re-scored with {refiner.weights.name} "
-        f"({refiner.backend_name}) -> {out}"
+        f"{poses:,} poses of {images:,} images re-scored with {refiner.weights.name} "
+        f"({refiner.backend_name}) -> {out}",
+        err=not results.is_dir() and is_special(out),
     )
+
+
+def rescore_results(
+    path: Path, out: Path, refiner: Refiner, on_error: OnError = "raise"
+) -> tuple[int, int]:
+    """Write COCO results of any size with refined scores; return how many poses and images.
+
+    Raises:
+        DatasetError: entries of another number of joints, or with numbers that are not finite.
+        WeightsError: the weights are for another skeleton, or another convention of scores.
+        OutputError: the file cannot be written.
+    """
+    choose = partial(_skeleton, weights=refiner.weights)
+    with open_results(path, choose, finite=on_error == "raise") as results:
+        check_convention(refiner.weights, ScoreConvention.of(results.pooled()), "the results")
+        reference = None
+        if refiner.weights.uses_reference:
+            reference = ScoreReference.of(results.pooled(), count=results.image_count)
+        results.write(out, partial(refiner.batch, reference=reference, on_error=on_error))
+        return results.pose_count, results.image_count
 
 
 def load_refiner(weights: str, device: str, backend: str) -> Refiner:
@@ -106,7 +129,7 @@ def rescore(
     """
     skeleton = _skeleton(entries, refiner.weights)
     if on_error == "raise":
-        _check_finite(entries, skeleton)
+        check_finite(entries, keypoint_values(entries, skeleton))
     images = list(poses_by_image(entries, skeleton, finite_scores=False).values())
     scores = np.zeros(len(entries))
     refined = refine_images([image.poses for image in images], refiner, on_error)
@@ -145,25 +168,3 @@ def _skeleton(entries: Sequence[Entry], weights: Weights) -> Skeleton:
         f"{expected.name}, and the results have the {count // 3} of {fitting[0].name}; give "
         "--weights that are made for it, or formula:NAME"
     )
-
-
-def _check_finite(entries: Sequence[Entry], skeleton: Skeleton) -> None:
-    finite_keypoints = _finite(keypoint_values(entries, skeleton))
-    for index, (entry, keypoints) in enumerate(zip(entries, finite_keypoints, strict=True)):
-        parts = {
-            "score": _finite(entry["score"]),
-            "keypoint": keypoints.all(),
-            "box": _finite(entry.get("bbox") or 0).all(),
-        }
-        for name, finite in parts.items():
-            if not finite:
-                raise DatasetError(
-                    f"entry {index} (image {entry['image_id']}) of the results has a {name} that "
-                    "is not a finite number, or beyond 3e38; mend it, or use `rcnet-rt refine "
-                    "--on-error raw`"
-                )
-
-
-def _finite(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Return which values stay finite as float32, which is what poses hold."""
-    return np.asarray(np.abs(np.asarray(values, np.float64)) <= np.finfo(np.float32).max)

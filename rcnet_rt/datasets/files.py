@@ -4,43 +4,69 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import tempfile
+import math
 import zlib
 from pathlib import Path
 from typing import Any
 
-from rcnet_rt.errors import DatasetError, OutputError
+from rcnet_rt.errors import DatasetError
+from rcnet_rt.files.reading import open_input
+from rcnet_rt.files.writing import write_atomically
 
-__all__ = ["read_json", "write_bytes", "write_json"]
-
-_GZIP_MAGIC = b"\x1f\x8b"
+__all__ = ["decode", "read_exact_json", "read_json", "write_bytes", "write_json"]
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, decoder: json.JSONDecoder | None = None) -> Any:
     """Return what a JSON file holds; gzip is told by its first bytes, not by the name.
 
     Raises:
         DatasetError: the file is missing, unreadable, cut off or not JSON.
     """
     try:
-        return json.loads(_text(path))
+        with open_input(path) as file:
+            text = decode(file.read())
+        return json.loads(text) if decoder is None else decoder.decode(text)
+    except (EOFError, zlib.error, ValueError, RecursionError, gzip.BadGzipFile) as error:
+        raise DatasetError(
+            f"{path} is cut off or not JSON ({error}); fetch or write it again"
+        ) from error
     except OSError as error:
-        if not isinstance(error, gzip.BadGzipFile):
-            raise DatasetError(
-                f"{path} cannot be read: {error.strerror or error}; check the path"
-            ) from error
-        raise _damaged(path, error) from error
-    except (EOFError, zlib.error, ValueError, RecursionError) as error:
-        raise _damaged(path, error) from error
+        raise DatasetError(
+            f"{path} cannot be read: {error.strerror or error}; check the path"
+        ) from error
 
 
-def _text(path: Path) -> str:
-    """Return what a file says. Its bytes are gone before it is parsed: some have gigabytes."""
-    content = path.read_bytes()
-    if content.startswith(_GZIP_MAGIC):
-        content = gzip.decompress(content)
+def read_exact_json(path: Path) -> Any:
+    """Return what a JSON file holds, for files that are written again with other scores.
+
+    Raises:
+        DatasetError: as `read_json`; a key twice in an object, or a number beyond a double, neither
+            of which could be written as it was.
+    """
+    return read_json(path, _EXACT)
+
+
+def decode(content: bytes) -> str:
+    """Return JSON text, in whichever of Unicode's encodings it is."""
     return content.decode(json.detect_encoding(content), "surrogatepass")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"the number {text:.40} is too large")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"an object has {next(k for k in keys if keys.count(k) > 1)!r} twice")
+    return unique
+
+
+_EXACT = json.JSONDecoder(parse_float=_finite, object_pairs_hook=_unique)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -53,38 +79,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, gzipped where the name ends in .gz.
-
-    It appears whole or not at all: it is written beside its place and then moved there.
+    """Write a file whole or not at all, gzipped where the name ends in .gz.
 
     Raises:
         OutputError: the folder is missing or cannot be written.
     """
-    if path.suffix == ".gz":
-        content = gzip.compress(content, mtime=0)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror}; the folder must exist and be writable"
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """Return the process's umask: temporary files are private, results should not be."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _damaged(path: Path, error: Exception) -> DatasetError:
-    return DatasetError(f"{path} is cut off or not JSON ({error}); fetch or write it again")
+    write_atomically(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)

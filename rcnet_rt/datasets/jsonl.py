@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.pose_objects import parse_poses, pose_objects
 from rcnet_rt.errors import DatasetError, OutputError, SkeletonError
+from rcnet_rt.files.writing import AtomicFile, cannot_be_written
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.version import __version__
@@ -66,9 +66,9 @@ class RecordedFrame:
 
 
 class JsonLinesWriter:
-    """Writes a recording; the file has its name once it is closed, with all lines until then.
+    """Writes a recording; the file gets its name when closed, with every line written until then.
 
-    Without a frame there is no file.
+    Without a frame there is no file. File names that are not UTF-8 are escaped.
 
     Raises:
         OutputError: the file cannot be written.
@@ -77,10 +77,10 @@ class JsonLinesWriter:
     def __init__(self, path: Path, header: Header) -> None:
         self.path = path
         self._header = header
-        self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+        self._output = AtomicFile(path)
         self._empty, self._broken = True, False
         try:
-            self._file: TextIO = _open(self._partial, "wt")
+            self._file: TextIO = _open(self._output.partial, "wt", "backslashreplace")
             self._line(_header_object(header))
         except OSError as error:
             raise self._failed(error) from error
@@ -133,13 +133,12 @@ class JsonLinesWriter:
             if self._broken:
                 self._keep_whole_lines()
             self._file.close()
-            if self._empty:
-                self._partial.unlink()
-            else:
-                os.replace(self._partial, self.path)
+            if not self._empty:
+                self._output.commit()
         except OSError as error:
-            self._partial.unlink(missing_ok=True)
             raise self._failed(error) from error
+        finally:
+            self._output.discard()
 
     def __enter__(self) -> JsonLinesWriter:
         return self
@@ -159,17 +158,17 @@ class JsonLinesWriter:
         """Cut off what a full disk left of the last line; compressed files cannot be cut."""
         with contextlib.suppress(OSError):
             self._file.close()
-        data = b"" if self.path.suffix == ".gz" else self._partial.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        os.truncate(self._partial, whole)
+        if self._output.is_special:
+            return
+        partial = self._output.partial
+        data = b"" if partial.suffix == ".gz" else partial.read_bytes()
+        with partial.open("r+b") as file:
+            file.truncate(data.rfind(b"\n") + 1)
         self._empty = data.count(b"\n") < 2  # the header alone says nothing
 
     def _failed(self, error: OSError) -> OutputError:
         self._broken = True
-        return OutputError(
-            f"{self.path} cannot be written ({error.strerror or error}); "
-            "free some space or choose another --json"
-        )
+        return cannot_be_written(self.path, error)
 
 
 def read(path: Path) -> tuple[Header, Iterator[RecordedFrame]]:
@@ -242,9 +241,11 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _open(path: Path, mode: str) -> TextIO:
+def _open(path: Path, mode: str, errors: str = "strict") -> TextIO:
     opener: Any = gzip.open if path.suffix == ".gz" else open
-    file: TextIO = opener(path, mode, encoding="utf-8")
+    # A byte of a file name that is not UTF-8 is a lone surrogate in Python, and JSON escapes those
+    # as Python does: \udcff.
+    file: TextIO = opener(path, mode, encoding="utf-8", errors=errors)
     return file
 
 

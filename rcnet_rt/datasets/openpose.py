@@ -1,16 +1,16 @@
 """OpenPose folders: one JSON file a frame, `{"people": [{"pose_keypoints_2d": [x, y, c, …]}]}`.
 
-What `--write_json` writes, and whoever imitates it. BODY_25 and the 18-joint COCO model become the
-17 joints of COCO; neck, mid hip and feet stay in the file and are not scored. The format has no
-score of a person: where there is none, the mean of the joints' confidences stands in, 0 for a joint
-that was not found. Refining adds `score` to each person and changes nothing else.
+What `--write_json` writes, and its imitators. Joints become the 17 of COCO; neck, mid hip and feet
+stay in the file and are not scored. The format has no score of a person: where there is none, the
+mean confidence of the joints is taken, 0 for a joint that was not found. Refining adds `score` to
+each person and changes nothing else.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.datasets.files import read_json, write_json
+from rcnet_rt.datasets.files import read_exact_json, write_json
+from rcnet_rt.datasets.openpose_layouts import LAYOUTS, Layout, choose_layout
+from rcnet_rt.datasets.results import found_joints
 from rcnet_rt.errors import DatasetError, OutputError
+from rcnet_rt.files.writing import atomic_folder
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
@@ -27,11 +30,8 @@ __all__ = ["OpenPoseFolder", "read_openpose"]
 
 SUFFIX = "_keypoints"  # of OpenPose's file names
 
-# COCO's 17 joints, in their order, as indices into OpenPose's (its doc/02_output.md).
-TO_COCO = {
-    25: (0, 16, 15, 18, 17, 5, 2, 6, 3, 7, 4, 12, 9, 13, 10, 14, 11),
-    18: (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10),
-}
+Person = dict[str, Any]
+Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,73 +59,120 @@ class OpenPoseFolder:
         """Write the folder anew with a `score` for each person, whole or not at all.
 
         Raises:
-            OutputError: the folder is there already, or cannot be written.
+            OutputError: the folder exists already, or cannot be written.
         """
         if path.exists():
             raise OutputError(f"{path} is there already; give --out a folder that is new")
-        unfinished = path.with_name(f".{path.name}.part")
-        try:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
+        with atomic_folder(path) as folder:
             for (name, content), poses in zip(self.contents.items(), refined, strict=True):
                 scored = zip(content["people"], poses.scores.tolist(), strict=True)
                 people = [{**person, "score": score} for person, score in scored]
-                write_json(unfinished / name, {**content, "people": people})
-            os.replace(unfinished, path)
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+                write_json(folder / name, {**content, "people": people})
 
 
-def read_openpose(folder: Path) -> OpenPoseFolder:
-    """Read a folder of OpenPose files in the order of their names, which is that of the frames.
+def read_openpose(folder: Path, layout: str | None = None) -> OpenPoseFolder:
+    """Read a folder of OpenPose files in the natural order of their names.
+
+    Args:
+        folder: of the files.
+        layout: the order of joints, a name of `openpose_layouts.LAYOUTS` such as "BODY_25B"; by
+            default it is told by the number of joints and the length of the limbs.
 
     Raises:
-        DatasetError: no such files, or damaged ones.
+        DatasetError: no such files, damaged ones, or an unknown order of joints.
     """
-    paths = sorted(folder.glob(f"*{SUFFIX}.json")) or sorted(folder.glob("*.json"))
+    paths = list(folder.glob(f"*{SUFFIX}.json")) or list(folder.glob("*.json"))
     if not paths:
         raise DatasetError(f"{folder} holds no OpenPose files (*{SUFFIX}.json)")
-    contents, images = {}, []
-    for path in paths:
-        contents[path.name] = read_json(path)
+    contents, frames = {}, {}
+    for path in sorted(paths, key=lambda path: _natural(path.name)):
+        contents[path.name] = read_exact_json(path)
         try:
-            images.append(_poses(contents[path.name]["people"]))
+            people = contents[path.name]["people"]
+            frames[path] = people, [_numbers(person["pose_keypoints_2d"]) for person in people]
         except (KeyError, TypeError, ValueError) as error:
-            raise DatasetError(
-                f"{path} is no OpenPose file ({type(error).__name__}: {error}); expected people "
-                "with pose_keypoints_2d of 25 or 18 joints"
-            ) from error
+            raise _no_openpose(path, error) from error
+    layouts = _layouts([joints for _, joints in frames.values()], layout)
+    images = []
+    for path, (people, joints) in frames.items():
+        try:
+            images.append(_poses(people, [_coco(values, layouts) for values in joints]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise _no_openpose(path, error) from error
     return OpenPoseFolder(contents, images)
 
 
-def _poses(people: list[dict[str, Any]]) -> Poses:
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a key that sorts a_9 before a_10."""
+    parts = re.findall(r"\d+|\D+", name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def _no_openpose(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"{path} is no OpenPose file ({type(error).__name__}: {error}); expected people with "
+        "pose_keypoints_2d of x, y, confidence for each joint"
+    )
+
+
+def _numbers(values: Sequence[float | None] | None) -> Floats:
+    """Return the (J, 3) joints of one person; those with null or NaN were not found: zeros."""
+    if any(isinstance(value, (str, bool)) for value in values or ()):
+        raise ValueError("a joint is not made of numbers")
+    joints = np.array(values or (), dtype=np.float64).reshape(-1, 3).astype(np.float32)
+    joints[~np.isfinite(joints).all(axis=1)] = 0
+    return joints
+
+
+def _layouts(frames: Iterable[list[Floats]], name: str | None) -> dict[int, Layout]:
+    """Return the order of joints by their number, for all that the folder's people have."""
+    by_count: dict[int, list[Floats]] = {}
+    for joints in (joints for people in frames for joints in people if len(joints)):
+        by_count.setdefault(len(joints), []).append(joints)
+    if name is None:
+        known = {layout.count for layout in LAYOUTS}
+        return {n: choose_layout(people) for n, people in by_count.items() if n in known}
+    chosen = {layout.name: layout for layout in LAYOUTS}.get(name)
+    if chosen is None:
+        names = ", ".join(layout.name for layout in LAYOUTS)
+        raise DatasetError(f"unknown order of joints {name!r}; expected one of {names}")
+    return {chosen.count: chosen}
+
+
+def _coco(joints: Floats, layouts: dict[int, Layout]) -> Floats:
+    """Return COCO's (17, 3) joints; a person of whom only a face or hand was found has none."""
+    if len(joints) == 0:
+        return np.zeros((17, 3), np.float32)
+    if len(joints) not in layouts:
+        expected = ", ".join(str(count) for count in sorted({item.count for item in LAYOUTS}))
+        raise ValueError(f"{len(joints)} joints, expected one of {expected}")
+    return joints[list(layouts[len(joints)].coco)]
+
+
+def _poses(people: list[Person], joints: list[Floats]) -> Poses:
     if not people:
         return Poses.empty(17)
-    values = np.stack([_joints(person["pose_keypoints_2d"]) for person in people])
-    given = [person.get("score") for person in people]
-    mean = [float(np.mean(person["pose_keypoints_2d"][2::3] or 0)) for person in people]
-    missing = (values == 0).all(axis=2, keepdims=True)
+    values = np.stack(joints)
+    found = found_joints(values)
     return Poses(
-        np.where(missing, np.float32(np.nan), values[:, :, :2]),
-        np.array(mean if None in given else given),
+        np.where(found[..., None], values[:, :, :2], np.float32(np.nan)),
+        np.asarray(_scores(people), np.float32),
         keypoint_scores=values[:, :, 2],
         track_ids=_tracks(people),
     )
 
 
-def _joints(numbers: list[float]) -> npt.NDArray[np.float32]:
-    """(17, 3) of one person; a person of whom only the face or a hand was found has none."""
-    if not numbers:
-        return np.zeros((17, 3), np.float32)
-    joints = np.array(numbers, dtype=np.float32).reshape(-1, 3)
-    if len(joints) not in TO_COCO:
-        raise ValueError(f"{len(joints)} joints")
-    return joints[list(TO_COCO[len(joints)])]
+def _scores(people: list[Person]) -> npt.NDArray[np.float64]:
+    """Return the people's scores, or the mean confidence of their joints where one has none."""
+    given = [person.get("score") for person in people]
+    if all(isinstance(score, (int, float)) and math.isfinite(score) for score in given):
+        return np.array(given, np.float64)
+    confidences = [_numbers(person["pose_keypoints_2d"])[:, 2] for person in people]
+    return np.array([values.mean(dtype=np.float64) if len(values) else 0 for values in confidences])
 
 
-def _tracks(people: list[dict[str, Any]]) -> npt.NDArray[np.int64] | None:
-    """`person_id`, a list of one number that is -1 where nobody tracks."""
-    ids = np.array([np.ravel(person.get("person_id", -1))[0] for person in people], dtype=np.int64)
+def _tracks(people: list[Person]) -> npt.NDArray[np.int64] | None:
+    """Return `person_id`, a list of one number that is -1 or absent where nobody tracks."""
+    given = [np.ravel(person.get("person_id", -1)) for person in people]
+    ids = np.array([values[0] if len(values) else -1 for values in given], dtype=np.int64)
     return ids if (ids >= 0).all() else None

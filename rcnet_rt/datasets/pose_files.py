@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import gzip
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from rcnet_rt.datasets.files import read_exact_json
+from rcnet_rt.datasets.ids import ImageId
+from rcnet_rt.datasets.json_entries import open_text, read_entries
+from rcnet_rt.datasets.mmpose_files import is_mmpose, read_mmpose
 from rcnet_rt.datasets.openpose import read_openpose
 from rcnet_rt.datasets.recording import read_recording
 from rcnet_rt.datasets.results import (
     BODY_FIRST,
     Entry,
-    ImageId,
     ImagePoses,
+    check_results,
     poses_by_image,
-    read_results,
     with_scores,
     write_results,
 )
 from rcnet_rt.errors import DatasetError
+from rcnet_rt.files.reading import open_input
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
-__all__ = ["PoseFile", "ResultsFile", "is_recording", "read_pose_file", "skeleton_of"]
+__all__ = ["PoseFile", "ResultsFile", "is_recording", "is_results", "read_pose_file", "skeleton_of"]
 
 
+FIRST_ENTRY = 1 << 16  # characters that have to be parsed for it
 RECORDING = b'{"rcnet_rt"'  # how our JSON Lines begin
 
 
@@ -77,9 +82,15 @@ class PoseFile(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ResultsFile:
-    """COCO results of any tool in `datasets.formats`; only `score` changes."""
+    """COCO results of any tool in `datasets.formats`; only `score` changes.
+
+    Attributes:
+        entries: of the file.
+        single_image: whether `image_id` was added, because the file is of one image and names none.
+    """
 
     entries: list[Entry]
+    single_image: bool = False
     kind = "COCO results"
     every_frame = False
 
@@ -109,11 +120,16 @@ class ResultsFile:
         for image, poses in zip(self.by_image.values(), refined, strict=True):
             for index, score in zip(image.entries, poses.scores.tolist(), strict=True):
                 scores[index] = score
-        write_results(path, with_scores(self.entries, scores))
+        entries = with_scores(self.entries, scores)
+        if self.single_image:
+            entries = [{k: v for k, v in entry.items() if k != "image_id"} for entry in entries]
+        write_results(path, entries)
 
 
 def read_pose_file(path: Path) -> PoseFile:
-    """Read an OpenPose folder, our JSON Lines, or COCO results of any tool, plain or gzipped.
+    """Read an OpenPose folder, our JSON Lines, or another tool's JSON, plain or gzipped.
+
+    That is COCO results of any tool, OpenPifPaf's predictions of an image, or MMPose's of its demo.
 
     Raises:
         DatasetError: it is missing, damaged, or of an unknown skeleton.
@@ -122,7 +138,23 @@ def read_pose_file(path: Path) -> PoseFile:
         return read_openpose(path)
     if is_recording(path):
         return read_recording(path)
-    return ResultsFile(read_results(path))
+    content = read_exact_json(path)
+    if is_mmpose(content):
+        return read_mmpose(path, content)
+    if _is_single_image(content):
+        name = path.name.removesuffix(".gz").removesuffix(".json").removesuffix(".predictions")
+        named = [{**entry, "image_id": name} for entry in content]
+        return ResultsFile(check_results(path, named), single_image=True)
+    return ResultsFile(check_results(path, content))
+
+
+def _is_single_image(content: Any) -> bool:
+    """Return whether it is a list of entries none of which names an image, as OpenPifPaf writes."""
+    return (
+        isinstance(content, list)
+        and len(content) > 0
+        and all(isinstance(entry, dict) and "image_id" not in entry for entry in content)
+    )
 
 
 def skeleton_of(entries: Sequence[Entry]) -> Skeleton:
@@ -144,12 +176,28 @@ def skeleton_of(entries: Sequence[Entry]) -> Skeleton:
 
 def is_recording(path: Path) -> bool:
     """Return whether a file is JSON Lines of ours, by how it begins."""
-    if path.is_dir():
-        return False
+    if not path.is_file():
+        return False  # nor is a pipe, which can be read only once
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if packed else path.open("rb") as file:
+        with open_input(path) as file:
             return file.read(len(RECORDING)) == RECORDING
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return False  # the reader says what is wrong
+
+
+def is_results(path: Path) -> bool:
+    """Return whether a file is COCO results, by its first entry; a pipe is taken for such."""
+    if path.is_dir() or is_recording(path):
+        return False
+    if not path.is_file():
+        return True  # a pipe can be read only once; of what is missing the reader says so
+    try:
+        with open_input(path) as file, open_text(file) as text:
+            if text.read(FIRST_ENTRY).lstrip()[:1] != "[":
+                return False
+        with open_input(path) as file, open_text(file) as text:
+            blocks = (block.entries for block in read_entries(text, FIRST_ENTRY))
+            first = next((entries for entries in blocks if entries), [])
+    except (OSError, EOFError, ValueError, zlib.error, RecursionError):
+        return True  # the reader says what is wrong
+    return not (is_mmpose(first) or _is_single_image(first))

@@ -11,7 +11,10 @@ import numpy.typing as npt
 
 from rcnet_rt.poses.poses import Poses
 
-__all__ = ["parse_poses", "parse_signals", "pose_objects", "signals_of"]
+__all__ = ["SIGNAL_KEYS", "parse_poses", "parse_signals", "pose_objects", "signals_of"]
+
+# Fields of files, and the arguments of `Poses` that they become.
+SIGNAL_KEYS = {"consensus": "consensus", "agreement": "agreement", "embedding": "embeddings"}
 
 
 def pose_objects(poses: Poses, kept: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
@@ -59,9 +62,8 @@ def parse_signals(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Raises:
         ValueError: values of different lengths, or that are not numbers.
     """
-    names = {"consensus": "consensus", "agreement": "agreement", "embedding": "embeddings"}
     signals: dict[str, Any] = {}
-    for key, name in names.items():
+    for key, name in SIGNAL_KEYS.items():
         given = next((pose[key] for pose in objects if pose.get(key) is not None), None)
         if given is not None:
             absent = np.full(np.shape(given), np.nan)

@@ -50,7 +50,7 @@ class Recording:
                 line = {**line, "poses": poses}
             lines.append(line)
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        write_bytes(path, text.encode())
+        write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def read_recording(path: Path) -> Recording:

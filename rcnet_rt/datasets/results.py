@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.datasets.files import read_json, write_json
+from rcnet_rt.datasets.ids import ImageId, id_fault
 from rcnet_rt.datasets.pose_objects import parse_signals
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.poses.poses import Poses
@@ -24,8 +25,13 @@ from rcnet_rt.poses.skeletons import COCO17, Skeleton
 __all__ = [
     "BODY_FIRST",
     "Entry",
-    "ImageId",
     "ImagePoses",
+    "box_corners",
+    "check_finite",
+    "check_results",
+    "entry_box",
+    "entry_fault",
+    "found_joints",
     "indices_by_image",
     "keypoint_values",
     "poses_by_image",
@@ -36,10 +42,11 @@ __all__ = [
 ]
 
 Entry = dict[str, Any]
-ImageId = int | str  # a file's name where a tool knows no numbers
 
 # Halpe (26, 136) and COCO-WholeBody (133) begin with COCO's 17 joints, which are what is read.
 BODY_FIRST = (26, 133, 136)
+
+MAX_NUMBER = 1e15  # beyond this `Refiner` takes no number for a pixel or a score
 
 _KEYS = ("image_id", "category_id", "keypoints", "score")
 
@@ -60,47 +67,65 @@ def read_results(path: Path) -> list[Entry]:
         DatasetError: a damaged file, not a list of entries, or an entry that lacks something.
     """
     path = Path(path)
-    entries = read_json(path)
-    if not isinstance(entries, list):
+    return check_results(path, read_json(path))
+
+
+def check_results(path: Path, content: Any, first: int = 0) -> list[Entry]:
+    """Return the entries that a file holds, counted from `first`, if they are COCO results.
+
+    Raises:
+        DatasetError: not a list of entries, or an entry that lacks something.
+    """
+    if not isinstance(content, list):
+        keys = (
+            f" with {', '.join(map(str, list(content)[:4]))}" if isinstance(content, dict) else ""
+        )
         raise DatasetError(
             f"{path} is not a COCO results file: expected a list of entries, got "
-            f"{type(entries).__name__}; ground truth is given by --coco"
+            f"{type(content).__name__}{keys}; annotations are given by --coco"
         )
-    for index, entry in enumerate(entries):
-        if fault := _fault(entry):
+    for index, entry in enumerate(content, start=first):
+        if fault := entry_fault(entry):
             raise DatasetError(f"{path}: entry {index} {fault}")
-    return entries
+    return content
 
 
-def _fault(entry: Any) -> str | None:
+def entry_fault(entry: Any) -> str | None:
     """Return what is wrong with an entry, or None."""
     if not isinstance(entry, dict):
         return f"is not an object, got {type(entry).__name__}"
+    if "image_id" not in entry and "keypoints" in entry:
+        return (
+            "lacks image_id: predictions of a single image, or of a demo, name no image; give COCO "
+            "results, whose entries have " + ", ".join(_KEYS)
+        )
     missing = [key for key in _KEYS if key not in entry]
     if missing:
         return f"lacks {', '.join(missing)}; COCO results have {', '.join(_KEYS)}"
-    if not isinstance(entry["image_id"], (int, str)):
-        return f"has image_id {entry['image_id']!r}; expected a whole number or a file's name"
+    if fault := id_fault(entry["image_id"]):
+        return f"has image_id {fault}"
+    if fault := id_fault(entry["category_id"]):
+        return f"has category_id {fault}"
     if not _is_number(entry["score"]):
         return f"has score {entry['score']!r:.40}; expected a number"
     if not isinstance(entry["keypoints"], list):
         return "has keypoints that are not a list; expected x, y, confidence for each joint"
-    box = _box(entry)
+    box = entry_box(entry)
     if box and not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
         return f"has bbox {box!r:.80}; expected x, y, width, height"
     return None
 
 
-def _box(entry: Entry) -> Any:
+def entry_box(entry: Entry) -> Any:
     """Return an entry's x, y, width, height; AlphaPose calls it `box`."""
     return entry.get("bbox") or entry.get("box")
 
 
 def _is_number(value: Any) -> bool:
     """Return whether it is a number that a float can hold; JSON has whole numbers without end."""
-    if isinstance(value, int):
-        return not isinstance(value, bool) and value.bit_length() <= 1023
-    return isinstance(value, float)
+    if type(value) is float:
+        return True
+    return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 1023
 
 
 def write_results(path: Path, entries: Sequence[Entry]) -> None:
@@ -147,17 +172,19 @@ def scores_of(entries: Sequence[Entry], finite: bool = True) -> npt.NDArray[np.f
     return np.array([entry["score"] for entry in entries], dtype=np.float64)
 
 
-def keypoint_values(entries: Sequence[Entry], skeleton: Skeleton) -> npt.NDArray[np.float64]:
+def keypoint_values(
+    entries: Sequence[Entry], skeleton: Skeleton, first: int = 0
+) -> npt.NDArray[np.float64]:
     """Return the (N, K, 3) keypoints of the entries as the file has them: x, y, third value.
 
-    Of whole bodies (see `BODY_FIRST`) the first 17 joints.
+    Of whole bodies (see `BODY_FIRST`) the first 17 joints. Entries are counted from `first`.
 
     Raises:
         DatasetError: an entry with another number of values, or with something else than numbers.
     """
     joints = len(skeleton.keypoints)
     counts = [joints, *(BODY_FIRST if skeleton == COCO17 else ())]
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(entries, start=first):
         count = len(entry["keypoints"])
         if count / 3 not in counts:
             raise DatasetError(
@@ -165,7 +192,8 @@ def keypoint_values(entries: Sequence[Entry], skeleton: Skeleton) -> npt.NDArray
                 f"values ({count / 3:g} joints), expected {3 * joints} for the {joints} of "
                 f"{skeleton.name}"
             )
-    body = [entry["keypoints"][: 3 * joints] for entry in entries]
+    listed = [entry["keypoints"] for entry in entries]
+    body = [values if len(values) == 3 * joints else values[: 3 * joints] for values in listed]
     with contextlib.suppress(ValueError, OverflowError):
         values = np.array(body)
         if values.dtype.kind in "biuf":
@@ -178,6 +206,43 @@ def keypoint_values(entries: Sequence[Entry], skeleton: Skeleton) -> npt.NDArray
                     f"{value!r:.40}; expected x, y, confidence for each joint"
                 )
     return np.array(body, dtype=np.float64).reshape(-1, joints, 3)
+
+
+def found_joints(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return which of (..., 3) joints x, y, confidence were found.
+
+    Not found is a joint of confidence 0 at a placeholder, x <= 0 or y <= 0 (tools write 0, 0 or
+    0, -3 or -1, -1), and one with a coordinate that is NaN.
+
+    >>> found_joints(np.array([[0, -3, 0], [0, 5, 0.4], [7, 5, 0]])).tolist()
+    [False, True, True]
+    """
+    placeholder = (values[..., 2] == 0) & (values[..., :2] <= 0).any(axis=-1)
+    found: npt.NDArray[np.bool_] = ~(placeholder | np.isnan(values[..., :2]).any(axis=-1))
+    return found
+
+
+def check_finite(entries: Sequence[Entry], values: npt.NDArray[np.float64], first: int = 0) -> None:
+    """Check the scores, boxes and (N, K, 3) keypoints of entries, which count from `first`.
+
+    Raises:
+        DatasetError: one is NaN, infinite or beyond what a `Refiner` takes.
+    """
+    boxes = [entry_box(entry) or (0.0,) * 4 for entry in entries]
+    parts = {
+        "score": np.array([entry["score"] for entry in entries], np.float64).reshape(-1, 1),
+        "keypoint": values.reshape(len(entries), values[0].size if len(values) else 0),
+        "box": np.array(boxes, np.float64).reshape(-1, 4),
+    }
+    for name, numbers in parts.items():
+        faulty = ~(np.abs(numbers) <= MAX_NUMBER).all(axis=1)
+        if faulty.any():
+            index = int(faulty.argmax())
+            raise DatasetError(
+                f"entry {first + index} (image {entries[index]['image_id']}) of the results has a "
+                f"{name} that is not a finite number, or beyond {MAX_NUMBER:g}; correct it, or use "
+                "`rcnet-rt refine --on-error raw`"
+            )
 
 
 def indices_by_image(entries: Sequence[Entry]) -> dict[ImageId, npt.NDArray[np.int64]]:
@@ -196,7 +261,7 @@ def poses_by_image(
 ) -> dict[ImageId, ImagePoses]:
     """Return the poses of every image of a results file.
 
-    A joint at exactly (0, 0) with third value 0 was not found: NaN. Third values are the joints'
+    Joints that were not found (`found_joints`) become NaN. Third values are the joints'
     confidences, unless the whole file has none but 0, 1 and 2: those are flags, and
     `keypoint_scores` is None. Boxes become x1, y1, x2, y2; an image with an entry that has no
     `bbox` has none.
@@ -213,7 +278,7 @@ def poses_by_image(
     values = keypoint_values(entries, skeleton).astype(np.float32)
     scores = scores_of(entries, finite_scores).astype(np.float32)
     points, third = values[:, :, :2], values[:, :, 2]
-    keypoints = np.where((values == 0).all(axis=2, keepdims=True), np.float32(np.nan), points)
+    keypoints = np.where(found_joints(values)[..., None], points, np.float32(np.nan))
     flags = bool(np.isin(third, (0, 1, 2)).all())
     return {
         image_id: ImagePoses(
@@ -244,9 +309,14 @@ def _signals(entries: Sequence[Entry]) -> dict[str, Any]:
 
 def _boxes(entries: Sequence[Entry]) -> npt.NDArray[np.float32] | None:
     """Return the (N, 4) x1, y1, x2, y2 of x, y, width, height, or None where one is absent."""
-    boxes = [_box(entry) for entry in entries]
-    if any(not box for box in boxes):
+    boxes = [box_corners(entry) for entry in entries]
+    return None if None in boxes else np.array(boxes, dtype=np.float32)
+
+
+def box_corners(entry: Entry) -> tuple[float, float, float, float] | None:
+    """Return an entry's x1, y1, x2, y2, or None where it has no box."""
+    box = entry_box(entry)
+    if not box:
         return None
-    array = np.array(boxes, dtype=np.float64)
-    corners = np.concatenate([array[:, :2], array[:, :2] + array[:, 2:]], axis=1)
-    return corners.astype(np.float32)
+    x, y, width, height = box
+    return x, y, x + width, y + height

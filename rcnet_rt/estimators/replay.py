@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 from rcnet_rt.datasets import jsonl
+from rcnet_rt.datasets.ids import ImageIndex, last_number
 from rcnet_rt.datasets.pose_files import is_recording, read_pose_file
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.poses import skeletons
@@ -36,7 +37,7 @@ class ReplayEstimator:
         self._count = 0
 
     def estimate(self, image_bgr: Image) -> Poses:
-        """Return the next recorded poses; the image only has to have the recorded size.
+        """Return the next recorded poses; the image must have the recorded size.
 
         Raises:
             EstimatorError: there are no more, or they belong to other images.
@@ -56,10 +57,12 @@ class ReplayEstimator:
 
 
 class FileReplay:
-    """Answers with what another tool wrote: COCO results, AlphaPose JSON, or an OpenPose folder.
+    """Answers with what another tool wrote: see `datasets.pose_files.read_pose_file`.
 
-    Images are found by their file's name or the number in it, frames of a video by their number,
-    from 0; an image that the file does not know has nobody in it.
+    Images are found by the name of their file; the number in a name stands for an id only where all
+    ids are whole numbers. Frames of a video are found by number, from 0: the id, or the last number
+    in a name; without any number, frames are in the order of the names. An image or frame that the
+    file does not have has nobody in it.
 
     Args:
         path: a file, plain or gzipped, or a folder.
@@ -77,16 +80,21 @@ class FileReplay:
         self.score_convention = ScoreConvention.of(file.images)
         self._path = path
         self._count = 0
-        self._in_order = list(file.images) if file.every_frame else None
-        self._by_name: dict[int | str | None, Poses] = {}
-        for name, poses in zip(file.names, file.images, strict=True):
-            self._by_name |= dict.fromkeys((name, _stem(name), _number(name)), poses)
+        self._images = list(file.images)
+        self._index = ImageIndex((name,) for name in file.names)
+        self._numbered_images = all(not isinstance(name, str) for name in file.names)
+        numbers = [last_number(name) for name in file.names]
+        if file.every_frame and all(number is None for number in numbers):
+            numbers = list(range(len(numbers)))
+        self._numbers = Counter(numbers)
+        self._positions = {number: position for position, number in enumerate(numbers)}
+        self._every_frame = file.every_frame and numbers == list(range(len(numbers)))
 
     def estimate(self, image_bgr: Image) -> Poses:
         """Return the poses of the next frame.
 
         Raises:
-            EstimatorError: an OpenPose folder has no more frames.
+            EstimatorError: see `estimate_frame`.
         """
         return self.estimate_frame(Frame(self._count, image_bgr))
 
@@ -94,23 +102,29 @@ class FileReplay:
         """Return the poses of this frame.
 
         Raises:
-            EstimatorError: an OpenPose folder has no such frame.
+            EstimatorError: there are no such frames, or several of one number.
         """
         self._count = frame.index + 1
-        if frame.name is not None:
-            keys: tuple[int | str | None, ...] = (frame.name, _stem(frame.name))
-            poses = self._found(*keys, _number(frame.name))
-        elif self._in_order is None:
-            poses = self._found(frame.index)
-        elif frame.index < len(self._in_order):
-            poses = self._in_order[frame.index]
-        else:
-            raise _too_short(self._path, len(self._in_order))
-        return replace(poses, image_size=frame.size)
+        position = self._frame(frame.index) if frame.name is None else self._image(frame.name)
+        if position is None:
+            return Poses.empty(len(self.skeleton.keypoints), frame.size)
+        return replace(self._images[position], image_size=frame.size)
 
-    def _found(self, *keys: int | str | None) -> Poses:
-        known = (self._by_name[key] for key in keys if key is not None and key in self._by_name)
-        return next(known, Poses.empty(len(self.skeleton.keypoints)))
+    def _image(self, name: str) -> int | None:
+        number = last_number(name) if self._numbered_images else None
+        return self._index.find(name if number is None else number)
+
+    def _frame(self, index: int) -> int | None:
+        number, count = next(iter(self._numbers.most_common(1)), (0, 1))
+        if number is None or count > 1:
+            raise EstimatorError(
+                f"{self._path} has {count} images {'without a' if number is None else 'of one'} "
+                "number in their names, so that they cannot be the frames of a video; replay the "
+                "images that it was made from"
+            )
+        if self._every_frame and index not in self._positions:
+            raise _too_short(self._path, len(self._images))
+        return self._positions.get(index)
 
 
 def open_replay(path: Path) -> ReplayEstimator | FileReplay:
@@ -136,15 +150,3 @@ def _too_short(path: Path, count: int) -> EstimatorError:
         f"{path} has {count} recorded frames and the source has more; "
         "replay the source that it was recorded from"
     )
-
-
-def _stem(name: int | str) -> str | None:
-    return Path(name).stem if isinstance(name, str) else None
-
-
-def _number(name: int | str) -> int | None:
-    """Return the last number in a file's name: 139 for COCO's 000000000139.jpg."""
-    if isinstance(name, int):
-        return name
-    numbers = re.findall(r"\d+", Path(name).stem)
-    return int(numbers[-1]) if numbers else None

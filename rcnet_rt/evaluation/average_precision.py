@@ -14,8 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.datasets.coco import GroundTruth
-from rcnet_rt.datasets.results import Entry, indices_by_image, keypoint_values
+from rcnet_rt.datasets.ground_truth import GroundTruth, check_category
+from rcnet_rt.datasets.results import (
+    Entry,
+    indices_by_image,
+    keypoint_values,
+)
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.bootstrap import Interval, draws, interval
 from rcnet_rt.evaluation.precision_recall import Metrics, Ranking
@@ -262,12 +266,17 @@ def entry_oks(
 
     Coordinates are not rounded. Entries of another category than the ground truth's people are left
     out, as COCO does.
+
+    Raises:
+        DatasetError: all entries are of another category.
     """
     points = keypoint_values(entries, ground_truth.skeleton)[:, :, :2]
-    category = np.array([entry["category_id"] for entry in entries])
+    check_category(entries, ground_truth)
+    category = ground_truth.category_id
+    counts = np.array([entry["category_id"] == category for entry in entries], dtype=bool)
     for image, indices in indices_by_image(entries).items():
         if image in ground_truth.images:
-            people = indices[category[indices] == ground_truth.category_id]
+            people = indices[counts[indices]]
             yield image, people, ground_truth.oks(image, points[people])
 
 

@@ -11,8 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.datasets.augment import AugmentedPoses, poses_by_augmentation
-from rcnet_rt.datasets.coco import GroundTruth
-from rcnet_rt.datasets.results import Entry, ImagePoses, poses_by_image, scores_of
+from rcnet_rt.datasets.ground_truth import GroundTruth, match_ids
+from rcnet_rt.datasets.results import (
+    Entry,
+    ImagePoses,
+    poses_by_image,
+    scores_of,
+)
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.average_precision import AveragePrecision
 from rcnet_rt.evaluation.compare import match_entries
@@ -40,6 +45,11 @@ class LabeledResults:
     ground_truth: GroundTruth
     entries: Sequence[Entry]
     augmented_entries: Sequence[Entry] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("entries", "augmented_entries"):
+            matched = match_ids(getattr(self, name), self.ground_truth)
+            object.__setattr__(self, name, matched)
 
     @cached_property
     def augmentations(self) -> dict[int, list[AugmentedPoses]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from rcnet_rt.errors import OutputError
+from rcnet_rt.files.writing import atomic_folder, cannot_be_written
 
 __all__ = ["GENERATOR", "PAGE", "check_folder", "write_folder"]
 
@@ -47,26 +46,13 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         OutputError: the folder may not be replaced, or writing fails.
     """
     check_folder(folder)
-    folder = folder.resolve()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
-        raise OutputError(f"{folder} cannot be created: {error.strerror or error}") from error
-    new, old = beside / "new", beside / "old"
-    try:
-        new.mkdir()
+        raise cannot_be_written(folder, error) from error
+    with atomic_folder(folder) as new:
         for name, content in files.items():
             (new / name).write_bytes(content)
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-    except OSError as error:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _is_free(folder: Path) -> bool:

@@ -8,7 +8,7 @@ another, so that both sides say theirs, in words, and are compared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -76,20 +76,31 @@ class ScoreConvention:
         )
 
     @classmethod
-    def of(cls, images: Sequence[Poses]) -> ScoreConvention:
+    def of(cls, images: Iterable[Poses]) -> ScoreConvention:
         """Return the narrowest convention that the numbers of some images fit.
 
         >>> poses = Poses(np.ones((2, 17, 2)), np.array([0.2, 1.8]))
         >>> str(ScoreConvention.of([poses]))
         'above 0, without bound; no joint scores'
         """
-        raw = [p.estimator_scores for p in images]
-        scores = _finite(raw)
+        raw, joints = [np.zeros(0, np.float32)], _Range()
+        for poses in images:
+            raw.append(poses.estimator_scores)
+            if poses.keypoint_scores is not None:
+                joints.add(poses.keypoint_scores[poses.found])
+        scores = np.concatenate(raw).astype(np.float64)
+        scores = scores[np.isfinite(scores)]
         if len(scores) == 0:
             return cls(None, observed=True)
-        poses = UNIT if _unit(scores) else ABOVE_0 if scores.min() >= 0 else ANY_SIGN
+        kind = (
+            UNIT
+            if _unit(scores.min(), scores.max())
+            else ABOVE_0
+            if scores.min() >= 0
+            else ANY_SIGN
+        )
         low, high = np.quantile(scores, (0.01, 0.99)).tolist()
-        return cls(poses, _joints(images), observed=True, typical=(low, high))
+        return cls(kind, _joints(joints), observed=True, typical=(low, high))
 
 
 # Joint scores of any estimator: probabilities, or peaks of up to 6.
@@ -153,21 +164,29 @@ def _fits(order: Sequence[str], made_for: str | None, given: str | None, observe
     return order.index(given) < order.index(made_for)
 
 
-def _joints(images: Sequence[Poses]) -> str:
-    known = [p.keypoint_scores[p.found] for p in images if p.keypoint_scores is not None]
-    values = _finite(known)
-    if len(values) == 0:
+@dataclass
+class _Range:
+    """The lowest and highest of some finite numbers."""
+
+    count: int = 0
+    lowest: float = np.inf
+    highest: float = -np.inf
+
+    def add(self, values: npt.NDArray[np.float32]) -> None:
+        finite = values[np.isfinite(values)]
+        if len(finite):
+            self.count += len(finite)
+            self.lowest = min(self.lowest, float(finite.min()))
+            self.highest = max(self.highest, float(finite.max()))
+
+
+def _joints(values: _Range) -> str:
+    if values.count == 0:
         return NO_JOINTS
-    if len(values) > 1 and np.ptp(values) < SAME:
+    if values.count > 1 and values.highest - values.lowest < SAME:
         return CONSTANT_JOINTS
-    return UNIT_JOINTS if _unit(values) else UNBOUNDED_JOINTS
+    return UNIT_JOINTS if _unit(values.lowest, values.highest) else UNBOUNDED_JOINTS
 
 
-def _finite(arrays: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
-    values: npt.NDArray[np.float64] = np.concatenate([np.zeros(0), *arrays])
-    finite: npt.NDArray[np.float64] = values[np.isfinite(values)]
-    return finite
-
-
-def _unit(values: npt.NDArray[np.float64]) -> bool:
-    return bool(values.min() >= 0 and values.max() <= OVERSHOOT)
+def _unit(lowest: float, highest: float) -> bool:
+    return bool(lowest >= 0 and highest <= OVERSHOOT)

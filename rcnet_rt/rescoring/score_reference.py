@@ -11,7 +11,7 @@ scores tells the two apart, without any label.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -84,20 +84,26 @@ class ScoreReference:
             )
 
     @classmethod
-    def of(cls, images: Sequence[Poses], knots: int | None = None) -> ScoreReference:
+    def of(
+        cls, images: Iterable[Poses], knots: int | None = None, *, count: int | None = None
+    ) -> ScoreReference:
         """Return the scale of an estimator by its poses in some images.
 
         Args:
             images: all that the estimator gave; images without poses count. Its own scores are
                 read, refined or not. Poses with a score that is not finite are left out.
+            count: how many images these are, if `images` has the poses of several in one.
             knots: keep about this many reference scores, evenly by log standing; None keeps all.
         """
+        if count is None:
+            images = list(images)
+            count = len(images)
         scores, sure = _columns(images)
         values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
         if len(values) == 0:  # nothing to compare with: any constant will do
             return cls(np.zeros(1), np.ones(1))
         clip_low = np.cumsum(counts[::-1])[::-1]
-        expected_ranks = (clip_low - 0.5) / len(images)
+        expected_ranks = (clip_low - 0.5) / count
         joint_correlation = _joint_correlation(expected_ranks[place], sure)
         if knots is None or len(values) <= knots:
             return cls(values, expected_ranks, joint_correlation)
@@ -135,7 +141,7 @@ class ScoreReference:
         return fall / float(self.scores[-1] - self.scores[0])
 
 
-def _columns(images: Sequence[Poses]) -> tuple[Floats, Floats]:
+def _columns(images: Iterable[Poses]) -> tuple[Floats, Floats]:
     """Raw scores (P,) and confidence in the joints (P, 2) of all poses with finite numbers."""
     scores, sure = [np.zeros(0)], [np.zeros((0, 2))]
     for poses in images:

@@ -6,7 +6,6 @@ The metadata is one JSON text under the key `rcnet_rt`; every field is checked o
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.errors import OutputError, RcnetError, WeightsError
+from rcnet_rt.errors import RcnetError, WeightsError
+from rcnet_rt.files.writing import write_atomically
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.calibration import Calibration
 from rcnet_rt.rescoring.network_config import NetworkConfig
@@ -101,12 +101,7 @@ def save(weights: Weights, path: Path) -> None:
         tensors[CALIBRATION[0]] = weights.calibration.inputs
         tensors[CALIBRATION[1]] = weights.calibration.outputs
     text = json.dumps({"format": FORMAT_VERSION, **record}, sort_keys=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        unfinished.write_bytes(to_bytes(tensors, metadata={"rcnet_rt": text}))
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise OutputError(f"cannot write weights to {path}: {error.strerror or error}") from error
+    write_atomically(path, to_bytes(tensors, metadata={"rcnet_rt": text}))
 
 
 def load(path: Path) -> Weights:

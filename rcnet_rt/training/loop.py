@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.errors import WeightsError
+from rcnet_rt.files.writing import write_atomically
 from rcnet_rt.models import rcnet
 from rcnet_rt.models.rcnet import Network
 from rcnet_rt.rescoring.network_config import NetworkConfig
@@ -256,12 +256,11 @@ class _State:
         return {name: value.detach().contiguous().clone() for name, value in named.items()}
 
     def save(self, path: Path, epoch: int) -> None:
-        """Write a checkpoint atomically."""
         from safetensors.torch import save
 
         path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {"epoch": str(epoch), "steps": str(self.steps)}
-        write_bytes(path, save(self.tensors(), metadata))
+        write_atomically(path, save(self.tensors(), metadata))
 
     def load(self, path: Path) -> int:
         """Load a checkpoint; return the number of finished epochs."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Collection
 from fractions import Fraction
 from pathlib import Path
-from secrets import token_hex
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rcnet_rt.errors import OutputError
+from rcnet_rt.files.writing import (
+    AtomicFile,
+    atomic_file,
+    cannot_be_written,
+    check_output_file,
+)
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.video.audio import Sound
 from rcnet_rt.video.muxing import open_output
@@ -21,7 +24,7 @@ from rcnet_rt.video.muxing import open_output
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
-__all__ = ["CONTAINERS", "ImageSink", "VideoSink", "check_output_file", "partial_name"]
+__all__ = ["CONTAINERS", "ImageSink", "VideoSink"]
 
 # Two thirds of the time of "veryfast", crf 20, at the same error; files are a tenth larger.
 H264 = {"preset": "superfast", "bf": "0", "crf": "23"}
@@ -59,7 +62,7 @@ class VideoSink:
     ) -> None:
         check_output_file(path, CONTAINERS)
         self.path = path
-        self._partial = partial_name(path)
+        self._file = AtomicFile(path)
         self._time_base = time_base
         self._size = (size[0] + size[0] % 2, size[1] + size[1] % 2)
         self._last: int | None = None
@@ -105,11 +108,11 @@ class VideoSink:
             self._container.close()
             if self._last is not None:
                 self._add_sound(self._last * self._time_base + 1 / self._frame_rate)
-                os.replace(self._partial, self.path)
+                self._file.commit()
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
         finally:
-            self._partial.unlink(missing_ok=True)
+            self._file.discard()
 
     def __enter__(self) -> VideoSink:
         return self
@@ -126,20 +129,21 @@ class VideoSink:
         """Add the sound up to `end` in seconds, or leave the images alone."""
         if self._sound is None:
             return
-        joined = partial_name(self.path)
+        joined = AtomicFile(self.path)
         try:
-            if self._sound.join(self._partial, joined, end):
-                os.replace(joined, self._partial)
+            if self._sound.join(self._file.partial, joined.partial, end):
+                os.replace(joined.partial, self._file.partial)
         finally:
-            joined.unlink(missing_ok=True)
+            joined.discard()
 
     def _open(self, frame_rate: Fraction, sample_aspect_ratio: Fraction | None) -> OutputContainer:
         import av
         from av.video.reformatter import ColorRange, Colorspace
 
         try:
-            container = open_output(self._partial)
+            container = open_output(self._file.partial)
         except (av.error.FFmpegError, OSError) as error:
+            self._file.discard()
             raise self._failed(error) from error
         stream = container.add_stream("libx264", rate=frame_rate, options=H264)
         stream.width, stream.height = self._size
@@ -155,10 +159,7 @@ class VideoSink:
         return container
 
     def _failed(self, error: BaseException) -> OutputError:
-        reason = getattr(error, "strerror", None) or error
-        return OutputError(
-            f"{self.path} cannot be written ({reason}); free some space or choose another --out"
-        )
+        return cannot_be_written(self.path, error)
 
 
 class ImageSink:
@@ -180,53 +181,13 @@ class ImageSink:
         import cv2
 
         path = self.folder / name
-        partial = partial_name(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            cv2.imencode(path.suffix, image_bgr)[1].tofile(partial)
-            os.replace(partial, path)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-            raise OutputError(
-                f"{path} cannot be written ({error.strerror or error}); choose another --out"
-            ) from error
+            raise cannot_be_written(path, error) from error
+        with atomic_file(path) as partial, partial.open("wb") as file:
+            file.write(cv2.imencode(path.suffix, image_bgr)[1].tobytes())
         self.count += 1
-
-
-def check_output_file(path: Path, suffixes: Collection[str] = ()) -> None:
-    """Check that a file can be made there.
-
-    Args:
-        path: the file.
-        suffixes: endings that its name may have; none given: any.
-
-    Raises:
-        OutputError: the ending is wrong, its folder is missing or may not be written to, or a
-            folder has its name.
-    """
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise OutputError(
-            f"{path} cannot be written: its name must end in one of {' '.join(sorted(suffixes))}"
-        )
-    folder = path.absolute().parent
-    if folder.is_file():
-        raise OutputError(f"{path} cannot be written: {path.parent} is a file; choose a folder")
-    if not folder.is_dir():
-        raise OutputError(f"the folder of {path} does not exist; create {path.parent} first")
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder; give the name of a file")
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"the folder of {path} may not be written to; choose another place")
-
-
-def partial_name(path: Path) -> Path:
-    """Return a name for a file until it is finished: its own at every call, with the same ending.
-
-    >>> partial_name(Path("out/people.mp4")).suffixes
-    ['.partial', '.mp4']
-    """
-    return path.with_name(f".{token_hex(8)}.partial{path.suffix}")
 
 
 def _fit(image: Image, size: tuple[int, int]) -> Image:

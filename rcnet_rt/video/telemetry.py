@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, TypeVar
 
 import numpy as np
 
-from rcnet_rt.errors import OutputError
+from rcnet_rt.files.writing import write_atomically
 from rcnet_rt.poses.frame import Frame, Gap
 
 __all__ = ["Histogram", "Telemetry", "write_telemetry"]
@@ -146,12 +144,4 @@ def write_telemetry(telemetry: Telemetry, path: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    partial = path.with_name(f".{token_hex(8)}.partial{path.suffix}")
-    try:
-        partial.write_text(json.dumps(telemetry.figures(), indent=2) + "\n", "utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path} cannot be written ({error.strerror or error}); choose another --telemetry"
-        ) from error
+    write_atomically(path, (json.dumps(telemetry.figures(), indent=2) + "\n").encode())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
-from rcnet_rt.errors import OutputError
+from rcnet_rt.files.writing import write_atomically
 from rcnet_rt.poses import skeletons
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.version import __version__
@@ -27,12 +26,7 @@ def export_onnx(weights: Weights, path: Path, signals: Collection[str] = ()) -> 
     from rcnet_rt.backends.onnx_graph import exported_graph
 
     model = exported_graph(weights, export_metadata(weights), signals)
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        unfinished.write_bytes(model.SerializeToString())
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    write_atomically(path, model.SerializeToString())
     return tuple(value.name for value in model.graph.input)
 
 

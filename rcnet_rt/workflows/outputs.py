@@ -11,12 +11,13 @@ from pathlib import Path
 
 from rcnet_rt.datasets.jsonl import JsonLinesWriter
 from rcnet_rt.errors import OutputError
+from rcnet_rt.files.writing import check_output_file
 from rcnet_rt.poses.frame import Gap, Source
 from rcnet_rt.video.address import Address
 from rcnet_rt.video.audio import Sound
 from rcnet_rt.video.images import IMAGE_SUFFIXES
 from rcnet_rt.video.pipeline import Result, Sink
-from rcnet_rt.video.sink import CONTAINERS, ImageSink, VideoSink, check_output_file
+from rcnet_rt.video.sink import CONTAINERS, ImageSink, VideoSink
 from rcnet_rt.video.source import Part, is_video
 
 __all__ = ["JsonLinesSink", "Plan", "open_drawn", "plan"]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -161,3 +163,52 @@ def test_faults_are_one_sentence_and_no_file(
 def test_wrong_usage(results: Path) -> None:
     assert run(results) == 2
     assert run(results, "--out", results, "--on-error", "guess") == 2
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_pipes_in_and_out(
+    tmp_path: Path, results: Path, packed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = gzip.compress(results.read_bytes()) if packed else results.read_bytes()
+    source, target = tmp_path / "in", tmp_path / "out"
+    os.mkfifo(source)
+    os.mkfifo(target)
+    got: list[bytes] = []
+    writer = threading.Thread(target=source.write_bytes, args=(content,))
+    reader = threading.Thread(target=lambda: got.append(target.read_bytes()))
+    writer.start()
+    reader.start()
+    assert run(source, "--out", target, *FORMULA) == 0
+    writer.join(10)
+    reader.join(10)
+    assert target.is_fifo()
+    assert run(results, "--out", tmp_path / "plain.json", *FORMULA) == 0
+    assert got == [(tmp_path / "plain.json").read_bytes()]
+    said = capsys.readouterr()
+    assert "re-scored" in said.err, "the standard output may be the pipe itself"
+
+
+def test_all_but_the_scores_stays_to_the_letter(tmp_path: Path, entries: list[dict]) -> None:
+    tail = ', "long": 0.1000000000000000055511151231257827, "huge": 1e400, "a": 1, "a": 2}'
+    texts = [json.dumps(entry)[:-1] + tail for entry in entries]
+    (tmp_path / "in.json").write_text("[" + ",\n".join(texts) + "]\n")
+    assert run(tmp_path / "in.json", "--out", tmp_path / "out.json", *FORMULA) == 0
+    refined = [entry["score"] for entry in read_results(tmp_path / "out.json")]
+    expected = [
+        text.replace(f'"score": {entry["score"]!r}', f'"score": {score!r}')
+        for text, entry, score in zip(texts, entries, refined, strict=True)
+    ]
+    assert (tmp_path / "out.json").read_text() == "[" + ",\n".join(expected) + "]\n"
+
+
+def test_a_key_twice_and_numbers_beyond_a_double(
+    tmp_path: Path, entries: list[dict], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "in.json", tmp_path / "out.json"
+    path.write_text("[" + json.dumps(entries[0])[:-1] + ', "score": 0.5}]')
+    assert run(path, "--out", out, *FORMULA) == 1
+    assert "an entry has 'score' twice" in capsys.readouterr().err
+    path.write_text(json.dumps(entries).replace(repr(entries[0]["keypoints"][0]), "1e400", 1))
+    assert run(path, "--out", out, *FORMULA) == 1
+    assert "entry 0 (image" in capsys.readouterr().err
+    assert not out.exists()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import resource
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read, read_lines
+from rcnet_rt.datasets.recording import read_recording
 from rcnet_rt.errors import DatasetError, OutputError
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
@@ -205,3 +209,56 @@ def test_no_such_file(tmp_path: Path) -> None:
 def test_gz_is_gzip(tmp_path: Path, random_poses: Poses) -> None:
     path = write(tmp_path / "a.jsonl.gz", random_poses)
     assert gzip.decompress(path.read_bytes()).startswith(b'{"rcnet_rt"')
+
+
+def test_file_names_that_are_not_utf_8(tmp_path: Path, random_poses: Poses) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    path = tmp_path / "a.jsonl"
+    header = replace(HEADER, source=name)
+    with JsonLinesWriter(path, header) as writer:
+        writer.write(0, None, random_poses, random_poses.scores > 0, name)
+    assert b"caf\\udce9.jpg" in path.read_bytes()
+    path.read_text("utf-8")
+    assert [frame.file for frame in read(path)[1]] == [name]
+    recording = read_recording(path)
+    recording.write(tmp_path / "b.jsonl", recording.images, 0.5, "weights")
+    assert [frame.file for frame in read(tmp_path / "b.jsonl")[1]] == [name]
+
+
+def test_two_writers_of_one_file(tmp_path: Path, random_poses: Poses) -> None:
+    path = tmp_path / "a.jsonl"
+    first, second = JsonLinesWriter(path, HEADER), JsonLinesWriter(path, HEADER)
+    for number in range(2):
+        second.write(number, None, random_poses, random_poses.scores > 0)
+    first.write(7, None, random_poses, random_poses.scores > 0)
+    second.close()
+    assert [frame.index for frame in read(path)[1]] == [0, 1]
+    first.close()
+    assert [frame.index for frame in read(path)[1]] == [7]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_a_pipe_gets_each_line(tmp_path: Path, random_poses: Poses) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    with JsonLinesWriter(pipe, HEADER) as writer:
+        writer.write(0, None, random_poses, random_poses.scores > 0)
+    reader.join(10)
+    assert got[0].count(b"\n") == 2
+    assert pipe.is_fifo()
+
+
+def test_a_full_disk_keeps_whole_lines(tmp_path: Path, random_poses: Poses) -> None:
+    path = tmp_path / "a.jsonl"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    try:
+        with pytest.raises(OutputError, match=r"a\.jsonl cannot be written \(File too large\)"):
+            write(path, *[random_poses] * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert 1 < len(list(read(path)[1])) < 100
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.jsonl"]

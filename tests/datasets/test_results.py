@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcnet_rt.datasets import files
 from rcnet_rt.datasets.results import (
     keypoint_values,
     poses_by_image,
@@ -18,6 +17,7 @@ from rcnet_rt.datasets.results import (
     write_results,
 )
 from rcnet_rt.errors import DatasetError, OutputError
+from rcnet_rt.files import writing
 from rcnet_rt.poses.skeletons import COCO17
 
 
@@ -65,7 +65,7 @@ def test_a_failed_write_leaves_the_old_file(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "replace", fail)
+    monkeypatch.setattr(writing.os, "replace", fail)
     with pytest.raises(OutputError, match="No space left"):
         write_results(path, [])
     monkeypatch.undo()
@@ -94,7 +94,7 @@ def test_missing_and_damaged_files(tmp_path: Path) -> None:
         ({"images": []}, "expected a list of entries, got dict"),
         ([entry(), 3], "entry 1 is not an object, got int"),
         ([entry(), {"image_id": 1, "score": 1.0}], "entry 1 lacks category_id, keypoints"),
-        ([entry(image_id=None)], "entry 0 has image_id None; expected a whole number or a file's"),
+        ([entry(image_id=None)], "entry 0 has image_id None; expected a number or text"),
         ([entry(score="high")], "entry 0 has score 'high'"),
         ([entry(keypoints=None)], "entry 0 has keypoints that are not a list"),
         ([entry(bbox=[1, 2, 3])], r"entry 0 has bbox \[1, 2, 3\]; expected x, y, width, height"),
@@ -139,9 +139,9 @@ def test_poses_of_each_image() -> None:
 
 def test_a_joint_not_found_is_nan() -> None:
     keypoints = [5.0, 6.0, 0.9] * 17
-    keypoints[:9] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.3, 0.0, 8.0, 0.0]
+    keypoints[:12] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.3, 0.0, -3.0, 0.0, 4.0, 8.0, 0.0]
     poses = poses_by_image([entry(keypoints=keypoints)], COCO17)[7].poses
-    assert poses.found[0].tolist() == [False] + [True] * 16
+    assert poses.found[0].tolist() == [False, True, False] + [True] * 14
 
 
 def test_flags_are_no_confidences() -> None:
@@ -192,3 +192,23 @@ def test_real_results_survive_to_the_bit(shared_data: Path, tmp_path: Path) -> N
         lightweight = path.name.startswith("lightweight")
         first = next(iter(poses.values())).poses
         assert (first.keypoint_scores is None) == (first.boxes is None) == lightweight
+
+
+@pytest.mark.parametrize("placeholder", [(0, 0), (0, -3), (-1, -1), (-0.5, 40), (40, 0)])
+def test_placeholders_of_joints_that_were_not_found(placeholder: tuple[float, float]) -> None:
+    keypoints = [5.0, 6.0, 0.9] * 17
+    keypoints[:3] = [*placeholder, 0.0]
+    poses = poses_by_image([entry(keypoints=keypoints)], COCO17)[7].poses
+    assert poses.found[0].tolist() == [False] + [True] * 16
+    seen = poses_by_image([entry(keypoints=[*placeholder, 0.1, *keypoints[3:]])], COCO17)[7].poses
+    assert seen.found.all(), "a joint with confidence may be left of the image"
+
+
+def test_shared_case_of_placeholders(shared_data: Path) -> None:
+    path = shared_data.parent / "cases" / "results" / "openpifpaf_as_results.json"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    entries = read_results(path)
+    (image,) = poses_by_image(entries, COCO17).values()
+    third = np.array([entry["keypoints"][2::3] for entry in entries])
+    np.testing.assert_array_equal(image.poses.found, third > 0)

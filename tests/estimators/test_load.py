@@ -14,7 +14,7 @@ from rcnet_rt import estimators
 from rcnet_rt.cli import main
 from rcnet_rt.datasets import jsonl
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
-from rcnet_rt.errors import EstimatorError
+from rcnet_rt.errors import DatasetError, EstimatorError
 from rcnet_rt.estimators import ultralytics
 from rcnet_rt.poses.frame import Frame
 from rcnet_rt.poses.poses import Poses
@@ -102,10 +102,82 @@ def test_replay_of_an_openpose_folder(tmp_path: Path) -> None:
         path.write_text(json.dumps({"people": people}))
     estimator = estimators.load(f"replay:{tmp_path}", floor=0.05)
     assert estimators.family(f"replay:{tmp_path}") == "generic"
-    assert [len(estimator.estimate(IMAGE)) for _ in range(2)] == [1, 0]
-    with pytest.raises(EstimatorError, match="has 2 recorded frames"):
-        estimator.estimate(IMAGE)
+    assert [len(estimator.estimate(IMAGE)) for _ in range(10)] == [0] * 7 + [1, 0, 0]
     assert len(estimator.estimate_frame(Frame(0, IMAGE, name="clip_7.png"))) == 1
+
+
+@pytest.mark.parametrize("name", ["v_{}", "v_{:012}", "cam01.{:04}", "{}"])
+def test_numbers_of_openpose_files_are_those_of_frames(tmp_path: Path, name: str) -> None:
+    for number in (*range(9), 10, 11):
+        path = tmp_path / f"{name.format(number)}_keypoints.json"
+        values = np.column_stack([np.full((25, 2), 10.0 + number), np.full(25, 0.5)])
+        path.write_text(json.dumps({"people": [{"pose_keypoints_2d": values.ravel().tolist()}]}))
+    estimator = estimators.load(f"replay:{tmp_path}", floor=0.05)
+    poses = [estimator.estimate(IMAGE) for _ in range(13)]
+    assert [len(some) for some in poses] == [1] * 9 + [0, 1, 1, 0]
+    assert [some.keypoints[0, 0, 0] - 10 for some in poses if len(some)] == [*range(9), 10, 11]
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_a_folder_with_every_frame_ends_with_its_source(tmp_path: Path, numbered: bool) -> None:
+    for number in range(3):
+        name = f"clip_{number}" if numbered else f"clip{'abc'[number]}"
+        (tmp_path / f"{name}_keypoints.json").write_text('{"people": []}')
+    estimator = estimators.load(f"replay:{tmp_path}", floor=0.05)
+    assert [len(estimator.estimate(IMAGE)) for _ in range(3)] == [0, 0, 0]
+    with pytest.raises(EstimatorError, match="has 3 recorded frames"):
+        estimator.estimate(IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("ids", "names"),
+    [
+        (["hall_640.jpg"], ["gate_640.jpg", "yard_640.jpg", "640.jpg", "hall_640_b.jpg"]),
+        (["a_000000000001_png.rf.1f2e.jpg"], ["b_000000000001_png.rf.1f2e.jpg", "1.jpg"]),
+        (["1"], ["x1.jpg"]),
+    ],
+)
+def test_text_matches_whole(tmp_path: Path, ids: list[str], names: list[str]) -> None:
+    estimator = estimators.load(f"replay:{results_file(tmp_path / 'r.json', ids)}", floor=0.05)
+    assert [len(estimator.estimate_frame(Frame(0, IMAGE, name=name))) for name in names] == [
+        0 for _ in names
+    ]
+    for name in (ids[0], f"val/{ids[0]}"):
+        assert len(estimator.estimate_frame(Frame(0, IMAGE, name=name))) == 1
+
+
+def test_names_without_their_own_number_are_no_frames(tmp_path: Path) -> None:
+    for ids in (["hall_640.jpg", "gate_640.jpg"], ["hall.jpg", "gate.jpg"]):
+        estimator = estimators.load(f"replay:{results_file(tmp_path / 'r.json', ids)}", floor=0.05)
+        with pytest.raises(EstimatorError, match="cannot be the frames of a video"):
+            estimator.estimate(IMAGE)
+
+
+def test_names_that_are_not_unique(tmp_path: Path) -> None:
+    path = results_file(tmp_path / "r.json", ["left/a.jpg", "right/a.jpg"])
+    estimator = estimators.load(f"replay:{path}", floor=0.05)
+    assert estimator.estimate_frame(Frame(0, IMAGE, name="right/a.jpg")).scores[0] > 0.15
+    with pytest.raises(DatasetError, match=r"'a\.jpg' may be any of 2 images"):
+        estimator.estimate_frame(Frame(0, IMAGE, name="a.jpg"))
+
+
+def test_shared_case_of_unpadded_names(shared_data: Path) -> None:
+    folder = shared_data.parent / "cases" / "openpose" / "unpadded_names"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here")
+    estimator = estimators.load(f"replay:{folder}", floor=0.05)
+    places = [float(estimator.estimate(IMAGE).keypoints[0, 0, 0]) for _ in range(12)]
+    assert places == [10.0 * number for number in range(12)]
+
+
+def test_shared_case_of_names(shared_data: Path) -> None:
+    path = shared_data.parent / "cases" / "results" / "names.json"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    estimator = estimators.load(f"replay:{path}", floor=0.05)
+    names = ["gate_640.jpg", "hall_640.jpg", "yard_640.jpg"]
+    poses = [estimator.estimate_frame(Frame(0, IMAGE, name=name)) for name in names]
+    assert [len(some) for some in poses] == [0, 1, 0]
 
 
 def test_replay_of_crowdpose_results(tmp_path: Path) -> None:

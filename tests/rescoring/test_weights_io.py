@@ -42,7 +42,7 @@ def test_saving_twice_gives_the_same_bytes(path, tmp_path):
 
 
 def test_a_missing_folder_is_told_and_leaves_nothing(tmp_path):
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot be written"):
         weights_io.save(random_weights(), tmp_path / "no" / "w.safetensors")
     assert not list(tmp_path.iterdir())
 

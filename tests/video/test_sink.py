@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -111,16 +112,30 @@ def test_where_no_file_can_be(tmp_path: Path, name: str, message: str) -> None:
         VideoSink(tmp_path / name, (48, 32), RATE, UNIT)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rcnet_rt.video.sink.token_hex", lambda size: "full")
-    (tmp_path / ".full.partial.mp4").symlink_to("/dev/full")
-    with (
-        pytest.raises(OutputError, match="cannot be written"),
-        VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT) as sink,
-    ):
-        sink.write(frame_of(), Fraction(0))
+def test_full_disk(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        with (
+            pytest.raises(OutputError, match="cannot be written"),
+            VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT) as sink,
+        ):
+            sink.write(frame_of(), Fraction(0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_writers_of_one_file(tmp_path: Path) -> None:
+    first, second = (VideoSink(tmp_path / "a.mp4", (48, 32), RATE, UNIT) for _ in range(2))
+    for count, sink in enumerate((first, second), start=1):
+        for number in range(count):
+            sink.write(frame_of(), Fraction(number, 25))
+    first.close()
+    assert len(read(tmp_path / "a.mp4")[0]) == 1
+    second.close()
+    assert len(read(tmp_path / "a.mp4")[0]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
 def test_images_keep_their_type(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_command_writes_it_and_the_example_reads_it(tmp_path):
 def test_faults_are_told(tmp_path):
     with pytest.raises(WeightsError, match="baseline"):
         export_onnx(baseline("score"), tmp_path / "file.onnx")
-    with pytest.raises(OutputError, match="cannot write"):
+    with pytest.raises(OutputError, match="cannot be written"):
         export_onnx(random_weights(), Path("/nowhere/file.onnx"))
     assert not list(tmp_path.iterdir())
 
