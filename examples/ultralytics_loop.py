@@ -7,8 +7,7 @@ import sys
 
 from ultralytics import ASSETS, YOLO
 
-from rcnet_rt import Refiner
-from rcnet_rt.estimators.ultralytics import poses_from_result
+from rcnet_rt import Poses, Refiner
 
 
 def main() -> None:
@@ -18,7 +17,7 @@ def main() -> None:
     refiner = Refiner("yolo-pose")
     # A low threshold: bringing good poses with bad scores back is the point.
     for result in model.predict(source, conf=0.05, stream=True, verbose=False):
-        poses = refiner(poses_from_result(result))
+        poses = refiner(Poses.from_ultralytics(result))
         print(result.path)
         for raw, refined in zip(poses.raw_scores, poses.scores, strict=True):
             print(f"  {raw:.2f} -> {refined:.2f}")

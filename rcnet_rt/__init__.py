@@ -16,6 +16,7 @@ from rcnet_rt.errors import (
     EstimatorError,
     OutputError,
     PosesError,
+    PosesWarning,
     RcnetError,
     SkeletonError,
     SourceError,
@@ -26,11 +27,19 @@ from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.version import __version__
 
 if TYPE_CHECKING:
+    from rcnet_rt.integrations.ultralytics import attach
     from rcnet_rt.models.rcnet import RCNet, ScoreNet
     from rcnet_rt.poses.skeletons import register as register_skeleton
     from rcnet_rt.refiner import Refiner, refine
     from rcnet_rt.rescoring.score_reference import ScoreReference
     from rcnet_rt.rescoring.weights_io import find as load_weights
+    from rcnet_rt.workflows.benchmark import benchmark
+    from rcnet_rt.workflows.evaluate import evaluate
+    from rcnet_rt.workflows.export import export
+    from rcnet_rt.workflows.predict import predict
+    from rcnet_rt.workflows.rescore import rescore
+    from rcnet_rt.workflows.train import train
+    from rcnet_rt.workflows.video import process_video
 
 __all__ = [
     "BackendError",
@@ -39,6 +48,7 @@ __all__ = [
     "OutputError",
     "Poses",
     "PosesError",
+    "PosesWarning",
     "RCNet",
     "RcnetError",
     "Refiner",
@@ -49,20 +59,36 @@ __all__ = [
     "SourceError",
     "WeightsError",
     "__version__",
+    "attach",
+    "benchmark",
+    "evaluate",
+    "export",
     "load_weights",
+    "predict",
+    "process_video",
     "refine",
     "register_skeleton",
+    "rescore",
+    "train",
 ]
 
-# Loaded on first use, so that the import is quick and torch is needed only for what uses it.
+# Loaded on first use, so that the import is quick and only what is used must be installed.
 _LAZY = {
     "RCNet": ("rcnet_rt.models.rcnet", "RCNet"),
+    "Refiner": ("rcnet_rt.refiner", "Refiner"),
     "ScoreNet": ("rcnet_rt.models.rcnet", "ScoreNet"),
     "ScoreReference": ("rcnet_rt.rescoring.score_reference", "ScoreReference"),
-    "Refiner": ("rcnet_rt.refiner", "Refiner"),
+    "attach": ("rcnet_rt.integrations.ultralytics", "attach"),
+    "benchmark": ("rcnet_rt.workflows.benchmark", "benchmark"),
+    "evaluate": ("rcnet_rt.workflows.evaluate", "evaluate"),
+    "export": ("rcnet_rt.workflows.export", "export"),
+    "load_weights": ("rcnet_rt.rescoring.weights_io", "find"),
+    "predict": ("rcnet_rt.workflows.predict", "predict"),
+    "process_video": ("rcnet_rt.workflows.video", "process_video"),
     "refine": ("rcnet_rt.refiner", "refine"),
     "register_skeleton": ("rcnet_rt.poses.skeletons", "register"),
-    "load_weights": ("rcnet_rt.rescoring.weights_io", "find"),
+    "rescore": ("rcnet_rt.workflows.rescore", "rescore"),
+    "train": ("rcnet_rt.workflows.train", "train"),
 }
 
 

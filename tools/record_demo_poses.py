@@ -15,8 +15,7 @@ import click
 from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.demo_data import POSES
 from rcnet_rt.workflows.demo_clip import write_clip
-from rcnet_rt.workflows.summary import RunSummary
-from rcnet_rt.workflows.video import RunOptions, execute
+from rcnet_rt.workflows.video import process_video
 
 __all__ = ["main", "record"]
 
@@ -30,8 +29,7 @@ def record(model: str, out: Path = POSES) -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip, raw = Path(folder) / "clip.mp4", Path(folder) / "poses.jsonl"
         write_clip(clip)
-        options = RunOptions(str(clip), model=model, weights="none", no_video=True, json=raw)
-        execute(options, RunSummary())
+        process_video(clip, model=model, weights="none", json=raw).finish()
         lines = [json.loads(line) for line in raw.read_text(encoding="utf-8").splitlines()]
     lines[0]["source"] = "clip.mp4"
     text = "".join(json.dumps(_rounded(line)) + "\n" for line in lines)

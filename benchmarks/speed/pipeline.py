@@ -18,8 +18,8 @@ import numpy as np
 
 from benchmarks.common import MODEL, Results, data_folder, json_option, report
 from rcnet_rt.errors import EstimatorError
-from rcnet_rt.workflows.summary import RunSummary
-from rcnet_rt.workflows.video import RunOptions, execute
+from rcnet_rt.workflows.summary import VideoSummary
+from rcnet_rt.workflows.video import process_video
 
 __all__ = ["main", "measure"]
 
@@ -80,10 +80,9 @@ def _theirs(model: Path, folder: Path) -> Any:
     return run
 
 
-def _ours(video: Path, model: Path, folder: Path) -> tuple[float, RunSummary]:
+def _ours(video: Path, model: Path, folder: Path) -> tuple[float, VideoSummary]:
     """Run the command's own function; seconds from the first frame to the closed file."""
-    summary = RunSummary()
-    execute(RunOptions(str(video), model=str(model), out=folder / "ours.mp4"), summary)
+    summary = process_video(video, model=str(model), out=folder / "ours.mp4").finish()
     return summary.telemetry.since_start(), summary
 
 

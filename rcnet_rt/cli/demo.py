@@ -1,4 +1,4 @@
-"""`rcnet-rt demo`: the whole road on a clip made on the spot; no network, no camera."""
+"""`rcnet-rt demo`: everything on a clip that is made first; no network, no camera."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from rcnet_rt.cli.options import debug_option
+from rcnet_rt.cli.progress import frame_bar
+from rcnet_rt.cli.summary import print_summary
 from rcnet_rt.datasets import jsonl
 from rcnet_rt.demo_data import POSES
 from rcnet_rt.errors import EstimatorError, OutputError
 from rcnet_rt.estimators import ALIASES, ultralytics
 from rcnet_rt.workflows.demo_clip import write_clip
-from rcnet_rt.workflows.summary import RunSummary, summarise
-from rcnet_rt.workflows.video import RunOptions, execute
+from rcnet_rt.workflows.video import process_video
 
 __all__ = ["demo"]
 
@@ -40,14 +41,14 @@ def demo(out: Path) -> None:
         raise OutputError(f"the folder {out} cannot be created: {error.strerror}") from error
     clip, recording = out / "clip.mp4", out / "poses.jsonl"
     write_clip(clip)
-    tally = RunSummary()
-    options = RunOptions(
-        str(clip), model=_model(), out=out / "clip_rcnet.mp4", json=recording, compare=True
-    )
-    scoring = execute(options, tally)
-    summarise(tally, scoring)
+    drawn = out / "clip_rcnet.mp4"
+    with frame_bar() as bar:
+        summary = process_video(
+            clip, model=_model(), out=drawn, json=recording, compare=True, progress=bar
+        ).finish()
+    print_summary(summary)
     _show(recording)
-    click.echo(f"\nLook at {options.out}: raw scores left, refined scores right.")
+    click.echo(f"\nLook at {drawn}: raw scores left, refined scores right.")
 
 
 def _model() -> str:
@@ -83,7 +84,7 @@ def _show(recording: Path) -> None:
 
 
 def _disorder(frame: dict[str, object]) -> int:
-    """How many pairs of poses stand the other way round after refinement."""
+    """Return how many pairs of poses change their order by refinement."""
     poses: list[dict[str, float]] = frame["poses"]  # type: ignore[assignment]
     raw = np.array([pose["score_raw"] for pose in poses])
     new = np.array([pose["score"] for pose in poses])

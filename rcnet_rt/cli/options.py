@@ -10,22 +10,28 @@ from typing import Any, TypeVar
 import click
 
 from rcnet_rt import estimators
+from rcnet_rt.backends import choice
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.crowdpose import crowdpose as crowdpose_dataset
 
 __all__ = [
     "OptionWithFormerNames",
     "Threshold",
+    "Weights",
     "announce",
+    "backend_option",
     "dataset_options",
     "debug_option",
+    "device_option",
+    "json_option",
     "model_option",
     "recheck_option",
     "threshold_option",
     "weights_option",
 ]
 
-DOUBTED = 3  # poses of an image, for --recheck without a number
+RECHECKED = 3  # poses of an image, for --recheck without a number
+NOT_WRITTEN = "not written"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,12 +41,12 @@ class OptionWithFormerNames(click.Option):
 
     def __init__(self, names: Sequence[str], *, former: Sequence[str], **settings: Any) -> None:
         super().__init__([*names, *former], **settings)
-        self._former = former
+        self.former = former
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Describe the option by its present name."""
         accepted = self.opts
-        self.opts = [name for name in accepted if name not in self._former]
+        self.opts = [name for name in accepted if name not in self.former]
         try:
             return super().get_help_record(ctx)
         finally:
@@ -67,6 +73,19 @@ class Threshold(click.ParamType[str | float]):
         return number
 
 
+class Weights(click.ParamType[str]):
+    """A name or a file of weights; `baseline:NAME` is the same as `formula:NAME`."""
+
+    name = "NAME|FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name by which weights are found."""
+        name = str(value)
+        if name.startswith("baseline:"):
+            return f"formula:{name.removeprefix('baseline:')}"
+        return name
+
+
 def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --coco and --crowdpose, of which one must be given; the command gets a `dataset`."""
 
@@ -74,12 +93,14 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--coco",
         type=click.Path(path_type=Path),
         metavar="DIR",
+        show_default="none: give --coco or --crowdpose",
         help="COCO folder: annotations/person_keypoints_{split}.json[.gz], images/{split}/.",
     )
     @click.option(
         "--crowdpose",
         type=click.Path(path_type=Path),
         metavar="DIR",
+        show_default="none: give --coco or --crowdpose",
         help="CrowdPose folder instead: json/crowdpose_{split}.json[.gz] or the same in "
         "annotations/, images/.",
     )
@@ -105,13 +126,42 @@ def debug_option(command: Command) -> Command:
     )(command)
 
 
+def device_option(
+    help_text: str = "Where networks run: auto, cpu, cuda, cuda:1, …", default: str = "auto"
+) -> Callable[[Command], Command]:
+    """Add --device."""
+    return click.option("--device", default=default, show_default=True, help=help_text)
+
+
+def backend_option(command: Command) -> Command:
+    """Add --backend."""
+    return click.option(
+        "--backend",
+        type=click.Choice(choice.NAMES),
+        default="auto",
+        show_default=True,
+        help="What runs the refiner.",
+    )(command)
+
+
+def json_option(help_text: str) -> Callable[[Command], Command]:
+    """Add --json, a file to write; the help says what is written."""
+    return click.option(
+        "--json",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        show_default=NOT_WRITTEN,
+        help=help_text,
+    )
+
+
 def model_option(help_text: str) -> Callable[[Command], Command]:
     """Add --model, the estimator; whoever loads it announces it before."""
     return click.option("--model", default="yolo-pose", show_default=True, help=help_text)
 
 
 def announce(model: str) -> None:
-    """Say so if the model that is about to be loaded is a program."""
+    """Warn if the model that is about to be loaded is a program."""
     if (sentence := estimators.caution(model)) is not None:
         click.echo(f"Note: {sentence}.", err=True)
 
@@ -125,11 +175,12 @@ def recheck_option(command: Command) -> Command:
         former=["--second-look"],
         type=click.IntRange(min=0),
         is_flag=False,
-        flag_value=DOUBTED,
+        flag_value=RECHECKED,
         default=0,
+        show_default=True,
         metavar="[N]",
-        help="Look again, close up, at the N poses of an image whose score says least "
-        f"[{DOUBTED} if no N is given]: better scores for an inference a pose.",
+        help="Re-run the estimator on crops of the N poses of an image whose score is least "
+        f"certain ({RECHECKED} if no N is given): better scores for an inference per pose.",
     )(command)
 
 
@@ -144,12 +195,11 @@ def threshold_option(command: Command) -> Command:
     )(command)
 
 
-def weights_option(command: Command) -> Command:
+def weights_option(
+    help_text: str = "What refines: auto, a shipped name, a .safetensors file or formula:NAME.",
+    default: str = "auto",
+) -> Callable[[Command], Command]:
     """Add --weights."""
     return click.option(
-        "--weights",
-        default="auto",
-        show_default=True,
-        metavar="NAME|FILE",
-        help="What refines: auto, a shipped name, a .safetensors file, formula:NAME, none.",
-    )(command)
+        "--weights", type=Weights(), default=default, show_default=True, help=help_text
+    )

@@ -1,8 +1,7 @@
-"""`rcnet-rt predict`: an estimator over a dataset's images, COCO results out."""
+"""`rcnet-rt predict`: an estimator over a data set's images, COCO results out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,17 +11,17 @@ from rcnet_rt.cli.options import (
     announce,
     dataset_options,
     debug_option,
+    device_option,
     model_option,
     recheck_option,
 )
-from rcnet_rt.cli.progress import progress_bar
+from rcnet_rt.cli.progress import frame_bar
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.datasets.results import read_results
 from rcnet_rt.datasets.resume import partial_path
 from rcnet_rt.errors import RcnetError
-from rcnet_rt.estimators.recheck import Recheck
-from rcnet_rt.files.writing import check_output_file
-from rcnet_rt.workflows.predict import FLOOR, Job, SplitImages, predict_split
+from rcnet_rt.workflows.predict import FLOOR, PredictedSplit
+from rcnet_rt.workflows.predict import predict as predict_split
+from rcnet_rt.workflows.progress import Progress
 
 __all__ = ["predict"]
 
@@ -36,7 +35,11 @@ ABSENT = {
 
 @click.command()
 @dataset_options
-@click.option("--split", help="Which images.  [default: val2017; of CrowdPose, val]")
+@click.option(
+    "--split",
+    show_default="val2017; of CrowdPose, val",
+    help="Predict the images of this split.",
+)
 @model_option(
     "The estimator, as `run` takes it, but no replay: a YOLO-Pose name, a .pt, .onnx, .engine "
     "file, an OpenVINO folder, rtmpose, rtmo, vitpose, … A .pt file is a program: load only those "
@@ -57,13 +60,19 @@ ABSENT = {
 )
 @click.option(
     "--max-det",
-    "most",
+    "max_det",
     cls=OptionWithFormerNames,
     former=["--most"],
     type=click.IntRange(min=1),
-    help="Keep only the so many best poses of each image; COCO counts 20.  [default: all]",
+    show_default="all",
+    help="Keep only so many poses of each image, the best by raw score; COCO counts 20.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Take only the first so many images.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    show_default="all",
+    help="Take only the first so many images.",
+)
 @click.option(
     "--augmentations",
     "augmentations",
@@ -72,23 +81,23 @@ ABSENT = {
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Predict so many altered copies of each image instead (other sizes, light, sharpness): "
-    "more to learn from, for train --augmented.",
+    help="Predict on so many augmentations of each image instead (other sizes, light, sharpness): "
+    "more training data, for train --augmented.",
 )
 @click.option(
     "--candidates",
     is_flag=True,
-    help="Add what the candidates that suppression threw away say of each pose (YOLO-Pose): costs "
-    "no inference, makes better scores.",
+    help="Add what the candidates that NMS removed say of each pose (YOLO-Pose): costs no "
+    "inference, makes better scores.",
 )
 @click.option(
     "--embeddings",
     is_flag=True,
-    help="Add what the network saw of each pose (YOLO-Pose as a .pt file, not end-to-end), for "
-    "train --features paper+visual: costs no inference.",
+    help="Add the features of each pose in the network (YOLO-Pose as a .pt file, not end-to-end), "
+    "for train --features paper+visual: costs no inference.",
 )
 @recheck_option
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+@device_option()
 @debug_option
 def predict(
     dataset: Dataset,
@@ -96,7 +105,7 @@ def predict(
     model: str,
     out: Path,
     floor: float,
-    most: int | None,
+    max_det: int | None,
     limit: int | None,
     augmentations: int,
     candidates: bool,
@@ -104,51 +113,35 @@ def predict(
     recheck: int,
     device: str,
 ) -> None:
-    """Run an estimator over a dataset's images and write COCO results with its own scores.
+    """Run an estimator over a data set's images and write COCO results with its own scores.
 
     Images that are done are kept in OUT.partial: after an interruption the same command goes on
     with the rest. OUT appears when all are done.
     """
     announce(model)
-    check_output_file(out)
-    split = split or dataset.usual_split
     done = 0
-    with progress_bar() as bar:
+    with frame_bar() as bar:
 
-        def start(split_images: SplitImages, before: int) -> None:
+        def show(step: Progress) -> None:
             nonlocal done
-            done = before
-            missing = (
-                f"; {split_images.missing:,} have no image here" if split_images.missing else ""
-            )
-            continued = f"; going on after {before:,}" if before else ""
-            click.echo(
-                f"{len(split_images.paths):,} images of {split}{missing}{continued}", err=True
-            )
-            bar.start(split, len(split_images.paths) - before)
-
-        def looked(twice: Recheck) -> None:
-            click.echo(
-                f"recheck: {twice.looks:,} close-ups in {twice.seconds:.1f} s; it moved "
-                f"{twice.moved:,} refined scores by more than 0.1",
-                err=True,
-            )
-
-        def advance(_: int) -> None:
-            nonlocal done
-            done += 1
-            bar.advance()
+            done = step.done
+            bar(step)
 
         try:
-            split_images = predict_split(
+            predicted = predict_split(
                 dataset,
-                Job(model, split, floor, augmentations, candidates, embeddings, recheck, most),
+                model,
                 out,
-                device=device,
+                split=split,
+                floor=floor,
+                max_det=max_det,
                 limit=limit,
-                on_start=start,
-                on_image=advance,
-                on_recheck=looked,
+                augmentations=augmentations,
+                candidates=candidates,
+                embeddings=embeddings,
+                recheck=recheck,
+                device=device,
+                progress=show,
             )
         except (RcnetError, KeyboardInterrupt):
             if done:
@@ -158,14 +151,16 @@ def predict(
                     err=True,
                 )
             raise
-    asked = {"consensus": candidates, "embedding": embeddings}
-    _tell_absent(model, out, [key for key, wanted in asked.items() if wanted])
-    click.echo(f"{len(split_images.paths):,} images predicted with {model} -> {out}")
+    _print(predicted, model)
 
 
-def _tell_absent(model: str, out: Path, keys: Sequence[str]) -> None:
-    """Say what was asked for and is in no entry of the results."""
-    entries = read_results(out) if keys else []
-    for key in keys:
-        if not any(key in entry for entry in entries):
-            click.echo(f"{model} shows no {ABSENT[key]}.", err=True)
+def _print(predicted: PredictedSplit, model: str) -> None:
+    if (cost := predicted.recheck) is not None:
+        click.echo(
+            f"recheck: {cost.crops:,} close-ups in {cost.seconds:.1f} s; it moved "
+            f"{cost.changed:,} refined scores by more than 0.1",
+            err=True,
+        )
+    for key in predicted.absent:
+        click.echo(f"{model} shows no {ABSENT[key]}.", err=True)
+    click.echo(f"{predicted.images:,} images predicted with {model} -> {predicted.path}")

@@ -1,9 +1,9 @@
-"""A progress bar with frames a second, on stderr, and only where somebody looks at it."""
+"""A progress bar on stderr, where stderr is a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import (
@@ -12,32 +12,16 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
-__all__ = ["Report", "progress_bar"]
+from rcnet_rt.workflows import progress as workflow
+from rcnet_rt.workflows.progress import OnProgress
 
-
-class Report:
-    """Moves the bar: one task a source."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task = progress.add_task("", total=None)
-
-    def start(self, name: str, total: int | None) -> None:
-        """Begin with a source of `total` frames, None where nobody knows."""
-        self._progress.reset(self._task, description=name, total=total)
-
-    def say(self, message: str) -> None:
-        """Write a line above the bar."""
-        self._progress.console.print(message, highlight=False, markup=False, soft_wrap=True)
-
-    def advance(self) -> None:
-        """Count one frame."""
-        self._progress.advance(self._task)
+__all__ = ["epoch_bar", "frame_bar"]
 
 
 class FramesPerSecond(ProgressColumn):
@@ -49,10 +33,33 @@ class FramesPerSecond(ProgressColumn):
         return Text(f"{speed:.1f} fps" if speed else "– fps")
 
 
+class _FrameBar:
+    """One bar, which begins anew with each source; it appears with the first progress."""
+
+    def __init__(self, progress: Progress, stack: ExitStack) -> None:
+        self._progress, self._stack = progress, stack
+        self._task: TaskID | None = None
+
+    def __call__(self, step: workflow.Progress) -> None:
+        if self._task is None:
+            self._stack.enter_context(self._progress)
+            self._task = self._progress.add_task("")
+        if step.message:
+            self._progress.console.print(
+                step.message, highlight=False, markup=False, soft_wrap=True
+            )
+        task = self._progress.tasks[0]
+        if step.task != task.description or step.done < task.completed:
+            self._progress.reset(
+                self._task, description=step.task, completed=step.done, total=step.total
+            )
+        else:
+            self._progress.update(self._task, completed=step.done, total=step.total)
+
+
 @contextmanager
-def progress_bar() -> Iterator[Report]:
-    """Show a bar while the block runs; nothing where stderr is no terminal."""
-    console = Console(stderr=True)
+def frame_bar() -> Iterator[OnProgress]:
+    """Yield what shows the progress over images and frames, with their rate, and messages."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -60,5 +67,27 @@ def progress_bar() -> Iterator[Report]:
         FramesPerSecond(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        yield Report(progress)
+    with ExitStack() as stack:
+        yield _FrameBar(_on_terminal(*columns), stack)
+
+
+@contextmanager
+def epoch_bar() -> Iterator[OnProgress]:
+    """Yield what shows the progress over epochs, with their loss and held-out figures."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with _on_terminal(*columns) as bar:
+        task = bar.add_task("training", total=None)
+
+        def show(step: workflow.Progress) -> None:
+            text = f"{step.task}: loss {step.figures['loss']:.4f}"
+            ap, accuracy = step.figures["ap"], step.figures["ranking_accuracy"]
+            if ap == ap:  # NaN where no image is held out
+                text += f", AP {100 * ap:.2f}, ranking {accuracy:.3f}"
+            bar.update(task, description=text, completed=step.done, total=step.total)
+
+        yield show
+
+
+def _on_terminal(*columns: ProgressColumn) -> Progress:
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, disable=not console.is_terminal)

@@ -7,19 +7,23 @@ from typing import Any
 
 import click
 
-from rcnet_rt.backends import choice
 from rcnet_rt.cli.options import (
+    NOT_WRITTEN,
     announce,
+    backend_option,
     debug_option,
+    device_option,
+    json_option,
     model_option,
     recheck_option,
     threshold_option,
     weights_option,
 )
+from rcnet_rt.cli.progress import frame_bar
+from rcnet_rt.cli.summary import joined, print_summary
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.video.source import is_live, split
-from rcnet_rt.workflows.summary import RunSummary, summarise
-from rcnet_rt.workflows.video import RunOptions, execute
+from rcnet_rt.workflows.video import process_video
 
 __all__ = ["run"]
 
@@ -31,34 +35,35 @@ __all__ = ["run"]
     "rtmpose, rtmo, vitpose, keypointrcnn, mmpose (rtmo:lightweight, mmpose:human, …); your own by "
     "module:name; or replay:FILE of any tool. A .pt file is a program: load only those you trust."
 )
-@weights_option
+@weights_option(
+    "What refines: auto, a shipped name, a .safetensors file, formula:NAME, or none, which leaves "
+    "scores as they are."
+)
 @threshold_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Drawn video or image, or a folder for many.  [default: <stem>_rcnet.mp4 here]",
+    show_default="<stem>_rcnet.mp4 here",
+    help="Drawn video or image, or a folder for many.",
 )
 @click.option("--no-video", is_flag=True, help="Draw nothing.")
-@click.option(
-    "--json", type=click.Path(path_type=Path), help="Write all poses, kept or not, as JSON Lines."
-)
+@json_option("Write all poses, kept or not, to this file as JSON Lines.")
 @recheck_option
 @click.option(
     "--track",
     is_flag=True,
-    help="Follow people, so that nobody blinks: scores weigh earlier frames, and who is kept stays "
-    "until the score is clearly below --conf. For videos and cameras; adds no delay.",
+    help="Track people, so that nobody flickers: scores are smoothed over frames, and who is kept "
+    "stays until the score is clearly below --conf. For videos and cameras; adds no delay.",
 )
 @click.option("--compare", is_flag=True, help="Raw score left, refined right, twice as wide.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, …")
+@device_option()
+@backend_option
 @click.option(
-    "--backend",
-    type=click.Choice(choice.NAMES),
-    default="auto",
-    show_default=True,
-    help="What runs the refiner.",
+    "--max-frames",
+    type=click.IntRange(min=1),
+    show_default="all",
+    help="Stop after this many frames.",
 )
-@click.option("--max-frames", type=click.IntRange(min=1), help="Stop after this many frames.")
 @click.option("--realtime", is_flag=True, help="Camera or stream: the newest frame only, for ever.")
 @click.option(
     "--sandbox",
@@ -70,10 +75,14 @@ __all__ = ["run"]
     "--show", is_flag=True, help="Open a window: q quits, space pauses, r shows raw scores."
 )
 @click.option(
-    "--telemetry", type=click.Path(path_type=Path), help="Write times and counts as JSON."
+    "--telemetry",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    show_default=NOT_WRITTEN,
+    help="Write times and counts to this file as JSON.",
 )
 @debug_option
-def run(**options: Any) -> None:
+def run(source: str, model: str, conf: str | float, no_video: bool, **options: Any) -> None:
     """Refine the poses of SOURCE: a video, image, folder, glob, camera index or stream.
 
     Streams are rtsp://, http:// and https:// addresses; their credentials are shown nowhere.
@@ -81,20 +90,25 @@ def run(**options: Any) -> None:
     Every pose keeps its keypoints and gets a new score. Poses whose refined score reaches --conf
     are drawn, each with its raw and its refined score.
     """
-    chosen = RunOptions(**options)
-    if chosen.recheck and chosen.model.startswith("replay:"):
+    if options["recheck"] and model.startswith("replay:"):
         raise click.UsageError(
             "--recheck estimates parts of the images again, which replay cannot; "
             "a recording has the recheck that was taken"
         )
-    if chosen.realtime and not all(map(is_live, split(chosen.source))):
+    if options["realtime"] and not all(map(is_live, split(source))):
         raise click.UsageError("--realtime is for cameras and streams; a file waits")
-    announce(chosen.model)
-    tally = RunSummary()
-    try:
-        scoring = execute(chosen, tally)
-    except (RcnetError, KeyboardInterrupt):
-        if tally.frames:
-            click.echo(f"Stopped after {tally.frames} frames; written: {tally.written}.", err=True)
-        raise
-    summarise(tally, scoring)
+    announce(model)
+    out = options.pop("out")
+    options["out"] = None if no_video else out or "auto"
+    with frame_bar() as bar:
+        video = process_video(source, model=model, threshold=conf, progress=bar, **options)
+        try:
+            video.finish()
+        except (RcnetError, KeyboardInterrupt):
+            if (done := video.summary).frames:
+                click.echo(
+                    f"Stopped after {done.frames} frames; written: {joined(done.written)}.",
+                    err=True,
+                )
+            raise
+    print_summary(video.summary)

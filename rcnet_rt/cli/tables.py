@@ -1,11 +1,8 @@
-"""The before/after table of `eval` and `train`, and the same as JSON."""
+"""The before/after table of `eval` and `train`."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -14,7 +11,7 @@ from rich.text import Text
 from rcnet_rt.evaluation.compare import Comparison, Evaluation
 from rcnet_rt.evaluation.report_rows import Row, points, rows_of, sorted_baselines
 
-__all__ = ["comparison_table", "evaluation_json", "wide_console"]
+__all__ = ["comparison_table", "wide_console"]
 
 WIDTH = 120  # where no terminal says how wide it is
 
@@ -31,22 +28,13 @@ def comparison_table(evaluation: Evaluation, over: str = "", note: str = "") -> 
     Args:
         evaluation: before and after.
         over: what the images are, such as "held-out images".
-        note: a line under the tables, such as how the baseline was chosen.
+        note: a line below the tables, such as how the baseline was chosen.
     """
     parts = [*_part(evaluation.all_images, over or "all images")]
     complete = evaluation.complete_images
     if complete is not None:
         parts += _part(complete, f"{over or 'those'} with complete annotations")
     return [*parts, Text(note)] if note else parts
-
-
-def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return all figures as JSON has them: in [0, 1], None where one does not exist."""
-    complete = evaluation.complete_images
-    return {
-        "all_images": _comparison_json(evaluation.all_images),
-        "complete_images": None if complete is None else _comparison_json(complete),
-    }
 
 
 def _part(comparison: Comparison, title: str) -> Iterator[Table | Text]:
@@ -81,14 +69,3 @@ def _gain(comparison: Comparison) -> str:
         f"AP {points(gain.difference, '+')} (95 % interval {points(gain.low, '+')} to "
         f"{points(gain.high, '+')}); ceiling {points(comparison.ceiling)}{closed}"
     )
-
-
-def _comparison_json(comparison: Comparison) -> dict[str, Any]:
-    figures = {**asdict(comparison), "headroom_closed": comparison.headroom_closed}
-    return {name: _without_nan(value) for name, value in figures.items()}
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.ids import ImageId
-from rcnet_rt.datasets.results import BODY_FIRST, found_joints
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.adapters import BODY_FIRST, found_joints
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 

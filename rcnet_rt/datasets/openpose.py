@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.files import read_exact_json, write_json
 from rcnet_rt.datasets.openpose_layouts import LAYOUTS, Layout, choose_layout
-from rcnet_rt.datasets.results import found_joints
 from rcnet_rt.errors import DatasetError, OutputError
 from rcnet_rt.files.writing import atomic_folder
+from rcnet_rt.poses.adapters import found_joints
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt.poses.adapters import parse_signals
 from rcnet_rt.poses.poses import Poses
 
-__all__ = ["SIGNAL_KEYS", "parse_poses", "parse_signals", "pose_objects", "signals_of"]
-
-# Fields of files, and the arguments of `Poses` that they become.
-SIGNAL_KEYS = {"consensus": "consensus", "agreement": "agreement", "embedding": "embeddings"}
+__all__ = ["parse_poses", "pose_objects", "signals_of"]
 
 
 def pose_objects(poses: Poses, kept: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
@@ -53,22 +50,6 @@ def signals_of(poses: Poses, index: int) -> dict[str, Any]:
         signals["agreement"] = float(poses.agreement[index])
     if poses.embeddings is not None and not np.isnan(poses.embeddings[index]).all():
         signals["embedding"] = [_number(value) for value in poses.embeddings[index].tolist()]
-    return signals
-
-
-def parse_signals(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the arguments of `Poses` that `signals_of` wrote; NaN for a pose without.
-
-    Raises:
-        ValueError: values of different lengths, or that are not numbers.
-    """
-    signals: dict[str, Any] = {}
-    for key, name in SIGNAL_KEYS.items():
-        given = next((pose[key] for pose in objects if pose.get(key) is not None), None)
-        if given is not None:
-            absent = np.full(np.shape(given), np.nan)
-            values = [absent if pose.get(key) is None else pose[key] for pose in objects]
-            signals[name] = np.array(values, dtype=np.float32)
     return signals
 
 

@@ -5,8 +5,6 @@ What the field's tools write into them, and where they differ, is in `datasets.f
 
 from __future__ import annotations
 
-import contextlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,24 +15,31 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.files import read_json, write_json
 from rcnet_rt.datasets.ids import ImageId, id_fault
-from rcnet_rt.datasets.pose_objects import parse_signals
+from rcnet_rt.datasets.pose_objects import signals_of
 from rcnet_rt.errors import DatasetError
+from rcnet_rt.poses.adapters import (
+    BODY_FIRST,
+    box_of,
+    from_keypoint_values,
+    has_flags,
+    is_number,
+    keypoint_values,
+    scores_of,
+)
 from rcnet_rt.poses.poses import Poses
-from rcnet_rt.poses.skeletons import COCO17, Skeleton
+from rcnet_rt.poses.skeletons import Skeleton
 
 __all__ = [
     "BODY_FIRST",
     "Entry",
     "ImagePoses",
-    "box_corners",
     "check_finite",
     "check_results",
-    "entry_box",
     "entry_fault",
-    "found_joints",
     "indices_by_image",
     "keypoint_values",
     "poses_by_image",
+    "poses_to_entries",
     "read_results",
     "scores_of",
     "with_scores",
@@ -43,8 +48,7 @@ __all__ = [
 
 Entry = dict[str, Any]
 
-# Halpe (26, 136) and COCO-WholeBody (133) begin with COCO's 17 joints, which are what is read.
-BODY_FIRST = (26, 133, 136)
+FOUND = 2.0  # third value of a joint where the estimator gives no confidence: a flag
 
 MAX_NUMBER = 1e15  # beyond this `Refiner` takes no number for a pixel or a score
 
@@ -106,26 +110,14 @@ def entry_fault(entry: Any) -> str | None:
         return f"has image_id {fault}"
     if fault := id_fault(entry["category_id"]):
         return f"has category_id {fault}"
-    if not _is_number(entry["score"]):
+    if not is_number(entry["score"]):
         return f"has score {entry['score']!r:.40}; expected a number"
     if not isinstance(entry["keypoints"], list):
         return "has keypoints that are not a list; expected x, y, confidence for each joint"
-    box = entry_box(entry)
-    if box and not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
+    box = box_of(entry)
+    if box and not (isinstance(box, list) and len(box) == 4 and all(map(is_number, box))):
         return f"has bbox {box!r:.80}; expected x, y, width, height"
     return None
-
-
-def entry_box(entry: Entry) -> Any:
-    """Return an entry's x, y, width, height; AlphaPose calls it `box`."""
-    return entry.get("bbox") or entry.get("box")
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether it is a number that a float can hold; JSON has whole numbers without end."""
-    if type(value) is float:
-        return True
-    return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 1023
 
 
 def write_results(path: Path, entries: Sequence[Entry]) -> None:
@@ -157,69 +149,33 @@ def with_scores(entries: Sequence[Entry], scores: npt.ArrayLike) -> list[Entry]:
     ]
 
 
-def scores_of(entries: Sequence[Entry], finite: bool = True) -> npt.NDArray[np.float64]:
-    """Return the (N,) scores of the entries.
+def poses_to_entries(poses: Poses, image_id: int, category_id: int = 1) -> list[Entry]:
+    """Return COCO results of the poses of an image: scores unrounded, boxes x, y, width, height.
 
-    Raises:
-        DatasetError: one is NaN or infinite, unless `finite` is false.
+    A joint that was not found is 0, 0, 0. Without joint scores the third value is the flag 2.
     """
+    found = poses.found[..., None]
+    third = poses.keypoint_scores
+    confidence = np.full(poses.found.shape, FOUND) if third is None else third.astype(np.float64)
+    joints = np.concatenate([poses.keypoints.astype(np.float64), confidence[..., None]], axis=2)
+    keypoints = [pose.ravel().tolist() for pose in np.where(found, joints, 0.0)]
+    entries: list[Entry] = [
+        {
+            "image_id": image_id,
+            "category_id": category_id,
+            "keypoints": row,
+            "score": score,
+        }
+        for row, score in zip(keypoints, poses.scores.tolist(), strict=True)
+    ]
+    if poses.boxes is not None:
+        boxes = poses.boxes.astype(np.float64)
+        boxes[:, 2:] -= boxes[:, :2]
+        for entry, box in zip(entries, boxes.tolist(), strict=True):
+            entry["bbox"] = box
     for index, entry in enumerate(entries):
-        if finite and not math.isfinite(entry["score"]):
-            raise DatasetError(
-                f"entry {index} (image {entry['image_id']}) of the results has the score "
-                f"{entry['score']}; expected a finite number"
-            )
-    return np.array([entry["score"] for entry in entries], dtype=np.float64)
-
-
-def keypoint_values(
-    entries: Sequence[Entry], skeleton: Skeleton, first: int = 0
-) -> npt.NDArray[np.float64]:
-    """Return the (N, K, 3) keypoints of the entries as the file has them: x, y, third value.
-
-    Of whole bodies (see `BODY_FIRST`) the first 17 joints. Entries are counted from `first`.
-
-    Raises:
-        DatasetError: an entry with another number of values, or with something else than numbers.
-    """
-    joints = len(skeleton.keypoints)
-    counts = [joints, *(BODY_FIRST if skeleton == COCO17 else ())]
-    for index, entry in enumerate(entries, start=first):
-        count = len(entry["keypoints"])
-        if count / 3 not in counts:
-            raise DatasetError(
-                f"entry {index} (image {entry['image_id']}) of the results has {count} keypoint "
-                f"values ({count / 3:g} joints), expected {3 * joints} for the {joints} of "
-                f"{skeleton.name}"
-            )
-    listed = [entry["keypoints"] for entry in entries]
-    body = [values if len(values) == 3 * joints else values[: 3 * joints] for values in listed]
-    with contextlib.suppress(ValueError, OverflowError):
-        values = np.array(body)
-        if values.dtype.kind in "biuf":
-            return values.astype(np.float64).reshape(-1, joints, 3)
-    for entry, keypoints in zip(entries, body, strict=True):
-        for value in keypoints:
-            if not _is_number(value):
-                raise DatasetError(
-                    f"a pose of image {entry['image_id']} in the results has the keypoint value "
-                    f"{value!r:.40}; expected x, y, confidence for each joint"
-                )
-    return np.array(body, dtype=np.float64).reshape(-1, joints, 3)
-
-
-def found_joints(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Return which of (..., 3) joints x, y, confidence were found.
-
-    Not found is a joint of confidence 0 at a placeholder, x <= 0 or y <= 0 (tools write 0, 0 or
-    0, -3 or -1, -1), and one with a coordinate that is NaN.
-
-    >>> found_joints(np.array([[0, -3, 0], [0, 5, 0.4], [7, 5, 0]])).tolist()
-    [False, True, True]
-    """
-    placeholder = (values[..., 2] == 0) & (values[..., :2] <= 0).any(axis=-1)
-    found: npt.NDArray[np.bool_] = ~(placeholder | np.isnan(values[..., :2]).any(axis=-1))
-    return found
+        entry |= signals_of(poses, index)
+    return entries
 
 
 def check_finite(entries: Sequence[Entry], values: npt.NDArray[np.float64], first: int = 0) -> None:
@@ -228,7 +184,7 @@ def check_finite(entries: Sequence[Entry], values: npt.NDArray[np.float64], firs
     Raises:
         DatasetError: one is NaN, infinite or beyond what a `Refiner` takes.
     """
-    boxes = [entry_box(entry) or (0.0,) * 4 for entry in entries]
+    boxes = [box_of(entry) or (0.0,) * 4 for entry in entries]
     parts = {
         "score": np.array([entry["score"] for entry in entries], np.float64).reshape(-1, 1),
         "keypoint": values.reshape(len(entries), values[0].size if len(values) else 0),
@@ -277,46 +233,19 @@ def poses_by_image(
     """
     values = keypoint_values(entries, skeleton).astype(np.float32)
     scores = scores_of(entries, finite_scores).astype(np.float32)
-    points, third = values[:, :, :2], values[:, :, 2]
-    keypoints = np.where(found_joints(values)[..., None], points, np.float32(np.nan))
-    flags = bool(np.isin(third, (0, 1, 2)).all())
+    flags = has_flags(values)
+    sizes = {} if image_sizes is None else image_sizes
     return {
         image_id: ImagePoses(
             image_id,
-            Poses(
-                keypoints[indices],
+            from_keypoint_values(
+                values[indices],
                 scores[indices],
-                keypoint_scores=None if flags else third[indices],
-                boxes=_boxes([entries[index] for index in indices]),
-                image_size=None if image_sizes is None else image_sizes.get(image_id),
-                **_signals([entries[index] for index in indices]),
+                [entries[index] for index in indices],
+                flags=flags,
+                image_size=sizes.get(image_id),
             ),
             indices,
         )
         for image_id, indices in indices_by_image(entries).items()
     }
-
-
-def _signals(entries: Sequence[Entry]) -> dict[str, Any]:
-    try:
-        return parse_signals(entries)
-    except (TypeError, ValueError) as error:
-        raise DatasetError(
-            f"image {entries[0]['image_id']}: consensus, agreement or embedding of the results are "
-            f"not as many numbers as those of its other entries ({error})"
-        ) from error
-
-
-def _boxes(entries: Sequence[Entry]) -> npt.NDArray[np.float32] | None:
-    """Return the (N, 4) x1, y1, x2, y2 of x, y, width, height, or None where one is absent."""
-    boxes = [box_corners(entry) for entry in entries]
-    return None if None in boxes else np.array(boxes, dtype=np.float32)
-
-
-def box_corners(entry: Entry) -> tuple[float, float, float, float] | None:
-    """Return an entry's x1, y1, x2, y2, or None where it has no box."""
-    box = entry_box(entry)
-    if not box:
-        return None
-    x, y, width, height = box
-    return x, y, x + width, y + height

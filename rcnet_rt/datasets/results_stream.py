@@ -20,18 +20,16 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.ids import ImageId
 from rcnet_rt.datasets.json_entries import EntryBlock, copy_with_scores, open_text, read_entries
-from rcnet_rt.datasets.pose_objects import SIGNAL_KEYS, parse_signals
 from rcnet_rt.datasets.results import (
     Entry,
-    box_corners,
     check_finite,
     check_results,
-    found_joints,
     keypoint_values,
 )
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.files.reading import open_input
 from rcnet_rt.files.writing import atomic_file
+from rcnet_rt.poses.adapters import FILE_NAMES, box_corners, found_joints, parse_signals
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
@@ -106,7 +104,7 @@ class ResultsStream:
         owners = [numbers.setdefault(entry["image_id"], len(numbers)) for entry in entries]
         self._owners.append(np.array(owners, np.int64))
         for index, entry in enumerate(entries, start=self.pose_count):
-            known = {key: entry[key] for key in SIGNAL_KEYS if entry.get(key) is not None}
+            known = {key: entry[key] for key in FILE_NAMES if entry.get(key) is not None}
             if known:
                 arrays = {key: np.array(value, np.float32) for key, value in known.items()}
                 self._signals[index] = arrays

@@ -16,13 +16,14 @@ from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.yolo_candidates import RawPredictions
 from rcnet_rt.estimators.yolo_features import features_of, watch_features
 from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.adapters import from_ultralytics
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
 
-__all__ = ["UltralyticsEstimator", "fetch", "find", "poses_from_result"]
+__all__ = ["UltralyticsEstimator", "fetch", "find"]
 
 # Read once, when ultralytics is imported: it installs no packages, loads no pickles that run code,
 # and prints nothing.
@@ -63,10 +64,10 @@ class UltralyticsEstimator:
             EstimatorError: the model fails.
         """
         result = self.result(image_bgr)
-        poses = poses_from_result(result)
+        poses = from_ultralytics(result)
         consensus = self.raw.consensus(result, self.skeleton.sigmas)
         known = {"consensus": consensus, "embeddings": features_of(result)}
-        given = {name: _array(values) for name, values in known.items() if values is not None}
+        given = {name: _host(values) for name, values in known.items() if values is not None}
         return replace(poses, **given)
 
     def estimate_batch(self, images_bgr: Sequence[Image]) -> list[Poses]:
@@ -76,7 +77,7 @@ class UltralyticsEstimator:
             EstimatorError: the model fails.
         """
         return [
-            poses_from_result(result)
+            from_ultralytics(result)
             for result in _predict(self._model, list(images_bgr), self._options)
         ]
 
@@ -103,26 +104,6 @@ class UltralyticsEstimator:
             f"{self.name} gives {count} keypoints, for which no skeleton is known; "
             "use a model of people, or register one with rcnet_rt.register_skeleton"
         )
-
-
-def poses_from_result(result: Any) -> Poses:
-    """Return the poses of one ultralytics `Results`; coordinates and scores to the bit.
-
-    A joint at exactly (0, 0) with confidence 0 was not found and becomes NaN.
-    """
-    height, width = result.orig_shape
-    data = _array(result.keypoints.data)
-    keypoints = data[..., :2].copy()
-    confidence = data[..., 2] if data.shape[2] == 3 else None
-    if confidence is not None:
-        keypoints[(keypoints == 0).all(axis=2) & (confidence == 0)] = np.nan
-    return Poses(
-        keypoints,
-        _array(result.boxes.conf),
-        keypoint_scores=confidence,
-        boxes=_array(result.boxes.xyxy),
-        image_size=(width, height),
-    )
 
 
 def find(name: str) -> Path | None:
@@ -195,5 +176,5 @@ def _sentence(what: str, error: Exception) -> str:
     return f"{what}: {reason}; check that it is a YOLO-Pose model and that its runtime is installed"
 
 
-def _array(tensor: Any) -> Any:
+def _host(tensor: Any) -> Any:
     return np.asarray(tensor.cpu().numpy() if hasattr(tensor, "cpu") else tensor, dtype=np.float32)

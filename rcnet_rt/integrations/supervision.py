@@ -7,21 +7,20 @@ sure = key_points[key_points.detection_confidence > 0.4]
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import supervision as sv
 
-from rcnet_rt.errors import PosesError
 from rcnet_rt.integrations.attached import raw_scores_of
+from rcnet_rt.poses.adapters import RAW_CONFIDENCE as RAW
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import OnError, Refiner
 from rcnet_rt.rescoring.score_reference import ScoreReference
 
 __all__ = ["RAW", "from_poses", "refine", "to_poses"]
-
-RAW = "raw_detection_confidence"  # the key of the estimator's own scores in `KeyPoints.data`
 
 
 def refine(
@@ -73,31 +72,18 @@ def to_poses(
     boxes: npt.ArrayLike | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> Poses:
-    """Return N key points as `Poses` with raw scores; a joint at exactly (0, 0) was not found.
+    """Return N key points as `Poses` with raw scores, those before `attach` too.
 
-    `visible` says what is drawn, not what was found, and is not read.
+    Otherwise as `Poses.from_supervision`, which does not know what `attach` has refined.
 
     Raises:
         PosesError: there is no `detection_confidence`, or boxes that do not fit.
     """
-    scores = key_points.data.get(RAW, key_points.detection_confidence)
+    poses = Poses.from_supervision(key_points, boxes, image_size)
+    if len(poses) == 0:
+        return poses
     known = _raw_scores_before_attach(key_points)
-    if scores is not None:
-        scores = np.where(np.isfinite(known), known, scores)
-    if scores is None:
-        raise PosesError(
-            "the KeyPoints have no detection_confidence, so there is no score to refine; set it, "
-            "to keypoint_confidence.mean(axis=1) if your estimator scores joints only"
-        )
-    xy = np.array(key_points.xy, dtype=np.float32)
-    xy[(xy == 0).all(axis=2)] = np.nan
-    return Poses(
-        xy,
-        np.asarray(scores),
-        keypoint_scores=key_points.keypoint_confidence,
-        boxes=None if boxes is None else np.asarray(boxes),
-        image_size=image_size,
-    )
+    return replace(poses, scores=np.where(np.isfinite(known), known, poses.scores))
 
 
 def from_poses(poses: Poses) -> sv.KeyPoints:

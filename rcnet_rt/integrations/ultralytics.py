@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from rcnet_rt.errors import EstimatorError
-from rcnet_rt.estimators.ultralytics import UltralyticsEstimator, poses_from_result
+from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 from rcnet_rt.estimators.yolo_candidates import RawPredictions
 from rcnet_rt.integrations.attached import remember
 from rcnet_rt.poses import skeletons
@@ -146,7 +146,7 @@ class _Hooks:
         """Refine all poses, before a tracker drops any; the tracker still gets raw scores."""
         raw = vars(predictor)[RAW]
         for place, result in enumerate(predictor.results):
-            points, poses = result.keypoints, poses_from_result(result)
+            points, poses = result.keypoints, Poses.from_ultralytics(result)
             consensus = self._consensus(raw, result, place)
             refined = self._refined(replace(poses, consensus=consensus), result)
             result.keypoints = _Carrier(points.data, points.orig_shape, refined)
@@ -172,7 +172,7 @@ class _Hooks:
             for index, prediction in enumerate(predictions):
                 result = _result(prediction, batch, index)
                 consensus = self._consensus(raw, _as_seen(prediction, batch), index)
-                poses = replace(poses_from_result(result), consensus=consensus)
+                poses = replace(Poses.from_ultralytics(result), consensus=consensus)
                 prediction["conf"] = self._refined(poses, result)
             update_metrics(predictions, batch)
 

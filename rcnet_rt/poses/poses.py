@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.fields import FIELDS
+from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
 __all__ = ["Poses"]
 
@@ -81,8 +82,44 @@ class Poses:
         >>> Poses.empty(17).keypoints.shape
         (0, 17, 2)
         """
-        none = np.zeros((0, joints, 2), np.float32)
-        return cls(none, none[:, 0, 0], image_size=image_size)
+        keypoints = np.zeros((0, joints, 2), np.float32)
+        return cls(keypoints, np.zeros(0, np.float32), image_size=image_size)
+
+    @classmethod
+    def from_ultralytics(cls, result: Any) -> Poses:
+        """Return the poses of one ultralytics `Results`; see `poses.adapters`."""
+        from rcnet_rt.poses import adapters
+
+        return adapters.from_ultralytics(result)
+
+    @classmethod
+    def from_supervision(
+        cls,
+        key_points: Any,
+        boxes: npt.ArrayLike | None = None,
+        image_size: tuple[int, int] | None = None,
+    ) -> Poses:
+        """Return supervision `KeyPoints` as poses; see `poses.adapters`."""
+        from rcnet_rt.poses import adapters
+
+        return adapters.from_supervision(key_points, boxes, image_size)
+
+    @classmethod
+    def from_coco(
+        cls,
+        entries: Sequence[Mapping[str, Any]],
+        skeleton: Skeleton = COCO17,
+        image_size: tuple[int, int] | None = None,
+    ) -> Poses:
+        """Return the poses of one image from its COCO results; see `poses.adapters`.
+
+        >>> entry = {"keypoints": [8.0, 9.0, 0.5] * 17, "score": 0.7, "bbox": [5, 5, 10, 20]}
+        >>> Poses.from_coco([entry]).boxes.tolist()
+        [[5.0, 5.0, 15.0, 25.0]]
+        """
+        from rcnet_rt.poses import adapters
+
+        return adapters.from_coco(entries, skeleton, image_size)
 
     def __len__(self) -> int:
         return len(self.scores)

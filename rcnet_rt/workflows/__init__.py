@@ -1,1 +1,4 @@
-"""What the command line does, as functions that anybody can call; one file a verb."""
+"""The Python API of what the command line does: one file a verb, plain arguments, frozen results.
+
+Nothing here prints; progress goes to a callback, see `workflows.progress`.
+"""

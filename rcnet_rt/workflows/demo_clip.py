@@ -1,4 +1,4 @@
-"""A short clip that moves over the street image that comes with ultralytics."""
+"""The clip of the demo: a view that moves over the street image of ultralytics."""
 
 from __future__ import annotations
 

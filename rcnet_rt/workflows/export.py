@@ -1,16 +1,77 @@
-"""Weights as one ONNX file that holds everything: features, network, calibration, how to use it."""
+"""Weights as one file for use without Python: ONNX with features and calibration, or TensorRT."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Literal, get_args
 
-from rcnet_rt.files.writing import write_atomically
+from rcnet_rt.errors import OutputError
+from rcnet_rt.files.writing import check_output_file, write_atomically
 from rcnet_rt.poses import skeletons
+from rcnet_rt.refiner import find_weights
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.version import __version__
 
-__all__ = ["export_onnx", "export_metadata"]
+__all__ = ["FORMATS", "ExportedFile", "Format", "export", "export_metadata", "export_onnx"]
+
+Format = Literal["onnx", "tensorrt"]
+FORMATS = get_args(Format)
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """What was written.
+
+    Attributes:
+        path: the file.
+        weights: name of the weights.
+        format: "onnx" or "tensorrt".
+        inputs: names of the inputs of an ONNX file; empty for TensorRT.
+    """
+
+    path: Path
+    weights: str
+    format: Format
+    inputs: tuple[str, ...] = ()
+
+
+def export(
+    weights: str | Weights,
+    out: str | PathLike[str],
+    *,
+    format: Format = "onnx",  # noqa: A002 -- what the user calls it
+    signals: Collection[str] = (),
+) -> ExportedFile:
+    """Write weights as one file, whole or not at all.
+
+    The ONNX file takes the poses of one image as the estimator gives them and returns their refined
+    scores. The TensorRT file holds the network alone, for this GPU and these versions.
+
+    Args:
+        weights: a shipped name, a path, `Weights`, or "auto".
+        out: file to write.
+        format: "onnx" or "tensorrt".
+        signals: "consensus" and "agreement" where they are to be inputs of the ONNX file.
+
+    Raises:
+        WeightsError: unknown or damaged weights, or a baseline.
+        BackendError: TensorRT or a GPU is missing.
+        OutputError: the file cannot be written, or the format is unknown.
+    """
+    if format not in FORMATS:
+        raise OutputError(f"unknown format {format!r}; give one of {', '.join(FORMATS)}")
+    out = Path(out)
+    check_output_file(out)
+    chosen = find_weights(weights) if isinstance(weights, str) else weights
+    if format == "tensorrt":
+        from rcnet_rt.backends.tensorrt import save_engine
+
+        save_engine(chosen, out)
+        return ExportedFile(out, chosen.name, format)
+    return ExportedFile(out, chosen.name, format, export_onnx(chosen, out, signals))
 
 
 def export_onnx(weights: Weights, path: Path, signals: Collection[str] = ()) -> tuple[str, ...]:
@@ -31,7 +92,7 @@ def export_onnx(weights: Weights, path: Path, signals: Collection[str] = ()) -> 
 
 
 def export_metadata(weights: Weights) -> dict[str, str]:
-    """Return what a user of the file must know, as its metadata holds it."""
+    """Return the metadata of an ONNX file: what it was made from and how to call it."""
     weights.network_config()
     assert weights.skeleton is not None
     return {

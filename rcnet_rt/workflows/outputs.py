@@ -1,4 +1,4 @@
-"""What `run` writes and where: names by rule, checks before anything is opened, sinks."""
+"""The files of a video run: default names, checks before anything is opened, sinks."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def plan(
     """Decide the output of every source and check that it can be written.
 
     Args:
-        spec: what the user gave as SOURCE.
+        spec: the source as the user gave it.
         parts: the sources in it.
-        out: --out, or None for the rule.
-        video: False for --no-video.
-        files: --json and --telemetry.
+        out: file or folder for drawn frames; None is the default name.
+        video: whether frames are drawn.
+        files: other files to write.
 
     Raises:
         OutputError: a folder is missing, or an output would overwrite a source.
@@ -65,7 +65,7 @@ def plan(
 
 @dataclass(frozen=True)
 class JsonLinesSink:
-    """Writes what is known about a source's frames; `file` names the source, where several are."""
+    """Writes the poses of a source's frames; `file` names the source where there are several."""
 
     writer: JsonLinesWriter
     file: str | None
@@ -94,12 +94,12 @@ class DrawnVideo:
         self.video.write(result.drawn, result.frame.time)
 
     def gap(self, gap: Gap) -> None:
-        """The last frame stays until the next: time goes on, and nothing is made up."""
+        """The last frame is shown until the next."""
 
 
 @dataclass(frozen=True)
 class DrawnImages:
-    """Writes drawn images under their own names, or the only one under the name given."""
+    """Writes drawn images under their own names, or a single one under a given name."""
 
     images: ImageSink
     name: str | None
@@ -117,14 +117,14 @@ class DrawnImages:
 def open_drawn(
     out: Path, source: Source, stack: ExitStack, wide: int, sound: Sound | None = None
 ) -> Sink:
-    """Return what takes the drawn frames of one source; it is closed with the stack.
+    """Return the sink of the drawn frames of one source; it is closed with the stack.
 
     Args:
-        out: where to, as planned.
-        source: opened.
-        stack: closes it.
-        wide: how many images stand side by side.
-        sound: is written along.
+        out: file or folder, as planned.
+        source: the open source.
+        stack: closes the sink.
+        wide: number of images side by side.
+        sound: written along, or None.
     """
     if source.kind == "images":
         is_file = out.suffix.lower() in IMAGE_SUFFIXES

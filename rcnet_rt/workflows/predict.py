@@ -1,13 +1,14 @@
-"""An estimator over the images of a dataset: COCO results that survive an interruption.
+"""An estimator over the images of a data set: COCO results, resumed after an interruption.
 
-The same job goes on with what it left, see `datasets.resume`.
+Images that are done are kept in <out>.partial, see `datasets.resume`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +17,51 @@ import numpy.typing as npt
 
 from rcnet_rt import estimators
 from rcnet_rt.datasets.augment import augment
-from rcnet_rt.datasets.coco import Dataset, GroundTruth, Image
-from rcnet_rt.datasets.pose_objects import signals_of
-from rcnet_rt.datasets.results import Entry, write_results
+from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.datasets.results import Entry, poses_to_entries, write_results
 from rcnet_rt.datasets.resume import Partial, partial_path
-from rcnet_rt.errors import DatasetError, EstimatorError
+from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators import EmbeddingEstimator, Estimator
 from rcnet_rt.estimators.recheck import Recheck
+from rcnet_rt.files.writing import check_output_file
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.video.images import read_image
+from rcnet_rt.workflows.dataset import SplitImages, as_dataset, find_images, splits_with_images
+from rcnet_rt.workflows.progress import OnProgress, Progress, ignore
+from rcnet_rt.workflows.summary import RecheckCost
 
 __all__ = [
     "FLOOR",
-    "Job",
-    "SplitImages",
-    "poses_to_entries",
-    "find_images",
+    "PredictedSplit",
     "predict",
-    "predict_split",
+    "predict_splits",
 ]
 
-# What COCO's AP is customarily measured with: low enough that hardly a right pose is lost, and that
-# training sees the duplicates and the background that it must learn to put last.
+# The usual floor when COCO's AP is measured: low enough that hardly a true positive is lost, and
+# that training sees the duplicates and the background that it must learn to put last.
 FLOOR = 0.001
 
-FOUND = 2.0  # third value of a joint where the estimator gives no confidence: a flag
+
+@dataclass(frozen=True)
+class PredictedSplit:
+    """What was predicted.
+
+    Attributes:
+        path: the COCO results.
+        split: name of the split.
+        images: number of images with predictions.
+        missing: number of annotated images that are not here.
+        recheck: cost of the rechecks; None without.
+        absent: "consensus" and "embedding" where they were asked for and no pose has them.
+    """
+
+    path: Path
+    split: str
+    images: int
+    missing: int
+    recheck: RecheckCost | None = None
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,15 +69,15 @@ class Job:
     """What is predicted; only an equal job goes on with partial results.
 
     Attributes:
-        model: what --model said, a path made absolute.
-        split: of the dataset.
-        floor: poses with a lower raw score are not kept.
-        augmentations: predict on so many altered copies of each image instead of the image itself.
-        candidates: keep the consensus of the candidates where the estimator shows them, see
+        model: as for `estimators.load`.
+        split: of the data set.
+        floor: poses with a lower raw score are left out.
+        augmentations: predict on so many augmentations of each image instead of the image itself.
+        candidates: keep the consensus of the NMS candidates where the estimator gives them, see
             `rescoring.nms_consensus`.
-        embeddings: keep what the estimator's network saw of each pose, where it shows it.
-        recheck: look again at so many poses of each image, see `estimators.recheck`.
-        most: keep so many poses of each image, the best by raw score; None keeps all.
+        embeddings: keep the features of each pose in the estimator's network, where it gives them.
+        recheck: recheck so many poses of each image, see `estimators.recheck`.
+        max_det: keep so many poses of each image, the best by raw score; None keeps all.
     """
 
     model: str
@@ -67,66 +87,146 @@ class Job:
     candidates: bool = False
     embeddings: bool = False
     recheck: int = 0
-    most: int | None = None
+    max_det: int | None = None
 
     @property
     def record(self) -> dict[str, Any]:
-        """What partial results say of it: the model's path whatever folder it is seen from."""
+        """The job as partial results keep it, with the absolute path of a model file."""
         path = Path(self.model)
         return asdict(self) | {"model": str(path.resolve()) if path.exists() else self.model}
 
 
-@dataclass(frozen=True, eq=False)
-class SplitImages:
-    """The images of a split.
+def predict(
+    dataset: Dataset | str | PathLike[str],
+    model: str,
+    out: str | PathLike[str],
+    *,
+    split: str | None = None,
+    floor: float = FLOOR,
+    max_det: int | None = None,
+    limit: int | None = None,
+    augmentations: int = 0,
+    candidates: bool = False,
+    embeddings: bool = False,
+    recheck: int = 0,
+    device: str = "auto",
+    progress: OnProgress = ignore,
+) -> PredictedSplit:
+    """Run an estimator over the images of a split and write COCO results with its own scores.
 
-    Attributes:
-        paths: file by image id, for those that are here, in the order of the annotations.
-        missing: how many are annotated and not here.
-        ground_truth: of the whole split.
-    """
+    After an interruption the same call goes on with the images that are left.
 
-    paths: dict[int, Path]
-    missing: int
-    ground_truth: GroundTruth
-
-
-def find_images(dataset: Dataset, split: str, limit: int | None = None) -> SplitImages:
-    """Return the images of a split, the first `limit` of those that are here.
+    Args:
+        dataset: a COCO folder, or a `Dataset`.
+        model: as for `estimators.load`; no replay.
+        out: results file, gzipped if its name ends in .gz; it appears when all images are done.
+        split: None is the usual one, COCO's val2017.
+        floor: leave out poses with a lower raw score.
+        max_det: keep so many poses of each image, the best by raw score; None keeps all.
+        limit: take only the first so many images.
+        augmentations: predict on so many augmentations of each image instead of the image itself.
+        candidates: add the consensus of the NMS candidates.
+        embeddings: add the features of each pose in the estimator's network.
+        recheck: re-run the estimator on crops of so many poses of each image.
+        device: "auto", "cpu", "cuda", …
+        progress: called at the start, with the images that an earlier run has done, and after each.
 
     Raises:
-        DatasetError: no annotations, an unknown split, or not one image is here.
+        DatasetError: no images, or the partial results of another job.
+        EstimatorError: the model cannot be loaded, fails, or has another skeleton.
+        SourceError: an image is damaged.
+        OutputError: the results cannot be written.
     """
-    ground_truth = dataset.ground_truth(split)
-    found = {
-        image.id: path
-        for image in ground_truth.images.values()
-        if (path := _path(dataset, image)) is not None
-    }
-    if not found:
-        raise DatasetError(
-            f"none of the {len(ground_truth.images)} images of {split} is in "
-            f"{' or '.join(map(str, dataset.image_folders(split)))}; put the images there"
+    dataset, out = as_dataset(dataset), Path(out)
+    check_output_file(out)
+    if model.startswith("replay:"):
+        raise EstimatorError(
+            f"{model} answers frames in their order, whatever image is asked for; give a model"
         )
-    missing = len(ground_truth.images) - len(found)
-    return SplitImages(dict(list(found.items())[:limit]), missing, ground_truth)
+    split = split or dataset.usual_split
+    job = Job(model, split, floor, augmentations, candidates, embeddings, recheck, max_det)
+    images = find_images(dataset, split, limit)
+    cost = None
+    with Partial(partial_path(out), job.record) as partial:
+        left = [image for image in images.paths if image not in partial.done]
+        total, before = len(images.paths), len(images.paths) - len(left)
+        progress(Progress(split, before, total, _start_message(images, split, before)))
+        if left:
+            estimator = _estimator(job, device)
+            predicted = _predict_images(estimator, images, partial, left, job)
+            for done, _ in enumerate(predicted, before + 1):
+                progress(Progress(split, done, total))
+            if isinstance(estimator, Recheck):
+                cost = RecheckCost.of(estimator)
+        entries = [entry for image in images.paths for entry in partial.done[image]]
+    write_results(out, entries)
+    partial.path.unlink(missing_ok=True)
+    asked = {"consensus": candidates, "embedding": embeddings}
+    absent = tuple(
+        key for key, wanted in asked.items() if wanted and not any(key in e for e in entries)
+    )
+    return PredictedSplit(out, split, total, images.missing, cost, absent)
 
 
-def _path(dataset: Dataset, image: Image) -> Path | None:
-    try:
-        return dataset.image_path(image)
-    except DatasetError:
-        return None
+def predict_splits(
+    dataset: Dataset | str | PathLike[str],
+    model: str,
+    folder: str | PathLike[str],
+    *,
+    split: str | None = None,
+    max_det: int | None = None,
+    embeddings: bool = False,
+    device: str = "auto",
+    progress: OnProgress = ignore,
+) -> list[Path]:
+    """Predict what `train` learns from into a folder, and return the results files.
+
+    Splits that are predicted already are not predicted again. Of all of COCO, results without
+    `max_det` would be gigabytes.
+
+    Args:
+        dataset: a COCO folder, or a `Dataset`.
+        model: as for `predict`.
+        folder: where the results go; created where it is missing.
+        split: this one alone; None is all that have images here.
+        max_det: as for `predict`.
+        embeddings: as for `predict`.
+        device: as for `predict`.
+        progress: called as by `predict`.
+
+    Raises:
+        RcnetError: as by `predict`, or no split has images.
+    """
+    dataset, folder = as_dataset(dataset), Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for part in [split] if split else splits_with_images(dataset):
+        path = folder / f"predictions_{part}.json.gz"
+        if not path.exists():
+            progress(Progress(part, 0, None, f"{model} predicts {part} …"))
+            predict(
+                dataset,
+                model,
+                path,
+                split=part,
+                candidates=True,
+                embeddings=embeddings,
+                max_det=max_det,
+                device=device,
+                progress=lambda step: progress(replace(step, message="")),
+            )
+        paths.append(path)
+    return paths
 
 
-def predict(
+def _predict_images(
     estimator: Estimator,
     split_images: SplitImages,
     partial: Partial,
     images: Iterable[int],
     job: Job,
 ) -> Iterator[int]:
-    """Predict some images, or copies of them, one by one; yield the id of each that is done.
+    """Predict some images, or their augmentations, one by one; yield the id of each.
 
     Raises:
         EstimatorError: the estimator fails, or its skeleton is not the dataset's.
@@ -161,7 +261,7 @@ def _estimator(job: Job, device: str) -> Estimator:
 
 def _estimated(estimator: Estimator, image_bgr: npt.NDArray[np.uint8], job: Job) -> Poses:
     poses = estimator.estimate(image_bgr)
-    poses = poses[np.sort(np.argsort(-poses.scores, kind="stable")[: job.most])]
+    poses = poses[np.sort(np.argsort(-poses.scores, kind="stable")[: job.max_det])]
     if not job.candidates:
         poses = replace(poses, consensus=None)
     return poses if job.embeddings else replace(poses, embeddings=None)
@@ -181,81 +281,7 @@ def _augmented_entries(
     return entries
 
 
-def poses_to_entries(poses: Poses, image_id: int, category_id: int = 1) -> list[Entry]:
-    """Return COCO results of the poses of an image: raw scores, unrounded, boxes x, y, w, h.
-
-    A joint that was not found is 0, 0, 0. Without joint scores the third value is the flag 2.
-    """
-    found = poses.found[..., None]
-    third = poses.keypoint_scores
-    confidence = np.full(poses.found.shape, FOUND) if third is None else third.astype(np.float64)
-    joints = np.concatenate([poses.keypoints.astype(np.float64), confidence[..., None]], axis=2)
-    keypoints = [pose.ravel().tolist() for pose in np.where(found, joints, 0.0)]
-    entries: list[Entry] = [
-        {
-            "image_id": image_id,
-            "category_id": category_id,
-            "keypoints": row,
-            "score": score,
-        }
-        for row, score in zip(keypoints, poses.scores.tolist(), strict=True)
-    ]
-    if poses.boxes is not None:
-        boxes = poses.boxes.astype(np.float64)
-        boxes[:, 2:] -= boxes[:, :2]
-        for entry, box in zip(entries, boxes.tolist(), strict=True):
-            entry["bbox"] = box
-    for index, entry in enumerate(entries):
-        entry |= signals_of(poses, index)
-    return entries
-
-
-def predict_split(
-    dataset: Dataset,
-    job: Job,
-    out: Path,
-    *,
-    device: str = "auto",
-    limit: int | None = None,
-    on_start: Callable[[SplitImages, int], None] | None = None,
-    on_image: Callable[[int], None] | None = None,
-    on_recheck: Callable[[Recheck], None] | None = None,
-) -> SplitImages:
-    """Run a model over the images of a split and write COCO results; return the images.
-
-    Args:
-        dataset: whose images.
-        job: what is predicted; no replay.
-        out: results file, gzipped if its name ends in .gz; it appears when all is done.
-        device: "auto", "cpu", "cuda", …
-        limit: take only so many images.
-        on_start: called with the images and how many of them an earlier run has done.
-        on_image: called with the image id of each image that is done.
-        on_recheck: called at the end with what took rechecks, if any were asked for.
-
-    Raises:
-        DatasetError: no images, or the partial results of another job.
-        EstimatorError: the model cannot be loaded or fails, see `predict`.
-        SourceError: an image is damaged.
-        OutputError: the results cannot be written.
-    """
-    if job.model.startswith("replay:"):
-        raise EstimatorError(
-            f"{job.model} answers frames in their order, whatever image is asked for; give a model"
-        )
-    split_images = find_images(dataset, job.split, limit)
-    with Partial(partial_path(out), job.record) as partial:
-        left = [image for image in split_images.paths if image not in partial.done]
-        if on_start is not None:
-            on_start(split_images, len(split_images.paths) - len(left))
-        if left:
-            estimator = _estimator(job, device)
-            for image in predict(estimator, split_images, partial, left, job):
-                if on_image is not None:
-                    on_image(image)
-            if on_recheck is not None and isinstance(estimator, Recheck):
-                on_recheck(estimator)
-        entries = [entry for image in split_images.paths for entry in partial.done[image]]
-    write_results(out, entries)
-    partial.path.unlink(missing_ok=True)
-    return split_images
+def _start_message(images: SplitImages, split: str, before: int) -> str:
+    missing = f"; {images.missing:,} have no image here" if images.missing else ""
+    continued = f"; going on after {before:,}" if before else ""
+    return f"{len(images.paths):,} images of {split}{missing}{continued}"

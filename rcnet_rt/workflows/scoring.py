@@ -1,4 +1,4 @@
-"""What --weights and --conf mean for a stream of poses."""
+"""Weights and a threshold for a stream of poses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["RAW_THRESHOLD", "Scoring", "load_scoring"]
 
-# What YOLO-Pose users know as its default confidence.
+# The default confidence of YOLO-Pose.
 RAW_THRESHOLD = 0.25
 FLOOR = 0.05
 
@@ -24,14 +24,14 @@ class Scoring:
     """A refiner with its thresholds.
 
     Attributes:
-        name: of the weights, "none" for unchanged scores.
+        name: of the weights, "none" for scores that stay as they are.
         refine: poses -> poses with refined scores.
         threshold: refined score from which a pose is kept.
-        raw_threshold: the raw score that is a fair counterpart.
+        raw_threshold: raw score that keeps about as many poses.
         floor: raw score from which the estimator should report poses.
-        weights: what refines, None for nothing.
-        backend: what computes.
-        is_baseline: whether it is a hand-made baseline instead of trained weights.
+        weights: None where scores stay as they are.
+        backend: name of the backend.
+        is_baseline: whether it is a baseline instead of trained weights.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Scoring:
 
     @property
     def visual(self) -> bool:
-        """Whether the weights read what the estimator's network saw."""
+        """Whether the weights read embeddings."""
         return self.weights is not None and self.weights.embedding_size > 0
 
     def check(self, estimator: Estimator) -> None:
@@ -71,7 +71,7 @@ class Scoring:
 def load_scoring(
     weights: str, threshold: str | float, *, family: str, device: str, backend: str
 ) -> Scoring:
-    """Load what refines: `weights` "auto" is the estimator's family if shipped, else generic.
+    """Load weights; "auto" is those of the estimator's family if shipped, else generic ones.
 
     Raises:
         WeightsError: unknown or damaged weights, or a threshold that they do not have.
@@ -87,7 +87,7 @@ def load_scoring(
     chosen = refiner.weights
     return Scoring(
         name=chosen.name,
-        # Where people must be avoided, a pose with a faulty number is better shown than lost.
+        # Where people must be avoided, a pose with a faulty number is better kept than lost.
         refine=lambda poses: refiner(poses, on_error="raw"),
         threshold=chosen.threshold(threshold),
         raw_threshold=chosen.raw_threshold,

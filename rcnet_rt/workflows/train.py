@@ -1,194 +1,148 @@
-"""A training run on disk: which results, how images are held out, what must not change on resuming.
-
-<folder>/run.json               what the run is
-<folder>/log.jsonl              a line an epoch
-<folder>/curves.png             the same drawn, where matplotlib is installed
-<folder>/report/                the report on the held-out images, where asked for
-<folder>/tensorboard/           the same as events, where tensorboard is installed
-<folder>/checkpoints/           one file a split, rewritten after every epoch
-<folder>/<name>.safetensors     the weights
-<folder>/<name>.md              their model card
-"""
+"""A data set and an estimator's results in; weights with their gain on held-out images out."""
 
 from __future__ import annotations
 
-import hashlib
+import importlib.util
 import json
-from collections.abc import Callable, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any
 
 from rcnet_rt.datasets.augment import last_of_each_augmentation
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.datasets.files import write_json
+from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.datasets.results import Entry, read_results
-from rcnet_rt.errors import DatasetError, OutputError
+from rcnet_rt.errors import DatasetError, WeightsError
 from rcnet_rt.evaluation.compare import Evaluation, compare
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.metrics import expected_calibration_error
-from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.poses import skeletons
+from rcnet_rt.report.folder import PAGE, check_folder
+from rcnet_rt.report.held_out import write_held_out_report
+from rcnet_rt.report.png import encode, require_packages
+from rcnet_rt.report.tensorboard import EventFiles
+from rcnet_rt.report.training_curves import read_log, training_curves
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training import fit
-from rcnet_rt.training.config import Recipe
+from rcnet_rt.training.config import PRESETS, Recipe
 from rcnet_rt.training.cross_validation import HeldOut, calibrate, hold_out
-from rcnet_rt.training.fit import Progress
 from rcnet_rt.training.model_card import card, record
-from rcnet_rt.training.splits import Split, fold_splits, fraction_split
-from rcnet_rt.version import __version__
+from rcnet_rt.training.splits import Split
+from rcnet_rt.workflows.dataset import as_dataset
+from rcnet_rt.workflows.progress import OnProgress, Progress, ignore
+from rcnet_rt.workflows.training_run import HoldOut, Run
 
-__all__ = ["HoldOut", "Outcome", "Run", "load_data", "train_run"]
+__all__ = ["TrainingResult", "load_data", "new_run_folder", "train"]
 
-MANY_IMAGES = 5000  # from here on one held-out part is enough, and folds are slow
-DEFAULT_FOLDS = 5
-DEFAULT_FRACTION = 0.1
+Paths = str | PathLike[str] | Sequence[str | PathLike[str]]
 
 
-@dataclass(frozen=True)
-class HoldOut:
-    """How images are held out: one of these, or none for what suits the number of images.
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What came of a training.
 
     Attributes:
-        folds: every image once, in so many parts.
-        fraction: this share of the images, once.
-        split: the images of this split of the data set.
+        evaluation: raw and refined scores of the held-out images.
+        weights: calibrated, with their thresholds.
+        held_out: the held-out scores themselves.
+        weights_file: where the weights are.
+        card_file: where their model card is.
+        report_page: page of the report on the held-out images, None if it was not asked for.
     """
-
-    folds: int | None = None
-    fraction: float | None = None
-    split: str | None = None
-
-    def splits(self, data: LabeledResults, seed: int) -> list[Split]:
-        """Return the splits of the data's images.
-
-        Raises:
-            DatasetError: a side of a split would be empty.
-        """
-        images = list(data.poses)
-        if self.split is not None:
-            return [_by_split(data, images, self.split)]
-        folds, fraction = self.folds, self.fraction
-        if folds is None and fraction is None:
-            many = len(images) >= MANY_IMAGES
-            folds, fraction = (None, DEFAULT_FRACTION) if many else (DEFAULT_FOLDS, None)
-        if fraction is not None:
-            return [fraction_split(images, fraction, seed)]
-        assert folds is not None
-        return fold_splits(images, folds, seed)
-
-
-def _by_split(data: LabeledResults, images: Sequence[int], name: str) -> Split:
-    held_out = {image for image in images if data.ground_truth.images[image].split == name}
-    if not 0 < len(held_out) < len(images):
-        raise DatasetError(
-            f"split {name!r} has {len(held_out)} of the {len(images)} images of the results; both "
-            "the held-out side and the training side need some"
-        )
-    return Split("training", tuple(sorted(set(images) - held_out)), tuple(sorted(held_out)))
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run is; everything in it but the folder must stay the same when it is resumed."""
-
-    folder: Path
-    name: str
-    recipe: Recipe
-    results: Sequence[Path]
-    parts: Sequence[Split]
-    augmentations: Sequence[Path] = ()
-    skeleton: str = COCO17.name
-
-    @property
-    def weights(self) -> Path:
-        """Where the weights go."""
-        return self.folder / f"{self.name}{weights_io.SUFFIX}"
-
-    @property
-    def card(self) -> Path:
-        """Where the model card goes."""
-        return self.weights.with_suffix(".md")
-
-    @property
-    def log(self) -> Path:
-        """Where each epoch is a line."""
-        return self.folder / "log.jsonl"
-
-    @property
-    def curves(self) -> Path:
-        """Where the epochs are drawn."""
-        return self.folder / "curves.png"
-
-    @property
-    def report(self) -> Path:
-        """Where the report on the held-out images goes."""
-        return self.folder / "report"
-
-    @property
-    def events(self) -> Path:
-        """Where TensorBoard finds the epochs."""
-        return self.folder / "tensorboard"
-
-    @property
-    def epochs(self) -> int:
-        """How many epochs there are over all splits and the network that is kept."""
-        return self.recipe.epochs * len(_all_parts(self.parts, []))
-
-    def claim(self, resume: bool) -> None:
-        """Write down what this run is, or check that it is the one in the folder.
-
-        Raises:
-            OutputError: the folder holds a run, or cannot be written.
-            DatasetError: there is no run to resume, or it is another one.
-        """
-        path, now = self.folder / "run.json", self._description()
-        if resume:
-            if not path.exists():
-                raise DatasetError(f"{self.folder} holds no run to resume; train without --resume")
-            before = json.loads(path.read_text(encoding="utf-8"))
-            different = [key for key in now if before.get(key) != now[key]]
-            if different:
-                raise DatasetError(
-                    f"the run in {self.folder} was started with other {' and '.join(different)}; "
-                    "resume it with the same options and files, or train into another folder"
-                )
-            return
-        if path.exists():
-            raise OutputError(
-                f"{self.folder} holds a run already; say --resume to go on, or another --out"
-            )
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(
-                f"cannot write into {self.folder}: {error.strerror or error}"
-            ) from error
-        write_json(path, now)  # whole or not at all: a run killed here can be started again
-
-    def _description(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "recipe": asdict(self.recipe),
-            "skeleton": self.skeleton,
-            "results": [_digest(path) for path in self.results],
-            "copies": [_digest(path) for path in self.augmentations],
-            "held-out images": [list(part.held_out) for part in self.parts],
-            "version": __version__,
-        }
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a run: the gain on held-out images, the weights, and the held-out scores."""
 
     evaluation: Evaluation
     weights: Weights
     held_out: HeldOut
+    weights_file: Path
+    card_file: Path
+    report_page: Path | None
+
+
+def train(
+    dataset: Dataset | str | PathLike[str],
+    predictions: Paths,
+    *,
+    out: str | PathLike[str] | None = None,
+    name: str = "rcnet",
+    recipe: Recipe | str = "residual",
+    augmentations: Paths = (),
+    folds: int | None = None,
+    val_fraction: float | None = None,
+    val_split: str | None = None,
+    skeleton: str | None = None,
+    device: str = "cpu",
+    resume: bool = False,
+    report: bool = False,
+    progress: OnProgress = ignore,
+) -> TrainingResult:
+    """Train a network that re-scores an estimator's poses, and measure what it gains.
+
+    The gain is measured on images that the network did not see. By default every image is held out
+    once in 5 folds (from 5,000 images on: a tenth of them, once); the network that is kept is then
+    trained on all of them. `out` gets the weights, their model card, a log and its curves.
+
+    Args:
+        dataset: a COCO folder, or a `Dataset`.
+        predictions: COCO results of the estimator, one file or several; `predict` makes them.
+        out: folder of the run; None is runs/<time>.
+        name: of the weights.
+        recipe: a `Recipe`, or the name of a preset: "residual" or "paper".
+        augmentations: results on augmentations of the same images.
+        folds: number of folds of a cross-validation.
+        val_fraction: share of the images to hold out, once.
+        val_split: hold out the images of this split.
+        skeleton: name of another skeleton of the same joints.
+        device: "cpu", "cuda", …
+        resume: go on with the run in `out`, which has the same options and files.
+        report: write a page on the held-out images too.
+        progress: called after each epoch with its loss, AP and ranking accuracy.
+
+    Raises:
+        DatasetError: a damaged file, results without ground truth, or another run to resume.
+        WeightsError: an unknown preset, or a recipe that cannot be.
+        OutputError: the folder holds a run, or cannot be written.
+    """
+    dataset = as_dataset(dataset)
+    if skeleton is not None:
+        dataset = dataset.with_skeleton(skeletons.get(skeleton))
+    if resume and out is None:
+        raise DatasetError("resume needs out, the folder of the run to go on with")
+    chosen = _recipe(recipe)
+    results, altered = _paths(predictions), _paths(augmentations)
+    held_out = HoldOut(folds, val_fraction, val_split)
+    data = load_data(dataset, results, altered)
+    fit.embedding_size(data, chosen)  # refused before the folder is claimed
+    run = Run(
+        folder=new_run_folder() if out is None else Path(out),
+        name=name,
+        recipe=chosen,
+        results=results,
+        parts=held_out.splits(data, chosen.seed),
+        augmentations=altered,
+        skeleton=dataset.skeleton.name,
+    )
+    if report:
+        require_packages()
+        check_folder(run.report)
+    run.claim(resume)
+    with _recorder(run, progress) as on_epoch:
+        evaluation, weights, unseen = _train_run(run, data, device, on_epoch)
+    _draw_curves(run)
+    page = None
+    if report:
+        write_held_out_report(run.report, data, unseen, weights, dataset)
+        page = run.report / PAGE
+    return TrainingResult(evaluation, weights, unseen, run.weights, run.card, page)
+
+
+def new_run_folder() -> Path:
+    """Return the default folder of a run that begins now: runs/<time>."""
+    return Path("runs") / time.strftime("%Y-%m-%d_%H-%M-%S")
 
 
 def load_data(
@@ -196,8 +150,8 @@ def load_data(
 ) -> LabeledResults:
     """Read results files, one after the other, with the ground truth of their images.
 
-    `copies` are the results on altered copies of these images; what is in several of these files
-    counts as the last one has it, so that some copies may have more signals than others.
+    `augmentations` are results on augmentations of these images. Of an augmentation that is in
+    several files the last one counts, so that some may have more signals than others.
 
     Raises:
         DatasetError: a damaged file, an image in two of them, or none that has ground truth.
@@ -218,14 +172,57 @@ def load_data(
     return LabeledResults(dataset.ground_truth(image_ids=seen.keys()), entries, altered)
 
 
-def train_run(
-    run: Run,
-    data: LabeledResults,
-    *,
-    device: str = "cpu",
-    progress: Callable[[Progress], None] | None = None,
-) -> Outcome:
-    """Train on every split, judge what was held out, and write the weights and their card.
+def _paths(files: Paths) -> list[Path]:
+    return [Path(files)] if isinstance(files, (str, PathLike)) else [Path(file) for file in files]
+
+
+def _recipe(recipe: Recipe | str) -> Recipe:
+    if isinstance(recipe, Recipe):
+        return recipe
+    if recipe not in PRESETS:
+        raise WeightsError(
+            f"unknown preset {recipe!r}; give a Recipe or one of {', '.join(PRESETS)}"
+        )
+    return PRESETS[recipe]
+
+
+@contextmanager
+def _recorder(run: Run, progress: OnProgress) -> Iterator[Callable[[fit.Progress], None]]:
+    """Write a line an epoch to the log, and TensorBoard events where it is installed."""
+    trainings = [part.name for part in run.trainings()]
+    total = run.recipe.epochs * len(trainings)
+    with open(run.log, "a", encoding="utf-8") as log, EventFiles(run.events) as events:
+
+        def on_epoch(epoch: fit.Progress) -> None:
+            values = {
+                key: None if isinstance(value, float) and math.isnan(value) else value
+                for key, value in asdict(epoch).items()
+            }
+            log.write(json.dumps(values) + "\n")
+            log.flush()
+            events.write(epoch)
+            done = run.recipe.epochs * trainings.index(epoch.split) + epoch.epoch
+            figures = {
+                "loss": epoch.loss,
+                "ap": epoch.ap,
+                "ranking_accuracy": epoch.ranking_accuracy,
+            }
+            task = f"{epoch.split}, epoch {epoch.epoch}"
+            progress(Progress(task, done, total, figures=figures))
+
+        yield on_epoch
+
+
+def _draw_curves(run: Run) -> None:
+    """Draw the whole log, what was there before a resume too; without matplotlib, nothing."""
+    if importlib.util.find_spec("matplotlib") is not None:
+        write_bytes(run.curves, encode(training_curves(read_log(run.log))))
+
+
+def _train_run(
+    run: Run, data: LabeledResults, device: str, progress: Callable[[fit.Progress], None]
+) -> tuple[Evaluation, Weights, HeldOut]:
+    """Train on every split, evaluate the held-out images, and write the weights and their card.
 
     With one split the network trained on it is kept; with several, one trained on all images.
     """
@@ -239,7 +236,7 @@ def train_run(
             checkpoint=run.folder / "checkpoints" / f"{part.name.replace(' ', '-')}.safetensors",
             progress=progress,
         )
-        for part in _all_parts(run.parts, list(data.poses))
+        for part in run.trainings(list(data.poses))
     ]
     unseen = hold_out(data, list(zip(run.parts, trained, strict=False)))
     evaluation = compare(
@@ -261,11 +258,7 @@ def train_run(
     weights = replace(weights, training=training)
     weights_io.save(weights, run.weights)
     run.card.write_text(card(weights), encoding="utf-8")
-    return Outcome(evaluation, weights, unseen)
-
-
-def _all_parts(parts: Sequence[Split], images: Sequence[int]) -> list[Split]:
-    return [*parts, *([Split("all images", tuple(sorted(images)), ())] if len(parts) > 1 else [])]
+    return evaluation, weights, unseen
 
 
 def _calibration_errors(data: LabeledResults, unseen: HeldOut, floor: float) -> dict[str, float]:

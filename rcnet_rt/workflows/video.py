@@ -1,23 +1,19 @@
-"""What `rcnet-rt run` does, without its words: one source after the other, from end to end."""
+"""A video, images or a camera in; refined poses out, frame by frame, and files where asked for."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from os import PathLike, fspath
 from pathlib import Path
+from types import TracebackType
+from typing import Literal
 
-from rcnet_rt import estimators
-from rcnet_rt.cli.progress import Report, progress_bar
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import SourceError
-from rcnet_rt.estimators import EmbeddingEstimator, Estimator
 from rcnet_rt.estimators.recheck import Recheck
-from rcnet_rt.poses.frame import Gap, Image, Source
-from rcnet_rt.temporal.hysteresis import Hysteresis
-from rcnet_rt.temporal.smoothing import ScoreSmoothing
-from rcnet_rt.temporal.tracking import ByteTrack
+from rcnet_rt.poses.frame import Gap, Source
 from rcnet_rt.video import overlay, pipeline
 from rcnet_rt.video.address import is_url
 from rcnet_rt.video.audio import Sound, open_sound
@@ -27,71 +23,141 @@ from rcnet_rt.video.telemetry import Telemetry, write_telemetry
 from rcnet_rt.video.window import Window, WindowClosed, check_display
 from rcnet_rt.workflows.interrupt import between_frames
 from rcnet_rt.workflows.outputs import JsonLinesSink, Plan, open_drawn, plan
-from rcnet_rt.workflows.scoring import Scoring, load_scoring
-from rcnet_rt.workflows.summary import RunSummary
+from rcnet_rt.workflows.progress import OnProgress, Progress, ignore
+from rcnet_rt.workflows.summary import RecheckCost, Tally, VideoSummary
+from rcnet_rt.workflows.video_stages import Models, VideoOptions, load_models, stages
 
-__all__ = ["RunOptions", "execute"]
+__all__ = ["VideoRun", "process_video"]
 
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What the command line asked for; field by field the options of `rcnet-rt run`."""
-
-    source: str
-    model: str = "yolo-pose"
-    weights: str = "auto"
-    conf: str | float = "auto"
-    out: Path | None = None
-    no_video: bool = False
-    json: Path | None = None
-    compare: bool = False
-    device: str = "auto"
-    backend: str = "auto"
-    recheck: int = 0
-    track: bool = False
-    max_frames: int | None = None
-    realtime: bool = False
-    sandbox: bool = False
-    show: bool = False
-    telemetry: Path | None = None
+FilePath = str | PathLike[str]
 
 
-@dataclass(frozen=True)
-class Job:
-    """What stays the same from source to source."""
+class VideoRun:
+    """An iterator over the results of a source, in order, as they come.
 
-    options: RunOptions
-    scoring: Scoring
-    estimator: Estimator
-    tally: RunSummary
+    Nothing is opened before the first result is asked for. Leaving a `with` block, or `close`, ends
+    the run early; outputs then hold what was done.
+    """
 
-    def draw(self, result: Result) -> Image:
-        """Return the image with what is kept; with --compare what was kept before, too."""
-        image, poses, kept = result.frame.image_bgr, result.poses, result.kept
-        skeleton, scoring = self.estimator.skeleton, self.scoring
-        if not self.options.compare:
-            return overlay.draw(image, poses, kept, skeleton)
-        return overlay.compare(
-            image,
-            poses,
-            kept,
-            skeleton,
-            threshold=scoring.threshold,
-            raw_threshold=scoring.raw_threshold,
-        )
+    def __init__(self, options: VideoOptions, progress: OnProgress) -> None:
+        self._tally = Tally()
+        self._results = _run(options, self._tally, progress)
 
-    def draw_raw(self, result: Result) -> Image:
-        """Return the image as the estimator's own scores would have it."""
-        threshold, skeleton = self.scoring.raw_threshold, self.estimator.skeleton
-        return overlay.draw_raw(result.frame.image_bgr, result.poses, threshold, skeleton)
+    def __iter__(self) -> VideoRun:
+        return self
+
+    def __next__(self) -> Result:
+        return next(self._results)
+
+    def __enter__(self) -> VideoRun:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the run and close what is open; closing twice does nothing."""
+        self._results.close()
+
+    def finish(self) -> VideoSummary:
+        """Process all that is left, and return the summary.
+
+        Raises:
+            RcnetError: whatever failed. Outputs hold what was done until then.
+        """
+        for _ in self._results:
+            pass
+        return self.summary
+
+    @property
+    def summary(self) -> VideoSummary:
+        """What was done so far."""
+        return self._tally.summary()
 
 
-def execute(options: RunOptions, tally: RunSummary) -> Scoring:
-    """Do what `rcnet-rt run` does, without its words; `tally` counts as it goes.
+def process_video(
+    source: FilePath | int,
+    *,
+    model: str = "yolo-pose",
+    weights: str = "auto",
+    threshold: str | float = "auto",
+    out: FilePath | Literal["auto"] | None = None,
+    json: FilePath | None = None,
+    telemetry: FilePath | None = None,
+    compare: bool = False,
+    recheck: int = 0,
+    track: bool = False,
+    max_frames: int | None = None,
+    realtime: bool = False,
+    sandbox: bool = False,
+    show: bool = False,
+    device: str = "auto",
+    backend: str = "auto",
+    progress: OnProgress = ignore,
+) -> VideoRun:
+    """Return an iterator over the refined poses of a video, images or a camera.
+
+    Each item is a `video.pipeline.Result`: the frame, all its poses with raw and refined scores,
+    and which of them are kept. On the main thread Ctrl-C ends the run between two frames.
+
+    ```python
+    for result in process_video("clip.mp4", model="yolo-pose"):
+        print(result.frame.index, result.poses[result.kept].scores)
+    ```
+
+    Args:
+        source: a video, an image, a folder, a glob, a number of a camera or a stream's address.
+        model: the estimator, as for `estimators.load`.
+        weights: "auto" (those made for the estimator), a name, a path, "formula:NAME", or "none".
+        threshold: keep poses from this refined score on: "auto", "p95" or a number in [0, 1].
+        out: file or folder for drawn images; "auto" is <stem>_rcnet.mp4 here, None draws nothing.
+        json: file for all poses, kept or not, as JSON Lines.
+        telemetry: file for times and counts as JSON.
+        compare: draw raw scores on the left and refined scores on the right.
+        recheck: re-run the estimator on crops of so many poses of each image.
+        track: track people; scores are smoothed and who is kept does not flicker.
+        max_frames: stop after so many frames.
+        realtime: of a camera or stream always take the newest frame.
+        sandbox: decode files in a process of its own.
+        show: open a window.
+        device: "auto", "cpu", "cuda", …
+        backend: as for `Refiner`.
+        progress: called when a source begins, after each frame, and when a live source is lost.
 
     Raises:
-        RcnetError: whatever failed. Outputs hold what was done until then.
+        RcnetError: while iterating, whatever failed. Outputs hold what was done until then.
     """
+    options = VideoOptions(
+        source=str(source) if isinstance(source, int) else fspath(source),
+        model=model,
+        weights=weights,
+        threshold=threshold,
+        out=None if out is None or out == "auto" else Path(out),
+        draws=out is not None,
+        json=None if json is None else Path(json),
+        telemetry=None if telemetry is None else Path(telemetry),
+        compare=compare,
+        recheck=recheck,
+        track=track,
+        max_frames=max_frames,
+        realtime=realtime,
+        sandbox=sandbox,
+        show=show,
+        device=device,
+        backend=backend,
+    )
+    return VideoRun(options, progress)
+
+
+def _run(
+    options: VideoOptions, tally: Tally, progress: OnProgress
+) -> Generator[Result, None, None]:
+    """Process one source after the other; the tally counts along."""
     if options.show:
         check_display()  # before anything else: see there
     parts = split(options.source)
@@ -104,71 +170,57 @@ def execute(options: RunOptions, tally: RunSummary) -> Scoring:
         options.source,
         parts,
         out=options.out,
-        video=not options.no_video,
+        video=options.draws,
         files=(options.json, options.telemetry),
     )
     sources = (_open(part, options) for part in parts)
     first = next(sources)  # what cannot be read fails before anything is loaded or written
     with first, between_frames() as check_interrupt, ExitStack() as stack:
-        scoring, estimator = _load(options)
-        job = Job(options, scoring, estimator, tally)
-        if options.show or not options.no_video:
+        models = load_models(options)
+        tally.scoring = models.scoring
+        if options.show or options.draws:
             overlay.prepare()
         tally.telemetry = Telemetry()
-        writer = _recorder(job, first, stack)
-        window = _window(job, first.name, check_interrupt, stack)
-        report = stack.enter_context(progress_bar())
+        writer = _json_writer(options, models, first, tally, stack)
+        window = _window(options, models, first.name, check_interrupt, stack)
+        check = _checks(check_interrupt, window)
         with suppress(WindowClosed):
             for one, source in zip(plans, itertools.chain([first], sources), strict=True):
                 with source, ExitStack() as open_files:
                     file = source.name if len(parts) > 1 else None
                     sinks: list[Sink] = [JsonLinesSink(writer, file)] if writer else []
                     if one.out is not None:
-                        sinks.append(_drawn(job, one, one.out, source, open_files))
-                    report.start(source.name, _total(source, options, tally))
-                    stages = _stages(job, sinks, draws=one.out is not None)
-                    _follow(job, source, stages, report, window, check_interrupt)
-                if _left(options, tally) == 0:
+                        sinks.append(_drawn(options, one, one.out, source, tally, open_files))
+                    steps = stages(
+                        models, [*sinks, tally], track=options.track, draws=one.out is not None
+                    )
+                    results = _results(options, source, steps, tally, check, progress)
+                    for result in open_files.enter_context(closing(results)):
+                        if window is not None:
+                            window.show(result)
+                        yield result
+                if _frames_left(options, tally) == 0:
                     break
-        if isinstance(estimator, Recheck):
-            tally.looks, tally.looking = estimator.looks, estimator.seconds
-            tally.recheck_changed = estimator.moved
-    return scoring
+        if isinstance(models.estimator, Recheck):
+            tally.recheck = RecheckCost.of(models.estimator)
 
 
-def _open(part: Part, options: RunOptions) -> Source:
+def _open(part: Part, options: VideoOptions) -> Source:
     if options.realtime:
         return open_live(part)
     return open_sandboxed(part) if options.sandbox else open_source(part)
 
 
-def _load(options: RunOptions) -> tuple[Scoring, Estimator]:
-    scoring = load_scoring(
-        options.weights,
-        options.conf,
-        family=estimators.family(options.model),
-        device=options.device,
-        backend=options.backend,
-    )
-    estimator = estimators.load(options.model, floor=scoring.floor, device=options.device)
-    scoring.check(estimator)
-    if scoring.visual and isinstance(estimator, EmbeddingEstimator):
-        estimator.show_embeddings()
-    if options.recheck:
-        estimator = Recheck(estimator, scoring.refine, options.recheck)
-    if options.track:
-        _track(scoring, estimator)  # what is not installed fails before anything is written
-    return scoring, estimator
-
-
-def _recorder(job: Job, source: Source, stack: ExitStack) -> JsonLinesWriter | None:
-    """Open --json and see to --telemetry; the header says how the poses were scored."""
-    options, scoring, estimator, tally = job.options, job.scoring, job.estimator, job.tally
+def _json_writer(
+    options: VideoOptions, models: Models, source: Source, tally: Tally, stack: ExitStack
+) -> JsonLinesWriter | None:
+    """Open the JSON Lines, whose header says how poses are scored, and arrange for telemetry."""
     if options.telemetry is not None:
         tally.outputs.append(options.telemetry)
         stack.callback(write_telemetry, tally.telemetry, options.telemetry)
     if options.json is None:
         return None
+    estimator, scoring = models.estimator, models.scoring
     header = Header(
         source=source.name if is_url(options.source) else options.source,
         estimator=estimator.name,
@@ -182,89 +234,73 @@ def _recorder(job: Job, source: Source, stack: ExitStack) -> JsonLinesWriter | N
     return stack.enter_context(JsonLinesWriter(options.json, header))
 
 
-def _drawn(job: Job, one: Plan, out: Path, source: Source, stack: ExitStack) -> Sink:
+def _drawn(
+    options: VideoOptions, one: Plan, out: Path, source: Source, tally: Tally, stack: ExitStack
+) -> Sink:
     """Open what takes the drawn frames of a source, with the sound of a video file."""
-    job.tally.outputs.append(out)
-    trusted = not job.options.sandbox
+    tally.outputs.append(out)
+    trusted = not options.sandbox
     sound = open_sound(one.part) if trusted and isinstance(one.part, Path) else None
     if sound is not None:
-        stack.callback(_end_sound, sound, job.tally)
-    return open_drawn(out, source, stack, 2 if job.options.compare else 1, sound)
+        stack.callback(_end_sound, sound, tally)
+    return open_drawn(out, source, stack, 2 if options.compare else 1, sound)
 
 
-def _end_sound(sound: Sound, tally: RunSummary) -> None:
+def _end_sound(sound: Sound, tally: Tally) -> None:
     if sound.note is not None:
         tally.notes.append(sound.note)
 
 
-def _window(job: Job, title: str, check: Callable[[], None], stack: ExitStack) -> Window | None:
-    """Open the window of --show."""
-    if not job.options.show:
+def _window(
+    options: VideoOptions, models: Models, title: str, check: Callable[[], None], stack: ExitStack
+) -> Window | None:
+    if not options.show:
         return None
-    return stack.enter_context(Window(title, job.draw, job.draw_raw, check))
+    return stack.enter_context(Window(title, models.draw, models.draw_raw, check))
 
 
-def _stages(job: Job, sinks: list[Sink], *, draws: bool) -> list[Stage]:
-    """Return what happens to a frame of one source."""
-    estimator = job.estimator
-    if isinstance(estimator, Recheck):
-        stages = [pipeline.estimate(estimator.first), pipeline.recheck(estimator.look)]
-    else:
-        stages = [pipeline.estimate(estimator)]
-    stages.append(pipeline.refine(job.scoring.refine, job.scoring.threshold))
-    if job.options.track:
-        stages.append(_track(job.scoring, job.estimator))
-    if draws:
-        stages.append(pipeline.draw(job.draw))
-    return [*stages, pipeline.write([*sinks, job.tally])]
-
-
-def _track(scoring: Scoring, estimator: Estimator) -> Stage:
-    """Return the stage of --track, which remembers one source."""
-    keep = Hysteresis(scoring.threshold)
-    # Whoever could not even stay is not worth following.
-    follow = ByteTrack(least=keep.leave)
-    return pipeline.track(follow, ScoreSmoothing(estimator.skeleton), keep)
-
-
-def _follow(
-    job: Job,
-    source: Source,
-    stages: list[Stage],
-    report: Report,
-    window: Window | None,
-    check_interrupt: Callable[[], None],
-) -> None:
-    """Run one source to its end, and show how it goes."""
+def _checks(check_interrupt: Callable[[], None], window: Window | None) -> Callable[[], None]:
+    """Return the check between frames: for Ctrl-C, and for the window's keys."""
 
     def check() -> None:
         check_interrupt()
         if window is not None:
             window.poll()
 
-    results = pipeline.process(
+    return check
+
+
+def _results(
+    options: VideoOptions,
+    source: Source,
+    steps: list[Stage],
+    tally: Tally,
+    check: Callable[[], None],
+    progress: OnProgress,
+) -> Generator[Result, None, None]:
+    """Process one source to its end, and tell the progress."""
+    left = _frames_left(options, tally)
+    total = min((n for n in (source.frame_count, left) if n is not None), default=None)
+    done = 0
+    progress(Progress(source.name, done, total))
+    items = pipeline.process(
         source,
-        stages,
-        job.tally.telemetry,
-        realtime=job.options.realtime,
-        max_frames=_left(job.options, job.tally),
+        steps,
+        tally.telemetry,
+        realtime=options.realtime,
+        max_frames=left,
         check=check,
     )
-    with closing(results):
-        for result in results:
-            if isinstance(result, Gap):
+    with closing(items):
+        for item in items:
+            if isinstance(item, Gap):
                 going_on = "trying again" if source.kind == "camera" else "going on"
-                report.say(f"{result.reason}; {going_on}")
+                progress(Progress(source.name, done, total, f"{item.reason}; {going_on}"))
                 continue
-            report.advance()
-            if window is not None:
-                window.show(result)
+            done += 1
+            progress(Progress(source.name, done, total))
+            yield item
 
 
-def _left(options: RunOptions, tally: RunSummary) -> int | None:
+def _frames_left(options: VideoOptions, tally: Tally) -> int | None:
     return None if options.max_frames is None else options.max_frames - tally.frames
-
-
-def _total(source: Source, options: RunOptions, tally: RunSummary) -> int | None:
-    limits = [n for n in (source.frame_count, _left(options, tally)) if n is not None]
-    return min(limits, default=None)

@@ -9,12 +9,13 @@ import pytest
 from rich.console import Console
 
 from rcnet_rt.cli import main
-from rcnet_rt.cli.tables import comparison_table, evaluation_json
+from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results, scores_of
 from rcnet_rt.evaluation.compare import Evaluation, compare, oracle_scores
 from rcnet_rt.rescoring.weights import baseline
 from rcnet_rt.rescoring.weights_io import save
+from rcnet_rt.workflows.evaluate import evaluation_json
 from tests.helpers.crowdpose import crowdpose_folder
 from tests.helpers.synthetic_coco import (
     make_content,

@@ -11,11 +11,11 @@ import pytest
 
 from rcnet_rt.backends.choice import auto
 from rcnet_rt.cli import main
-from rcnet_rt.cli.refine import rescore
 from rcnet_rt.datasets.results import poses_by_image, read_results
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring.weights_io import save
+from rcnet_rt.workflows.rescore import rescore_entries
 from tests.helpers.networks import random_weights
 from tests.helpers.synthetic_coco import make_content, make_results
 
@@ -74,7 +74,7 @@ def test_only_scores_change(
 
 def test_scores_are_those_of_each_image_alone(tmp_path: Path, entries: list[dict]) -> None:
     refiner = Refiner(str(write_weights(tmp_path / "net.safetensors")))
-    scores = rescore(entries, refiner)
+    scores = rescore_entries(entries, refiner)
     for image in poses_by_image(entries, COCO17).values():
         np.testing.assert_allclose(scores[image.entries], refiner(image.poses).scores, atol=1e-6)
 

@@ -16,7 +16,7 @@ import pytest
 
 from rcnet_rt import estimators
 from rcnet_rt.cli import main
-from rcnet_rt.cli.options import DOUBTED
+from rcnet_rt.cli.options import RECHECKED
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
@@ -109,12 +109,12 @@ def test_a_second_look_says_what_it_costs(
     common = ("clip.mp4", "--no-video", "--model", "any", "--json", "a.jsonl")
     assert run(*common, "--recheck", "--telemetry", "t.json") == 0
     out = capsys.readouterr().out
-    assert f"recheck: {DOUBTED}.0 close-ups a frame, " in out
+    assert f"recheck: {RECHECKED}.0 close-ups a frame, " in out
     assert "scores by more than 0.1" in out
     stages = json.loads((place / "t.json").read_text())["stages"]
     assert stages["recheck"]["count"] == stages["estimate"]["count"] > 1
     for line in read_lines(place / "a.jsonl"):
-        assert sum("agreement" in pose for pose in line["poses"]) == DOUBTED
+        assert sum("agreement" in pose for pose in line["poses"]) == RECHECKED
 
 
 def test_formulas_say_that_they_are_formulas(

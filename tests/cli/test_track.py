@@ -16,7 +16,7 @@ from rcnet_rt.cli import main
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.video.sink import VideoSink
-from rcnet_rt.workflows import video
+from rcnet_rt.workflows import video_stages
 
 SCORES = (0.5, 0.5, 0.5, 0.2, 0.5, 0.5)  # of the second person, who blinks at 0.3
 
@@ -74,7 +74,7 @@ def test_nobody_blinks(
     plain = run("--no-video")
     assert [line["poses"][1]["kept"] for line in plain] == [True] * 3 + [False] + [True] * 2
     assert "tracks" not in capsys.readouterr().out
-    monkeypatch.setattr(video, "ByteTrack", FirstIsZero)
+    monkeypatch.setattr(video_stages, "ByteTrack", FirstIsZero)
     check(run("--track"))
     assert "tracks: 12 poses followed" in capsys.readouterr().out
     assert Path("clip_rcnet.mp4").exists()
@@ -86,7 +86,7 @@ def test_with_the_tracker_itself(place: Path) -> None:
 
 
 def test_ids_that_are_recorded_are_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "ByteTrack", FirstIsZero)
+    monkeypatch.setattr(video_stages, "ByteTrack", FirstIsZero)
     lines = Path("poses.jsonl").read_text().splitlines()
     named = [line.replace('"kept": true', '"kept": true, "track": 7', 1) for line in lines]
     named = [line.replace('"kept": true}', '"kept": true, "track": 3}') for line in named]
@@ -95,7 +95,7 @@ def test_ids_that_are_recorded_are_kept(place: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_every_video_has_people_of_its_own(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "ByteTrack", FirstIsZero)
+    monkeypatch.setattr(video_stages, "ByteTrack", FirstIsZero)
     Path("videos").mkdir()
     for name in "ab":
         Path(f"videos/{name}.mp4").write_bytes(Path("clip.mp4").read_bytes())

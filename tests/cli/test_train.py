@@ -11,7 +11,6 @@ import pytest
 
 from rcnet_rt import Refiner, load_weights
 from rcnet_rt.cli import _run
-from rcnet_rt.cli.refine import rescore
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14
 from rcnet_rt.rescoring.features import FEATURE_SETS
@@ -19,6 +18,7 @@ from rcnet_rt.rescoring.network_config import Architecture
 from rcnet_rt.training.config import PRESETS
 from rcnet_rt.training.dataset import Target
 from rcnet_rt.training.losses import LOSSES
+from rcnet_rt.workflows.rescore import rescore_entries
 from rcnet_rt.workflows.scoring import load_scoring
 from tests.helpers.crowdpose import crowdpose_folder
 
@@ -214,7 +214,7 @@ def test_crowdpose_by_the_leg_and_by_the_torso(shared_data, tmp_path, capsys, sk
     scores = np.array([entry["score"] for entry in json.loads(refined.read_text())])
     swapped = Refiner(replace(weights, skeleton=other))
     entries = json.loads(results.read_text())
-    here = rescore(entries, swapped)
+    here = rescore_entries(entries, swapped)
     assert np.abs(here - scores).max() > 1e-4
     scoring = load_scoring(str(path), "auto", family="any", device="cpu", backend="auto")
     # An estimator's joints decide, not how they are measured.

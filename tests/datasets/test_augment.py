@@ -14,11 +14,11 @@ from rcnet_rt.datasets.augment import (
     poses_by_augmentation,
 )
 from rcnet_rt.datasets.coco import GroundTruth, Image, Persons
+from rcnet_rt.datasets.results import poses_to_entries
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
 from rcnet_rt.training.dataset import table
-from rcnet_rt.workflows.predict import poses_to_entries
 
 SIZE = (320, 240)
 

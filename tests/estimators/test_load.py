@@ -15,7 +15,6 @@ from rcnet_rt.cli import main
 from rcnet_rt.datasets import jsonl
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import DatasetError, EstimatorError
-from rcnet_rt.estimators import ultralytics
 from rcnet_rt.poses.frame import Frame
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14
@@ -232,7 +231,7 @@ def test_only_joints_at_zero_with_confidence_zero_are_missing() -> None:
     data[0, 1] = 0
     data[0, 2] = (0, 0, 0.2)
     data[0, 3] = (5, 0, 0)
-    poses = ultralytics.poses_from_result(result(data))
+    poses = Poses.from_ultralytics(result(data))
     assert np.argwhere(~poses.found).tolist() == [[0, 1]]
     keep = poses.found
     np.testing.assert_array_equal(poses.keypoints[keep], data[..., :2][keep])
@@ -242,7 +241,7 @@ def test_only_joints_at_zero_with_confidence_zero_are_missing() -> None:
 
 def test_models_without_joint_confidence() -> None:
     data = np.zeros((1, 17, 2), np.float32)
-    poses = ultralytics.poses_from_result(result(data))
+    poses = Poses.from_ultralytics(result(data))
     assert poses.keypoint_scores is None
     assert poses.found.all()
 

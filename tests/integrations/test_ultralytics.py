@@ -14,18 +14,17 @@ import pytest
 import torch
 import yaml
 
-from rcnet_rt import Refiner, estimators
+from rcnet_rt import Poses, Refiner, estimators
 from rcnet_rt.datasets.coco import Dataset, load_ground_truth
 from rcnet_rt.datasets.files import read_json
-from rcnet_rt.datasets.results import poses_by_image, read_results, scores_of
+from rcnet_rt.datasets.results import poses_by_image, poses_to_entries, read_results, scores_of
 from rcnet_rt.errors import EstimatorError, WeightsError
-from rcnet_rt.estimators.ultralytics import poses_from_result
 from rcnet_rt.evaluation.average_precision import AveragePrecision
 from rcnet_rt.integrations.ultralytics import RefinedBoxes, attach, detach
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.video.source import open_source
-from rcnet_rt.workflows.predict import find_images, poses_to_entries
+from rcnet_rt.workflows.dataset import find_images
 from tests.helpers.networks import random_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # ultralytics' and OpenVINO's own
@@ -65,7 +64,7 @@ def assert_refined(before: list[Any], after: list[Any]) -> None:
         assert torch.equal(raw.keypoints.data, refined.keypoints.data)
         assert torch.equal(raw.boxes.xyxy, refined.boxes.xyxy)
         assert torch.equal(raw.boxes.conf, refined.boxes.raw_conf)
-        expected = refiner(poses_from_result(raw)).scores
+        expected = refiner(Poses.from_ultralytics(raw)).scores
         np.testing.assert_allclose(refined.boxes.conf.numpy(), expected, atol=1e-6)
         assert not np.array_equal(expected, raw.boxes.conf.numpy())
 
@@ -168,7 +167,7 @@ def refined_entries(model: Any, images: dict[int, Path]) -> tuple[list[dict], li
     entries, refined = [], []
     for image, path in images.items():
         (result,) = predict(model, str(path), conf=0.001)
-        poses = poses_from_result(result)
+        poses = Poses.from_ultralytics(result)
         raw = poses.with_scores(result.boxes.raw_conf.numpy())
         entries += poses_to_entries(raw, image)
         refined += poses.scores.astype(float).tolist()
@@ -258,7 +257,9 @@ def test_val_sees_the_candidates_that_predict_sees(
     for image, path in images.items():
         (result,) = predict(model, str(path))
         keypoints = judged[image].poses.keypoints
-        distance = np.abs(poses_from_result(result).keypoints[:, None] - keypoints).max(axis=(2, 3))
+        distance = np.abs(Poses.from_ultralytics(result).keypoints[:, None] - keypoints).max(
+            axis=(2, 3)
+        )
         assert (distance.min(axis=1) < 2).all()  # pixels: they scale images a little differently
         got += judged[image].poses.scores[distance.argmin(axis=1)].tolist()
         expected += result.boxes.conf.tolist()

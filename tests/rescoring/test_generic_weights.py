@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rcnet_rt import Poses, Refiner, ScoreReference, refine
-from rcnet_rt.cli.refine import rescore
 from rcnet_rt.datasets.results import poses_by_image
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.batch import concatenate, pack
 from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.weights_io import available, load
 from rcnet_rt.training.dataset import RankingSet
+from rcnet_rt.workflows.rescore import rescore_entries
 from tools import generic_weights
 
 GENERIC = Refiner(load(available()["generic"]))
@@ -207,4 +207,4 @@ def test_the_command_compares_scores_over_the_whole_file():
         entry["keypoints"] = triples.ravel().tolist()
     images = [item.poses for item in poses_by_image(entries, COCO17).values()]
     expected = refined(images, ScoreReference.of(images))
-    np.testing.assert_allclose(rescore(entries, GENERIC), expected, atol=1e-6)
+    np.testing.assert_allclose(rescore_entries(entries, GENERIC), expected, atol=1e-6)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from rcnet_rt.cli import main
 from rcnet_rt.poses.fields import SIGNALS
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.weights import baseline
-from rcnet_rt.workflows.export import export_onnx
+from rcnet_rt.workflows.export import ExportedFile, export, export_onnx
 from tests.backends.test_backends import OPTIONAL, SHIPPED, given_poses
 from tests.conftest import ROOT
 from tests.helpers.networks import random_weights
@@ -139,3 +140,19 @@ def test_the_example_in_c_plus_plus_gives_the_scores_of_refine(name, tmp_path):
     )
     got = [float(line.split("->")[1]) for line in done.stdout.splitlines()]
     np.testing.assert_allclose(got, expected, atol=1e-3)
+
+
+def test_the_verb(tmp_path, capsys):
+    path = tmp_path / "net.onnx"
+    written = export("yolo-pose", str(path))
+    inputs = ("keypoints", "scores", "keypoint_scores", "boxes")
+    assert written == ExportedFile(path, "yolo-pose", "onnx", inputs)
+    assert export(random_weights("mlp", "signals"), path, signals=SIGNALS).inputs[-2:] == SIGNALS
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(FrozenInstanceError):
+        written.format = "tensorrt"
+    with pytest.raises(OutputError, match="unknown format 'png'; give one of onnx, tensorrt"):
+        export("yolo-pose", tmp_path / "a.png", format="png")
+    with pytest.raises(OutputError, match="create"):
+        export("yolo-pose", tmp_path / "nowhere" / "net.onnx")
+    assert [file.name for file in tmp_path.iterdir()] == ["net.onnx"]

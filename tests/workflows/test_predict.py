@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +10,7 @@ import pytest
 
 from rcnet_rt import estimators
 from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.datasets.results import poses_by_image, read_results
+from rcnet_rt.datasets.results import poses_by_image, poses_to_entries, read_results
 from rcnet_rt.datasets.resume import partial_path
 from rcnet_rt.errors import DatasetError, EstimatorError, SourceError
 from rcnet_rt.poses import skeletons
@@ -18,10 +18,11 @@ from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
-from rcnet_rt.workflows.predict import Job, find_images, poses_to_entries, predict_split
+from rcnet_rt.workflows.dataset import find_images
+from rcnet_rt.workflows.predict import Job, PredictedSplit, predict, predict_splits
+from rcnet_rt.workflows.progress import Progress
 from tests.helpers.synthetic_coco import make_content, write_dataset
 
-JOB = Job("any", "val2017")
 PRESENT = (2, 3, 5, 7, 8)  # images of the invented dataset whose image is there
 
 
@@ -105,12 +106,19 @@ def test_no_images_is_a_sentence(tmp_path: Path) -> None:
         find_images(Dataset(root), "val2017")
 
 
-def test_results_of_every_image(coco: Path, tmp_path: Path, use) -> None:
+def test_results_of_every_image(
+    coco: Path, tmp_path: Path, use, capsys: pytest.CaptureFixture[str]
+) -> None:
     estimator = use(Counting())
-    done: list[int] = []
+    steps: list[Progress] = []
     out = tmp_path / "out.json.gz"
-    predict_split(Dataset(coco), JOB, out, on_image=done.append)
-    assert estimator.seen == done == list(PRESENT)
+    predicted = predict(coco, "any", out, progress=steps.append)
+    assert predicted == PredictedSplit(out, "val2017", 5, 7)
+    assert estimator.seen == list(PRESENT)
+    start = "5 images of val2017; 7 have no image here"
+    assert steps[0] == Progress("val2017", 0, 5, start)
+    assert steps[1:] == [Progress("val2017", done, 5) for done in range(1, 6)]
+    assert capsys.readouterr() == ("", "")
     counts = {image: len(p.poses) for image, p in poses_by_image(read_results(out), COCO17).items()}
     assert counts == {2: 2, 5: 2, 7: 1, 8: 2}
     assert not partial_path(out).exists()
@@ -119,8 +127,8 @@ def test_results_of_every_image(coco: Path, tmp_path: Path, use) -> None:
 def test_only_the_best_poses_are_kept(coco: Path, tmp_path: Path, use) -> None:
     use(Counting())
     everything, best = tmp_path / "all.json", tmp_path / "best.json"
-    predict_split(Dataset(coco), JOB, everything)
-    predict_split(Dataset(coco), replace(JOB, most=1), best)
+    predict(coco, "any", everything)
+    predict(Dataset(coco), "any", best, max_det=1)
     entries = read_results(everything)
     for image in (2, 5, 7, 8):
         scores = [entry["score"] for entry in entries if entry["image_id"] == image]
@@ -131,17 +139,17 @@ def test_only_the_best_poses_are_kept(coco: Path, tmp_path: Path, use) -> None:
 def test_an_interrupted_run_goes_on(coco: Path, tmp_path: Path, use) -> None:
     whole, out = tmp_path / "whole.json", tmp_path / "out.json"
     use(Counting())
-    predict_split(Dataset(coco), JOB, whole)
+    predict(coco, "any", whole)
     use(Counting(stop_at=7))
     with pytest.raises(KeyboardInterrupt):
-        predict_split(Dataset(coco), JOB, out)
+        predict(coco, "any", out)
     assert not out.exists()
     with partial_path(out).open("ab") as file:
         file.write(b'{"image_id": 7, "entr')  # the power failed in the middle of a line
     started: list[int] = []
     estimator = use(Counting())
-    predict_split(Dataset(coco), JOB, out, on_start=lambda _, before: started.append(before))
-    assert started == [3]
+    predict(coco, "any", out, progress=lambda step: started.append(step.done))
+    assert started == [3, 4, 5]
     assert estimator.seen == [7, 8]
     assert out.read_bytes() == whole.read_bytes()
     assert not partial_path(out).exists()
@@ -150,30 +158,30 @@ def test_an_interrupted_run_goes_on(coco: Path, tmp_path: Path, use) -> None:
 def test_another_floor_is_another_job(coco: Path, tmp_path: Path, use) -> None:
     use(Counting(stop_at=7))
     with pytest.raises(KeyboardInterrupt):
-        predict_split(Dataset(coco), JOB, tmp_path / "out.json")
+        predict(coco, "any", tmp_path / "out.json")
     with pytest.raises(DatasetError, match="belongs to another job"):
-        predict_split(Dataset(coco), replace(JOB, floor=0.1), tmp_path / "out.json")
+        predict(coco, "any", tmp_path / "out.json", floor=0.1)
 
 
 def test_a_model_that_does_not_load_leaves_nothing(coco: Path, tmp_path: Path) -> None:
     with pytest.raises(EstimatorError, match=r"absent\.pt does not exist"):
-        predict_split(Dataset(coco), Job("absent.pt", "val2017"), tmp_path / "out.json")
+        predict(coco, "absent.pt", tmp_path / "out.json")
     with pytest.raises(EstimatorError, match="answers frames in their order"):
-        predict_split(Dataset(coco), Job("replay:any.jsonl", "val2017"), tmp_path / "out.json")
+        predict(coco, "replay:any.jsonl", tmp_path / "out.json")
     assert [path.name for path in tmp_path.iterdir()] == ["coco"]
 
 
 def test_another_skeleton_is_a_sentence(coco: Path, tmp_path: Path, use) -> None:
     use(Counting()).skeleton = skeletons.CROWDPOSE14
     with pytest.raises(EstimatorError, match="gives crowdpose14 poses, the dataset has coco17"):
-        predict_split(Dataset(coco), JOB, tmp_path / "out.json")
+        predict(coco, "any", tmp_path / "out.json")
 
 
 def test_a_damaged_image_keeps_what_is_done(coco: Path, tmp_path: Path, use) -> None:
     use(Counting())
     (coco / "images" / "val2017" / f"{5:012}.jpg").write_bytes(b"")
     with pytest.raises(SourceError, match="empty or damaged"):
-        predict_split(Dataset(coco), JOB, tmp_path / "out.json")
+        predict(coco, "any", tmp_path / "out.json")
     assert len(partial_path(tmp_path / "out.json").read_bytes().splitlines()) == 3
 
 
@@ -186,13 +194,38 @@ def test_a_model_that_is_a_path_is_the_same_from_everywhere(
     assert Job("yolo-pose", "val2017").record["model"] == "yolo-pose"
 
 
+def test_what_training_needs_is_predicted_once(coco: Path, tmp_path: Path, use) -> None:
+    estimator = use(Counting())
+    write_dataset(coco, make_content(), split="train2017")  # without images
+    steps: list[Progress] = []
+    folder = tmp_path / "new" / "folder"
+    paths = predict_splits(coco, "any", folder, max_det=1, progress=steps.append)
+    assert paths == [folder / "predictions_val2017.json.gz"]
+    assert steps[0].message == "any predicts val2017 …"
+    assert not any(step.message for step in steps[1:])
+    assert len(read_results(paths[0])) == 4
+    assert len(estimator.seen) == 5
+    assert predict_splits(coco, "any", folder, split="val2017") == paths
+    assert len(estimator.seen) == 5
+    with pytest.raises(DatasetError, match="none of the 12 images of train2017"):
+        predict_splits(coco, "any", folder, split="train2017")
+
+
+def test_what_no_pose_has_is_named(coco: Path, tmp_path: Path, use) -> None:
+    use(Counting())
+    predicted = predict(coco, "any", tmp_path / "out.json", candidates=True, embeddings=True)
+    assert predicted.absent == ("consensus", "embedding")
+    with pytest.raises(FrozenInstanceError):
+        predicted.images = 0  # type: ignore[misc]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # other people's packages
 def test_the_real_model_gives_the_shared_predictions(shared_data: Path, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     model = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
     out = tmp_path / "out.json"
-    predict_split(Dataset(shared_data / "coco"), Job(model, "val2017"), out, limit=5)
+    predict(shared_data / "coco", model, out, limit=5)
     entries = read_results(out)
     images = {entry["image_id"] for entry in entries}
     recorded = [

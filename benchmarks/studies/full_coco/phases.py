@@ -23,7 +23,8 @@ from rcnet_rt.training.cross_validation import calibrate, hold_out
 from rcnet_rt.training.dataset import RankingSet, ranking_set, table
 from rcnet_rt.training.loop import Epoch, train
 from rcnet_rt.training.splits import Split, fraction_split
-from rcnet_rt.workflows.train import DEFAULT_FRACTION, load_data
+from rcnet_rt.workflows.train import load_data
+from rcnet_rt.workflows.training_run import DEFAULT_FRACTION
 
 __all__ = ["Phase", "main"]
 

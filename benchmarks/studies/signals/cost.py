@@ -12,7 +12,7 @@ from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.video.images import read_image
-from rcnet_rt.workflows.predict import find_images
+from rcnet_rt.workflows.dataset import find_images
 
 __all__ = ["costs"]
 

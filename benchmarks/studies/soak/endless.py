@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +11,7 @@ import psutil
 
 from benchmarks.common import Results
 from benchmarks.studies.soak.clip import CLIP, RECORDING, write_clip
-from rcnet_rt.workflows.summary import RunSummary
-from rcnet_rt.workflows.video import RunOptions, execute
+from rcnet_rt.workflows.video import process_video
 
 __all__ = ["measure"]
 
@@ -55,9 +51,11 @@ def measure(folder: Path, frames: int) -> Results:
 
 
 def _run(folder: Path, frames: int, track: bool) -> list[Results]:
-    summary = RunSummary()
-    options = RunOptions(
-        str(folder / CLIP),
+    """Read the resident memory each time so many more frames are through, and at the end."""
+    process, every = psutil.Process(), max(frames // READINGS, 1)
+    curve: list[Results] = []
+    video = process_video(
+        folder / CLIP,
         model=f"replay:{folder / RECORDING}",
         out=folder / "drawn.mp4",
         json=folder / "refined.jsonl",
@@ -65,33 +63,16 @@ def _run(folder: Path, frames: int, track: bool) -> list[Results]:
         max_frames=frames,
         track=track,
     )
-    with _watching(summary, max(frames // READINGS, 1)) as curve:
-        execute(options, summary)
-    return curve
 
-
-@contextmanager
-def _watching(summary: RunSummary, every: int) -> Iterator[list[Results]]:
-    """Read the resident memory after every so many frames, and at the end."""
-    process, done, curve = psutil.Process(), threading.Event(), []
-
-    def read() -> None:
+    def read(done: int) -> None:
         megabytes = round(process.memory_info().rss / 1e6, 2)
-        curve.append({"frames": summary.frames, "memory, MB": megabytes})
+        curve.append({"frames": done, "memory, MB": megabytes})
 
-    def watch() -> None:
-        while not done.wait(0.01):
-            if summary.frames >= (curve[-1]["frames"] if curve else 0) + every:
-                read()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield curve
-    finally:
-        done.set()
-        watcher.join()
-        read()
+    for done, _ in enumerate(video, 1):
+        if done % every == 0:
+            read(done)
+    read(video.summary.frames)
+    return curve
 
 
 def _threads(process: psutil.Process) -> int:

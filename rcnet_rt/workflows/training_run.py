@@ -1,0 +1,201 @@
+"""A training run on disk: its files, how images are held out, and what must stay on resuming.
+
+<folder>/run.json               what the run is
+<folder>/log.jsonl              a line an epoch
+<folder>/curves.png             the same drawn, where matplotlib is installed
+<folder>/report/                the report on the held-out images, where asked for
+<folder>/tensorboard/           the same as events, where tensorboard is installed
+<folder>/checkpoints/           one file a split, rewritten after every epoch
+<folder>/<name>.safetensors     the weights
+<folder>/<name>.md              their model card
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rcnet_rt.datasets.files import write_json
+from rcnet_rt.errors import DatasetError, OutputError
+from rcnet_rt.evaluation.labeled_results import LabeledResults
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.rescoring import weights_io
+from rcnet_rt.training.config import Recipe
+from rcnet_rt.training.splits import Split, fold_splits, fraction_split
+from rcnet_rt.version import __version__
+
+__all__ = ["DEFAULT_FRACTION", "HoldOut", "Run", "is_run"]
+
+MANY_IMAGES = 5000  # from here on one held-out part is enough, and folds are slow
+DEFAULT_FOLDS = 5
+DEFAULT_FRACTION = 0.1
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """How images are held out: one of these, or none for what suits the number of images.
+
+    Attributes:
+        folds: number of parts; every image is held out once.
+        fraction: share of the images that is held out once.
+        split: name of the split of the data set whose images are held out.
+
+    Raises:
+        DatasetError: several of them are given.
+    """
+
+    folds: int | None = None
+    fraction: float | None = None
+    split: str | None = None
+
+    def __post_init__(self) -> None:
+        if sum(value is not None for value in (self.folds, self.fraction, self.split)) > 1:
+            raise DatasetError(
+                "images can be held out in one way only; give one of folds, val_fraction and "
+                "val_split"
+            )
+
+    def splits(self, data: LabeledResults, seed: int) -> list[Split]:
+        """Return the splits of the data's images.
+
+        Raises:
+            DatasetError: a side of a split would be empty.
+        """
+        images = list(data.poses)
+        if self.split is not None:
+            return [_by_split(data, images, self.split)]
+        folds, fraction = self.folds, self.fraction
+        if folds is None and fraction is None:
+            many = len(images) >= MANY_IMAGES
+            folds, fraction = (None, DEFAULT_FRACTION) if many else (DEFAULT_FOLDS, None)
+        if fraction is not None:
+            return [fraction_split(images, fraction, seed)]
+        assert folds is not None
+        return fold_splits(images, folds, seed)
+
+
+def _by_split(data: LabeledResults, images: Sequence[int], name: str) -> Split:
+    held_out = {image for image in images if data.ground_truth.images[image].split == name}
+    if not 0 < len(held_out) < len(images):
+        raise DatasetError(
+            f"split {name!r} has {len(held_out)} of the {len(images)} images of the results; both "
+            "the held-out side and the training side need some"
+        )
+    return Split("training", tuple(sorted(set(images) - held_out)), tuple(sorted(held_out)))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is; all but the folder must stay the same when it is resumed.
+
+    Attributes:
+        folder: of all its files.
+        name: of the weights.
+        recipe: how the networks are trained.
+        results: files of the estimator's results.
+        parts: the splits into training and held-out images.
+        augmentations: files of its results on augmentations of the same images.
+        skeleton: name of the skeleton.
+    """
+
+    folder: Path
+    name: str
+    recipe: Recipe
+    results: Sequence[Path]
+    parts: Sequence[Split]
+    augmentations: Sequence[Path] = ()
+    skeleton: str = COCO17.name
+
+    @property
+    def weights(self) -> Path:
+        """Path of the weights."""
+        return self.folder / f"{self.name}{weights_io.SUFFIX}"
+
+    @property
+    def card(self) -> Path:
+        """Path of the model card."""
+        return self.weights.with_suffix(".md")
+
+    @property
+    def log(self) -> Path:
+        """Path of the log, a line an epoch."""
+        return self.folder / "log.jsonl"
+
+    @property
+    def curves(self) -> Path:
+        """Path of the training curves."""
+        return self.folder / "curves.png"
+
+    @property
+    def report(self) -> Path:
+        """Folder of the report on the held-out images."""
+        return self.folder / "report"
+
+    @property
+    def events(self) -> Path:
+        """Folder of TensorBoard's events."""
+        return self.folder / "tensorboard"
+
+    def trainings(self, images: Sequence[int] = ()) -> list[Split]:
+        """Return what is trained on: each split and, if there are several, then all images."""
+        everything = Split("all images", tuple(sorted(images)), ())
+        return [*self.parts, *([everything] if len(self.parts) > 1 else [])]
+
+    def claim(self, resume: bool) -> None:
+        """Write `run.json`, or check that the folder holds this run.
+
+        Raises:
+            OutputError: the folder holds a run, or cannot be written.
+            DatasetError: there is no run to resume, or it is another one.
+        """
+        path, now = _run_file(self.folder), self._description()
+        if resume:
+            if not path.exists():
+                raise DatasetError(f"{self.folder} holds no run to resume; train without --resume")
+            before = json.loads(path.read_text(encoding="utf-8"))
+            different = [key for key in now if before.get(key) != now[key]]
+            if different:
+                raise DatasetError(
+                    f"the run in {self.folder} was started with other {' and '.join(different)}; "
+                    "resume it with the same options and files, or train into another folder"
+                )
+            return
+        if path.exists():
+            raise OutputError(
+                f"{self.folder} holds a run already; say --resume to go on, or another --out"
+            )
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write into {self.folder}: {error.strerror or error}"
+            ) from error
+        write_json(path, now)  # whole or not at all: a run killed here can be started again
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "recipe": asdict(self.recipe),
+            "skeleton": self.skeleton,
+            "results": [_digest(path) for path in self.results],
+            "copies": [_digest(path) for path in self.augmentations],
+            "held-out images": [list(part.held_out) for part in self.parts],
+            "version": __version__,
+        }
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder holds a run, which can be resumed."""
+    return _run_file(folder).exists()
+
+
+def _run_file(folder: Path) -> Path:
+    return folder / "run.json"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,126 @@
+"""What happens to each frame of a video: the models, the stages, and what is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rcnet_rt import estimators
+from rcnet_rt.estimators import EmbeddingEstimator, Estimator
+from rcnet_rt.estimators.recheck import Recheck
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.temporal.hysteresis import Hysteresis
+from rcnet_rt.temporal.smoothing import ScoreSmoothing
+from rcnet_rt.temporal.tracking import ByteTrack
+from rcnet_rt.video import overlay, pipeline
+from rcnet_rt.video.pipeline import Result, Sink, Stage
+from rcnet_rt.workflows.scoring import Scoring, load_scoring
+
+__all__ = ["Models", "VideoOptions", "load_models", "stages"]
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """The arguments of `workflows.video.process_video`, where they are described."""
+
+    source: str
+    model: str
+    weights: str
+    threshold: str | float
+    out: Path | None
+    draws: bool
+    json: Path | None
+    telemetry: Path | None
+    compare: bool
+    recheck: int
+    track: bool
+    max_frames: int | None
+    realtime: bool
+    sandbox: bool
+    show: bool
+    device: str
+    backend: str
+
+
+@dataclass(frozen=True)
+class Models:
+    """What stays the same from source to source.
+
+    Attributes:
+        scoring: refines, with its thresholds.
+        estimator: gives the poses; a `Recheck` where rechecks are asked for.
+        compare: whether raw scores are drawn beside the refined ones.
+    """
+
+    scoring: Scoring
+    estimator: Estimator
+    compare: bool
+
+    def draw(self, result: Result) -> Image:
+        """Return the image with the poses that are kept; to compare, with those of raw scores."""
+        image, poses, kept = result.frame.image_bgr, result.poses, result.kept
+        skeleton, scoring = self.estimator.skeleton, self.scoring
+        if not self.compare:
+            return overlay.draw(image, poses, kept, skeleton)
+        return overlay.compare(
+            image,
+            poses,
+            kept,
+            skeleton,
+            threshold=scoring.threshold,
+            raw_threshold=scoring.raw_threshold,
+        )
+
+    def draw_raw(self, result: Result) -> Image:
+        """Return the image with the poses that the raw scores would keep."""
+        threshold, skeleton = self.scoring.raw_threshold, self.estimator.skeleton
+        return overlay.draw_raw(result.frame.image_bgr, result.poses, threshold, skeleton)
+
+
+def load_models(options: VideoOptions) -> Models:
+    """Load the weights and the estimator, and check that they suit each other.
+
+    Raises:
+        RcnetError: one of them cannot be loaded, or a package for tracking is missing.
+    """
+    scoring = load_scoring(
+        options.weights,
+        options.threshold,
+        family=estimators.family(options.model),
+        device=options.device,
+        backend=options.backend,
+    )
+    estimator = estimators.load(options.model, floor=scoring.floor, device=options.device)
+    scoring.check(estimator)
+    if scoring.visual and isinstance(estimator, EmbeddingEstimator):
+        estimator.show_embeddings()
+    if options.recheck:
+        estimator = Recheck(estimator, scoring.refine, options.recheck)
+    models = Models(scoring, estimator, options.compare)
+    if options.track:
+        _track(models)  # what is not installed fails before anything is written
+    return models
+
+
+def stages(models: Models, sinks: Sequence[Sink], *, track: bool, draws: bool) -> list[Stage]:
+    """Return the stages that the frames of one source pass."""
+    estimator = models.estimator
+    if isinstance(estimator, Recheck):
+        steps = [pipeline.estimate(estimator.first), pipeline.recheck(estimator.look)]
+    else:
+        steps = [pipeline.estimate(estimator)]
+    steps.append(pipeline.refine(models.scoring.refine, models.scoring.threshold))
+    if track:
+        steps.append(_track(models))
+    if draws:
+        steps.append(pipeline.draw(models.draw))
+    return [*steps, pipeline.write(sinks)]
+
+
+def _track(models: Models) -> Stage:
+    """Return the stage that tracks people, which remembers one source."""
+    keep = Hysteresis(models.scoring.threshold)
+    # A pose that could not even stay kept is not worth tracking.
+    follow = ByteTrack(least=keep.leave)
+    return pipeline.track(follow, ScoreSmoothing(models.estimator.skeleton), keep)
