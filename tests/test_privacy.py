@@ -21,8 +21,6 @@ import os, sys
 before = dict(os.environ), set(sys.modules)
 import rcnet_rt
 import rcnet_rt.cli
-for name in rcnet_rt.__all__:
-    getattr(rcnet_rt, name)
 print(sorted(dict(os.environ).items() ^ before[0].items()))
 print(sorted(name for name, module in sys.modules.items() if module is None))
 """

@@ -325,4 +325,5 @@ def test_refine_on_numpy_needs_no_torch():
         "assert 'torch' not in sys.modules and 'ultralytics' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert done.stderr in ("", "compiling rescore_poses for this CPU, once: some seconds\n")

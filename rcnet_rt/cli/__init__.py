@@ -7,6 +7,9 @@ import io
 import signal
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import click
@@ -92,7 +95,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
-        code: Any = commands.main(arguments, prog_name="rcnet-rt", standalone_mode=False)
+        with _warnings_as_notes(arguments):
+            code: Any = commands.main(arguments, prog_name="rcnet-rt", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         shown = io.StringIO()
@@ -104,13 +108,38 @@ def _run(arguments: list[str]) -> int:
         if isinstance(cause, Terminated):
             click.echo(f"{cause}.", err=True)
             return SIGNALLED + cause.number
+        if isinstance(cause, EOFError):  # of a file that was cut off: click takes it for Ctrl-D
+            return _fail(cause, arguments)
         click.echo("Interrupted.", err=True)
         return SIGNALLED + signal.SIGINT
     except Exception as error:
-        if "--debug" in arguments:
-            click.echo(_masked(traceback.format_exc(), arguments), err=True)
-        click.echo(f"Error: {_masked(_sentence(error), arguments)}", err=True)
-        return FAILED
+        return _fail(error, arguments)
+
+
+def _fail(error: Exception, arguments: list[str]) -> int:
+    """Say in a sentence why a command failed."""
+    if "--debug" in arguments:
+        click.echo(_masked("".join(traceback.format_exception(error)), arguments), err=True)
+    click.echo(f"Error: {_masked(_sentence(error), arguments)}", err=True)
+    return FAILED
+
+
+@contextmanager
+def _warnings_as_notes(arguments: list[str]) -> Iterator[None]:
+    """Show Python's warnings to users as sentences."""
+    show = warnings.showwarning
+
+    def note(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, UserWarning):
+            click.echo(f"Note: {_masked(str(message), arguments)}", err=True)
+        else:
+            show(message, category, *place, **more)
+
+    warnings.showwarning = note
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
 
 
 def _sentence(error: Exception) -> str:

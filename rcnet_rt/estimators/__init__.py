@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.imported import imported, imported_family, is_import_path
-from rcnet_rt.poses.frame import Frame, Image
-from rcnet_rt.poses.poses import Poses
-from rcnet_rt.poses.skeletons import Skeleton
+from rcnet_rt.estimators.protocol import EmbeddingEstimator, Estimator, FrameEstimator
 
-__all__ = ["Estimator", "FrameEstimator", "caution", "family", "load"]
+__all__ = ["EmbeddingEstimator", "Estimator", "FrameEstimator", "caution", "family", "load"]
 
 ALIASES = {"yolo-pose": "yolov8n-pose.pt"}  # the model that the family's weights were measured on
 FILE_SUFFIXES = (".pt", ".onnx", ".engine")
@@ -34,51 +31,6 @@ UNDERSTOOD = (
     f".engine file or of an OpenVINO folder, {', '.join(ADAPTERS)} (NAME:MODEL for another of its "
     "models), module:name of your own, or replay:FILE"
 )
-
-
-class Estimator(Protocol):
-    """Estimates the poses of one image.
-
-    It may have a `score_convention` too, see `rescoring.score_convention`: then weights made for
-    another one are refused.
-    """
-
-    @property
-    def name(self) -> str:
-        """What it is called in the header of JSON Lines."""
-        ...
-
-    @property
-    def family(self) -> str:
-        """Name of the weights made for its scores, such as "yolo-pose"."""
-        ...
-
-    @property
-    def skeleton(self) -> Skeleton:
-        """What its keypoints are."""
-        ...
-
-    def estimate(self, image_bgr: Image) -> Poses:
-        """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV."""
-        ...
-
-
-@runtime_checkable
-class FrameEstimator(Protocol):
-    """An estimator that needs an image's name and number, as a recording does."""
-
-    def estimate_frame(self, frame: Frame) -> Poses:
-        """Return the poses of a frame."""
-        ...
-
-
-@runtime_checkable
-class EmbeddingEstimator(Protocol):
-    """An estimator that can give features of its network for each pose."""
-
-    def show_embeddings(self) -> None:
-        """Give poses their embeddings from now on, where the network's layers are accessible."""
-        ...
 
 
 def load(model: str, *, floor: float, device: str = "auto") -> Estimator:

@@ -19,7 +19,7 @@ from rcnet_rt.poses.skeletons import COCO17, Skeleton
 from rcnet_rt.privacy import disable_telemetry
 
 if TYPE_CHECKING:
-    from rcnet_rt.estimators import Estimator
+    from rcnet_rt.estimators.protocol import Estimator
 
 __all__ = ["FunctionEstimator", "imported", "imported_family", "is_import_path"]
 

@@ -69,15 +69,19 @@ class Upright:
     """
 
     def __init__(self) -> None:
+        from av.video.reformatter import VideoReformatter
+
         self._rotation: float | None = None
         self._matrix = (False, False), False
+        self._reformatter = VideoReformatter()
 
     def __call__(self, video_frame: VideoFrame) -> Image:
         """Return the image as BGR."""
         if video_frame.rotation != self._rotation:
             self._rotation = video_frame.rotation
             self._matrix = _display_matrix(video_frame)
-        image: Any = video_frame.to_ndarray(format="bgr24")
+        # A frame's own reformatter would live, with its threads, as long as the frame.
+        image: Any = self._reformatter.reformat(video_frame, format="bgr24").to_ndarray()
         (mirror_x, mirror_y), swap = self._matrix
         if swap:
             image = image.transpose(1, 0, 2)

@@ -98,6 +98,7 @@ class WithCandidates(OnePerson):
         )
 
 
+@pytest.mark.filterwarnings("ignore::rcnet_rt.errors.PosesWarning")  # poses are made up
 def test_signals_are_kept_where_they_are_asked_for(
     coco: Path,
     tmp_path: Path,

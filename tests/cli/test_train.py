@@ -97,7 +97,7 @@ def test_a_run_killed_while_it_writes_what_it_is_can_be_started_again(run, tmp_p
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr("rcnet_rt.datasets.files.os.replace", kill)
+        patch.setattr("rcnet_rt.files.writing.os.replace", kill)
         with pytest.raises(SystemExit):
             run("--val-fraction", "0.3")
     assert not (tmp_path / "run" / "run.json").exists()

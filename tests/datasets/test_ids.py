@@ -14,7 +14,7 @@ from rcnet_rt.datasets.ground_truth import match_ids
 from rcnet_rt.datasets.ids import ImageIndex, id_fault, number_of
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.average_precision import AveragePrecision
-from rcnet_rt.evaluation.labeled_results import Data
+from rcnet_rt.evaluation.labeled_results import LabeledResults
 from tests.helpers.synthetic_coco import make_content, make_results, write_dataset
 
 Change = Callable[[int], Any]
@@ -94,7 +94,7 @@ def test_results_find_their_images(tmp_path: Path, annotated: Change, given: Cha
 def _figures(root: Path, content: dict, entries: list[dict]) -> tuple[float, list[float]]:
     write_dataset(root, content)
     truth = load_ground_truth(root, image_ids={entry["image_id"] for entry in entries})
-    data = Data(truth, entries)
+    data = LabeledResults(truth, entries)
     # No two are equal: of equal scores the order of the images decides, which numbers change.
     scores = [entry["score"] + number * 1e-6 for number, entry in enumerate(entries)]
     judge = AveragePrecision(truth, data.entries)
@@ -145,7 +145,7 @@ def test_categories_that_do_not_meet(tmp_path: Path, annotated: int, given: Any)
     with pytest.raises(DatasetError, match=message):
         AveragePrecision(truth, entries)
     with pytest.raises(DatasetError, match=message):
-        _ = Data(truth, entries).match
+        _ = LabeledResults(truth, entries).match
     mixed = [*entries, *make_results(content)]
     for entry in mixed[len(entries) :]:
         entry["category_id"] = annotated
