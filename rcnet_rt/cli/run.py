@@ -55,6 +55,26 @@ __all__ = ["run"]
     help="Track people, so that nobody flickers: scores are smoothed over frames, and who is kept "
     "stays until the score is clearly below --conf. For videos and cameras; adds no delay.",
 )
+@click.option(
+    "--nms-oks",
+    type=click.FloatRange(0, 1, min_open=True),
+    show_default="off",
+    help="Of two poses with at least this OKS keep the one with the higher refined score.",
+)
+@click.option(
+    "--joints",
+    metavar="NAMES",
+    default="",
+    show_default="any",
+    help="Keep only poses that have these joints: hips,shoulders or left_wrist,nose, …",
+)
+@click.option(
+    "--min-joint-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.3,
+    show_default=True,
+    help="Confidence of each of --joints.",
+)
 @click.option("--compare", is_flag=True, help="Raw score left, refined right, twice as wide.")
 @device_option()
 @backend_option
@@ -97,6 +117,7 @@ def run(source: str, model: str, conf: str | float, no_video: bool, **options: A
         )
     if options["realtime"] and not all(map(is_live, split(source))):
         raise click.UsageError("--realtime is for cameras and streams; a file waits")
+    options["joints"] = [name.strip() for name in options["joints"].split(",") if name.strip()]
     announce(model)
     out = options.pop("out")
     options["out"] = None if no_video else out or "auto"

@@ -15,7 +15,7 @@ from rcnet_rt.poses.boxes import box_areas
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
-__all__ = ["has_joints", "joint_indices", "suppress_duplicates"]
+__all__ = ["Mask", "has_joints", "joint_indices", "suppress_duplicates"]
 
 Mask = npt.NDArray[np.bool_]
 

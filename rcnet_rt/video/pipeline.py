@@ -36,6 +36,7 @@ __all__ = [
     "estimate",
     "process",
     "refine",
+    "select",
     "recheck",
     "track",
     "write",
@@ -138,6 +139,16 @@ def track(follow: Tracker, score: ScoreSmoothing, keep: Hysteresis) -> Stage:
         return replace(result, poses=poses, kept=keep(poses, time))
 
     return Stage("track", function)
+
+
+def select(rules: Sequence[Callable[[Poses], npt.NDArray[np.bool_]]]) -> Stage:
+    """Return the stage that keeps, of the poses that are kept, those that every rule keeps."""
+
+    def function(result: Result) -> Result:
+        kept = np.logical_and.reduce([result.kept, *(rule(result.poses) for rule in rules)])
+        return replace(result, kept=kept)
+
+    return Stage("select", function)
 
 
 def draw(drawing: Callable[[Result], Image]) -> Stage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, suppress
 from os import PathLike, fspath
 from pathlib import Path
@@ -92,6 +92,9 @@ def process_video(
     compare: bool = False,
     recheck: int = 0,
     track: bool = False,
+    nms_oks: float | None = None,
+    joints: Sequence[str] = (),
+    min_joint_confidence: float = 0.3,
     max_frames: int | None = None,
     realtime: bool = False,
     sandbox: bool = False,
@@ -121,6 +124,10 @@ def process_video(
         compare: draw raw scores on the left and refined scores on the right.
         recheck: re-run the estimator on crops of so many poses of each image.
         track: track people; scores are smoothed and who is kept does not flicker.
+        nms_oks: of two poses with at least this OKS keep the one with the higher refined score;
+            None keeps both.
+        joints: keep only poses that have these joints, such as ("hips", "left_wrist").
+        min_joint_confidence: of each of these joints.
         max_frames: stop after so many frames.
         realtime: of a camera or stream always take the newest frame.
         sandbox: decode files in a process of its own.
@@ -144,6 +151,9 @@ def process_video(
         compare=compare,
         recheck=recheck,
         track=track,
+        nms_oks=nms_oks,
+        joints=tuple(joints),
+        min_joint_confidence=min_joint_confidence,
         max_frames=max_frames,
         realtime=realtime,
         sandbox=sandbox,
@@ -191,9 +201,7 @@ def _run(
                     sinks: list[Sink] = [JsonLinesSink(writer, file)] if writer else []
                     if one.out is not None:
                         sinks.append(_drawn(options, one, one.out, source, tally, open_files))
-                    steps = stages(
-                        models, [*sinks, tally], track=options.track, draws=one.out is not None
-                    )
+                    steps = stages(models, [*sinks, tally], options, draws=one.out is not None)
                     results = _results(options, source, steps, tally, check, progress)
                     for result in open_files.enter_context(closing(results)):
                         if window is not None:

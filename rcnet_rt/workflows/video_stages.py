@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rcnet_rt import estimators
 from rcnet_rt.estimators import EmbeddingEstimator, Estimator
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.poses.frame import Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.selection import Mask, has_joints, joint_indices, suppress_duplicates
+from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.temporal.hysteresis import Hysteresis
 from rcnet_rt.temporal.smoothing import ScoreSmoothing
 from rcnet_rt.temporal.tracking import ByteTrack
@@ -35,6 +39,9 @@ class VideoOptions:
     compare: bool
     recheck: int
     track: bool
+    nms_oks: float | None
+    joints: tuple[str, ...]
+    min_joint_confidence: float
     max_frames: int | None
     realtime: bool
     sandbox: bool
@@ -98,12 +105,15 @@ def load_models(options: VideoOptions) -> Models:
     if options.recheck:
         estimator = Recheck(estimator, scoring.refine, options.recheck)
     models = Models(scoring, estimator, options.compare)
+    _rules(options, estimator.skeleton)  # an unknown joint fails before anything is written
     if options.track:
         _track(models)  # what is not installed fails before anything is written
     return models
 
 
-def stages(models: Models, sinks: Sequence[Sink], *, track: bool, draws: bool) -> list[Stage]:
+def stages(
+    models: Models, sinks: Sequence[Sink], options: VideoOptions, *, draws: bool
+) -> list[Stage]:
     """Return the stages that the frames of one source pass."""
     estimator = models.estimator
     if isinstance(estimator, Recheck):
@@ -111,11 +121,35 @@ def stages(models: Models, sinks: Sequence[Sink], *, track: bool, draws: bool) -
     else:
         steps = [pipeline.estimate(estimator)]
     steps.append(pipeline.refine(models.scoring.refine, models.scoring.threshold))
-    if track:
+    if options.track:
         steps.append(_track(models))
+    if rules := _rules(options, estimator.skeleton):
+        steps.append(pipeline.select(rules))
     if draws:
         steps.append(pipeline.draw(models.draw))
     return [*steps, pipeline.write(sinks)]
+
+
+def _rules(options: VideoOptions, skeleton: Skeleton) -> list[Callable[[Poses], Mask]]:
+    """Return which poses to keep beside the threshold.
+
+    Raises:
+        SkeletonError: a joint that the skeleton does not have.
+    """
+    rules: list[Callable[[Poses], Mask]] = []
+    if options.joints:
+        joint_indices(options.joints, skeleton)
+        rules.append(
+            partial(
+                has_joints,
+                joints=options.joints,
+                min_confidence=options.min_joint_confidence,
+                skeleton=skeleton,
+            )
+        )
+    if options.nms_oks is not None:
+        rules.append(partial(suppress_duplicates, oks=options.nms_oks, skeleton=skeleton))
+    return rules
 
 
 def _track(models: Models) -> Stage:

@@ -328,3 +328,24 @@ def test_demo_replays_where_nothing_can_be_downloaded(
         "poses.jsonl",
     }
     assert len(times(Path("shown/clip_rcnet.mp4"))) == 45
+
+
+def test_joints_and_duplicates_decide_who_is_kept(place: Path) -> None:
+    def kept(name: str, *more: str) -> int:
+        options = ("--weights", "none", "--conf", "0.01", "--no-video", "--json", name)
+        assert run(*REPLAY, "clip.mp4", *options, *more) == 0
+        return sum(pose["kept"] for frame in read_lines(Path(name)) for pose in frame["poses"])
+
+    everyone = kept("a.jsonl")
+    assert kept("b.jsonl", "--joints", "hips, shoulders", "--min-joint-confidence", "0") <= everyone
+    assert kept("c.jsonl", "--joints", "hips", "--min-joint-confidence", "1") == 0
+    assert kept("d.jsonl", "--nms-oks", "1.0") == everyone
+    assert kept("e.jsonl", "--nms-oks", "0.01") < everyone
+
+
+def test_a_joint_that_is_not_there_is_told_before_anything_is_written(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*REPLAY, "clip.mp4", "--joints", "tail", "--json", "a.jsonl") == 1
+    assert "coco17 has no joint 'tail'; it has nose" in capsys.readouterr().err
+    assert not Path("a.jsonl").exists()
