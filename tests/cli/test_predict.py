@@ -32,7 +32,7 @@ class OnePerson:
             if self._left == 0:
                 raise KeyboardInterrupt
             self._left -= 1
-        return Poses(np.ones((1, len(self.skeleton.keypoints), 2)), [0.5])
+        return Poses(np.full((1, len(self.skeleton.keypoints), 2), 20.0), [0.5])
 
 
 @pytest.fixture
