@@ -29,7 +29,7 @@ class Image:
         height: in pixels.
         split: the split that lists it.
         crowd_index: CrowdPose's: how much people occlude each other, from 0; None elsewhere.
-        original_id: as the annotation file has it.
+        original_id: as the annotation file has it; None where it is `id`.
     """
 
     id: int
@@ -43,8 +43,12 @@ class Image:
     @property
     def names(self) -> tuple[ImageId, ...]:
         """What results may call it: its id, or the name of its file."""
-        original = self.id if self.original_id is None else self.original_id
-        return self.id, original, self.file_name
+        return self.id, self.written_id, self.file_name
+
+    @property
+    def written_id(self) -> ImageId:
+        """The id that the annotation file has, and results are to have."""
+        return self.id if self.original_id is None else self.original_id
 
 
 @dataclass(frozen=True, eq=False)

@@ -149,7 +149,7 @@ def with_scores(entries: Sequence[Entry], scores: npt.ArrayLike) -> list[Entry]:
     ]
 
 
-def poses_to_entries(poses: Poses, image_id: int, category_id: int = 1) -> list[Entry]:
+def poses_to_entries(poses: Poses, image_id: ImageId, category_id: int = 1) -> list[Entry]:
     """Return COCO results of the poses of an image: scores unrounded, boxes x, y, width, height.
 
     A joint that was not found is 0, 0, 0. Without joint scores the third value is the flag 2.

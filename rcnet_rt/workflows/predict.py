@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from rcnet_rt import estimators
 from rcnet_rt.datasets.augment import augment
-from rcnet_rt.datasets.coco import Dataset
+from rcnet_rt.datasets.coco import Dataset, Image
 from rcnet_rt.datasets.results import Entry, poses_to_entries, write_results
 from rcnet_rt.datasets.resume import Partial, partial_path
 from rcnet_rt.errors import EstimatorError
@@ -241,10 +241,12 @@ def _predict_images(
     for image in images:
         image_bgr = read_image(split_images.paths[image])
         if job.augmentations:
-            entries = _augmented_entries(estimator, image_bgr, image, truth.category_id, job)
+            known = truth.images[image]
+            entries = _augmented_entries(estimator, image_bgr, known, truth.category_id, job)
         else:
             poses = _estimated(estimator, image_bgr, job)
-            entries = poses_to_entries(poses, image, truth.category_id)
+            image_id = truth.images[image].written_id
+            entries = poses_to_entries(poses, image_id, truth.category_id)
         partial.add(image, entries)
         yield image
 
@@ -268,15 +270,15 @@ def _estimated(estimator: Estimator, image_bgr: npt.NDArray[np.uint8], job: Job)
 
 
 def _augmented_entries(
-    estimator: Estimator, image_bgr: npt.NDArray[np.uint8], image: int, category: int, job: Job
+    estimator: Estimator, image_bgr: npt.NDArray[np.uint8], image: Image, category: int, job: Job
 ) -> list[Entry]:
     entries = []
     for number in range(job.augmentations):
-        altered, augmentation = augment(image_bgr, number, (image,))
+        altered, augmentation = augment(image_bgr, number, (image.id,))
         poses = augmentation.original(_estimated(estimator, altered, job))
         entries += [
             {**entry, "copy": augmentation.written()}
-            for entry in poses_to_entries(poses, image, category)
+            for entry in poses_to_entries(poses, image.written_id, category)
         ]
     return entries
 

@@ -257,7 +257,7 @@ def _train_run(
     )
     weights = replace(weights, training=training)
     weights_io.save(weights, run.weights)
-    run.card.write_text(card(weights), encoding="utf-8")
+    write_bytes(run.card, card(weights).encode())
     return evaluation, weights, unseen
 
 

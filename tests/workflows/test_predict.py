@@ -124,6 +124,26 @@ def test_results_of_every_image(
     assert not partial_path(out).exists()
 
 
+@pytest.mark.parametrize("augmentations", [0, 1])
+def test_ids_are_written_as_they_are_annotated(
+    coco: Path, tmp_path: Path, use, augmentations: int
+) -> None:
+    path = coco / "annotations" / "person_keypoints_val2017.json"
+    content = json.loads(path.read_text())
+    for image in content["images"]:
+        image["id"] = f"img-{image['id']}"
+    for annotation in content["annotations"]:
+        annotation["image_id"] = f"img-{annotation['image_id']}"
+    content.pop("full_real_image_ids")
+    path.write_text(json.dumps(content))
+    use(Counting())
+    out = tmp_path / "out.json"
+    predict(coco, "any", out, augmentations=augmentations)
+    ids = {entry["image_id"] for entry in read_results(out)}
+    assert ids
+    assert ids <= {f"img-{number}" for number in PRESENT}
+
+
 def test_only_the_best_poses_are_kept(coco: Path, tmp_path: Path, use) -> None:
     use(Counting())
     everything, best = tmp_path / "all.json", tmp_path / "best.json"
