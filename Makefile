@@ -10,7 +10,7 @@ demo: .venv/.package
 	$(BIN)/rcnet-rt demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -m "slow"

@@ -81,9 +81,8 @@ def check_results(path: Path, content: Any, first: int = 0) -> list[Entry]:
         DatasetError: not a list of entries, or an entry that lacks something.
     """
     if not isinstance(content, list):
-        keys = (
-            f" with {', '.join(map(str, list(content)[:4]))}" if isinstance(content, dict) else ""
-        )
+        names = [str(key) for key in list(content)[:4]] if isinstance(content, dict) else []
+        keys = f" with {', '.join(names)}" if names else ""
         raise DatasetError(
             f"{path} is not a COCO results file: expected a list of entries, got "
             f"{type(content).__name__}{keys}; annotations are given by --coco"

@@ -6,6 +6,7 @@ memory: its image and where its score stands in the text.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import tempfile
@@ -210,9 +211,11 @@ def open_results(
                 f"{path} is cut off or not JSON ({error}); fetch or write it again"
             ) from error
         except OSError as error:
+            # Poses are kept in a temporary file meanwhile.
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            advice = f"free some space in {tempfile.gettempdir()}" if full else "check the path"
             raise DatasetError(
-                f"{path} cannot be read: {error.strerror or error}; check the path, and that the "
-                f"disk of {tempfile.gettempdir()} has space"
+                f"{path} cannot be read: {error.strerror or error}; {advice}"
             ) from error
         yield stream
 

@@ -496,7 +496,7 @@ CORPUS = {
     "Videos": VIDEOS,
     "Addresses and playlists": LISTS,
     "Paths and outputs": PATHS,
-    "SplitImages": IMAGES,
+    "Images": IMAGES,
     "Results": RESULTS,
     "Recordings": RECORDINGS,
     "Annotations": ANNOTATIONS,
