@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from rcnet_rt.evaluation.report_rows import formatted, points
 from rcnet_rt.workflows import progress as workflow
 from rcnet_rt.workflows.progress import OnProgress
 
@@ -82,7 +83,7 @@ def epoch_bar() -> Iterator[OnProgress]:
             text = f"{step.task}: loss {step.figures['loss']:.4f}"
             ap, accuracy = step.figures["ap"], step.figures["ranking_accuracy"]
             if ap == ap:  # NaN where no image is held out
-                text += f", AP {100 * ap:.2f}, ranking {accuracy:.3f}"
+                text += f", AP {points(ap)}, ranking {formatted(accuracy, '.3f')}"
             bar.update(task, description=text, completed=step.done, total=step.total)
 
         yield show

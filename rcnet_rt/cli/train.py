@@ -23,6 +23,7 @@ from rcnet_rt.cli.progress import epoch_bar, frame_bar
 from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation.compare import Comparison
+from rcnet_rt.evaluation.report_rows import formatted
 from rcnet_rt.poses import skeletons
 from rcnet_rt.rescoring import features
 from rcnet_rt.rescoring.network_config import Architecture
@@ -274,10 +275,8 @@ def _print(result: TrainingResult) -> None:
     for table in comparison_table(result.evaluation):
         console.print(table)
     errors = weights.training["calibration_error"]
-    console.print(
-        f"Calibration error against OKS: raw {errors['raw']:.3f}, refined {errors['refined']:.3f}, "
-        f"calibrated {errors['calibrated']:.3f}."
-    )
+    figures = [f"{name} {formatted(error, '.3f')}" for name, error in errors.items()]
+    console.print(f"Calibration error against OKS: {', '.join(figures)}.")
     thresholds = ", ".join(f"{name} {value:.3f}" for name, value in weights.thresholds.items())
     console.print(f"Thresholds: {thresholds}.")
     console.print(f"Weights: {result.weights_file}; model card: {result.card_file}", soft_wrap=True)

@@ -70,18 +70,20 @@ CROWDING = {  # CrowdPose's groups of images
 }
 
 
-def formatted(value: float, specification: str) -> str:
-    """Return a formatted value; a dash where it is undefined (NaN)."""
-    return format(value, specification) if math.isfinite(value) else UNDEFINED
+def formatted(value: float | None, specification: str) -> str:
+    """Return a formatted value; a dash where it is undefined (NaN, in stored figures None)."""
+    if value is None or not math.isfinite(value):
+        return UNDEFINED
+    return format(value, specification)
 
 
-def points(value: float, sign: str = "") -> str:
-    """Return a value in [0, 1] in points with two decimals; a dash where it is undefined (NaN).
+def points(value: float | None, sign: str = "") -> str:
+    """Return a value in [0, 1] in points with two decimals; a dash where it is undefined.
 
     >>> points(0.4711), points(0.013, "+"), points(float("nan"))
     ('47.11', '+1.30', '–')
     """
-    return formatted(100 * value, f"{sign}.2f")
+    return formatted(None if value is None else 100 * value, f"{sign}.2f")
 
 
 def rows_of(comparison: Comparison) -> tuple[Row, ...]:

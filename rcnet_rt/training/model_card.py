@@ -83,7 +83,10 @@ def _finite(value: float) -> float | None:
 def card(weights: Weights) -> str:
     """Return the model card of trained weights in Markdown."""
     training = weights.training
-    errors = training["calibration_error"]
+    errors = [
+        f"{name} {formatted(training['calibration_error'][name], '.3f')}"
+        for name in ("raw", "refined", "calibrated")
+    ]
     thresholds = ", ".join(f"`{name}` {value:.3f}" for name, value in weights.thresholds.items())
     network = weights.network_config()
     lines = [
@@ -113,9 +116,8 @@ def card(weights: Weights) -> str:
         *(_row(name, figures, training) for name, figures in training["figures"].items()),
         "",
         *(_INCOMPLETE if "complete" in training["figures"] else ()),
-        f"Expected calibration error against OKS: raw {_text(errors['raw'], '.3f')}, refined "
-        f"{_text(errors['refined'], '.3f')}, calibrated {_text(errors['calibrated'], '.3f')} (each "
-        "half of the held-out images calibrated on the other half).",
+        f"Expected calibration error against OKS: {', '.join(errors)} (each half of the held-out "
+        "images calibrated on the other half).",
         "",
     ]
     return "\n".join(lines)
@@ -126,26 +128,16 @@ def _baseline_names(training: Mapping[str, Any]) -> list[str]:
     return [name for name in scores if name not in ("before", "after")]
 
 
-def _text(value: float | None, specification: str) -> str:
-    """Return a formatted value of the metadata; a dash for None."""
-    return formatted(math.nan if value is None else value, specification)
-
-
-def _points(value: float | None, sign: str = "") -> str:
-    """Return a value of the metadata in points; a dash for None."""
-    return points(math.nan if value is None else value, sign)
-
-
 def _row(name: str, figures: Mapping[str, Any], training: Mapping[str, Any]) -> str:
     scores = figures["scores"]
     order = ["before", *_baseline_names(training), "after"]
-    difference, low, high = (_points(value, "+") for value in figures["gain"])
+    difference, low, high = (points(value, "+") for value in figures["gain"])
     accuracy = [scores[which]["ranking accuracy"] for which in ("before", "after")]
     cells = [
         f"{name}, {figures['images']} with {figures['people']} people",
-        *(_points(scores[which]["AP"]) for which in order),
+        *(points(scores[which]["AP"]) for which in order),
         f"{difference} [{low}, {high}]",
-        _points(figures["ceiling"]),
-        " → ".join(_text(value, ".3f") for value in accuracy),
+        points(figures["ceiling"]),
+        " → ".join(formatted(value, ".3f") for value in accuracy),
     ]
     return "| " + " | ".join(cells) + " |"

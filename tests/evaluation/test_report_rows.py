@@ -5,7 +5,8 @@ from rcnet_rt.evaluation.report_rows import ROWS, formatted, points
 
 def test_undefined_values_are_dashes() -> None:
     nan = float("nan")
-    assert formatted(nan, ".3f") == points(nan) == points(nan, "+") == "–"
+    for value in (nan, None):
+        assert formatted(value, ".3f") == points(value) == points(value, "+") == "–"
     assert all(row.text(nan, "+") == "–" for row in ROWS)
 
 
