@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from rcnet_rt.backends.choice import missing, open_backend
 from rcnet_rt.datasets.results import read_results, write_results
 from rcnet_rt.poses.poses import Poses
+from rcnet_rt.rescoring import weights_io
 
 # The same cases at every run; `--hypothesis-profile=explore` looks for new ones.
 settings.register_profile("same", derandomize=True, deadline=None)
@@ -18,6 +20,16 @@ settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("same")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_kernels() -> None:
+    """Compile Numba's kernels before any test, so that none meets the notice that tells of it."""
+    if not missing("numba"):
+        from rcnet_rt.backends.numba_consensus import consensus_on_the_host
+
+        open_backend(weights_io.find("generic"), "numba")
+        consensus_on_the_host()
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from rcnet_rt.rescoring.constants import (
     TORSO_OF_SIZE,
     UNKNOWN_CORRELATION,
 )
-from rcnet_rt.rescoring.features import unexplained_share
+from rcnet_rt.rescoring.joint_correlation import unexplained_share
 
 __all__ = ["FEATURES", "features_of", "standardise"]
 

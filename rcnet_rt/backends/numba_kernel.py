@@ -18,9 +18,8 @@ from rcnet_rt.backends.numba_baselines import baseline_logit
 from rcnet_rt.backends.numba_cache import between, jit
 from rcnet_rt.backends.numba_features import features_of, standardise
 from rcnet_rt.backends.numba_network import logits
-from rcnet_rt.rescoring.constants import BELOW_FLOOR, MAX_MAGNITUDE
-from rcnet_rt.rescoring.mistakes import FLAGS, GROWN
-from rcnet_rt.rescoring.nms_consensus import CANDIDATE_OKS
+from rcnet_rt.poses.fields import CANDIDATE_OKS
+from rcnet_rt.rescoring.constants import BELOW_FLOOR, FLAGS, GROWN, MAX_MAGNITUDE
 
 __all__ = ["Arrays", "Rules", "refine"]
 

@@ -237,12 +237,14 @@ def poses_by_image(
     return {
         image_id: ImagePoses(
             image_id,
-            from_keypoint_values(
-                values[indices],
-                scores[indices],
-                [entries[index] for index in indices],
-                flags=flags,
-                image_size=sizes.get(image_id),
+            Poses(
+                **from_keypoint_values(
+                    values[indices],
+                    scores[indices],
+                    [entries[index] for index in indices],
+                    flags=flags,
+                    image_size=sizes.get(image_id),
+                )
             ),
             indices,
         )

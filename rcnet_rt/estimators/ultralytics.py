@@ -16,7 +16,6 @@ from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.yolo_candidates import RawPredictions
 from rcnet_rt.estimators.yolo_features import features_of, watch_features
 from rcnet_rt.poses import skeletons
-from rcnet_rt.poses.adapters import from_ultralytics
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
@@ -64,7 +63,7 @@ class UltralyticsEstimator:
             EstimatorError: the model fails.
         """
         result = self.result(image_bgr)
-        poses = from_ultralytics(result)
+        poses = Poses.from_ultralytics(result)
         consensus = self.raw.consensus(result, self.skeleton.sigmas)
         known = {"consensus": consensus, "embeddings": features_of(result)}
         given = {name: _host(values) for name, values in known.items() if values is not None}
@@ -77,7 +76,7 @@ class UltralyticsEstimator:
             EstimatorError: the model fails.
         """
         return [
-            from_ultralytics(result)
+            Poses.from_ultralytics(result)
             for result in _predict(self._model, list(images_bgr), self._options)
         ]
 

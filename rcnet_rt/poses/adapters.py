@@ -1,4 +1,4 @@
-"""From other tools' poses to `Poses`: ultralytics results, supervision key points, COCO entries.
+"""Other tools' poses as the arguments of `Poses`: ultralytics, supervision, COCO entries.
 
 Objects are recognised by the attributes they have: none of these tools is imported.
 """
@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from rcnet_rt.errors import DatasetError, PosesError
 from rcnet_rt.poses.fields import FIELDS
-from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
 __all__ = [
@@ -37,6 +36,7 @@ __all__ = [
 ]
 
 Entry = Mapping[str, Any]
+Arguments = dict[str, Any]  # of `Poses`
 Floats = npt.NDArray[np.float32]
 
 # Halpe (26, 136) and COCO-WholeBody (133) begin with COCO's 17 joints, which are what is read.
@@ -49,8 +49,8 @@ RAW_CONFIDENCE = "raw_detection_confidence"
 FILE_NAMES = {field.file_name: field.name for field in FIELDS if field.file_name is not None}
 
 
-def from_ultralytics(result: Any) -> Poses:
-    """Return the poses of one ultralytics `Results`; coordinates and scores to the bit.
+def from_ultralytics(result: Any) -> Arguments:
+    """Return the arguments of `Poses` for an ultralytics `Results`, to the bit.
 
     A joint at exactly (0, 0) with confidence 0 was not found and becomes NaN.
 
@@ -67,20 +67,20 @@ def from_ultralytics(result: Any) -> Poses:
     confidence = data[..., 2] if data.shape[2] == 3 else None
     if confidence is not None:
         keypoints[(keypoints == 0).all(axis=2) & (confidence == 0)] = np.nan
-    return Poses(
-        keypoints,
-        _host(result.boxes.conf),
-        keypoint_scores=confidence,
-        boxes=_host(result.boxes.xyxy),
-        image_size=(width, height),
-    )
+    return {
+        "keypoints": keypoints,
+        "scores": _host(result.boxes.conf),
+        "keypoint_scores": confidence,
+        "boxes": _host(result.boxes.xyxy),
+        "image_size": (width, height),
+    }
 
 
 def from_supervision(
     key_points: Any,
     boxes: npt.ArrayLike | None = None,
     image_size: tuple[int, int] | None = None,
-) -> Poses:
+) -> Arguments:
     """Return N supervision `KeyPoints` as poses; a joint at exactly (0, 0) was not found.
 
     `visible` says what is drawn, not what was found, and is not read. Refined key points give the
@@ -97,27 +97,27 @@ def from_supervision(
     xy = np.array(key_points.xy, dtype=np.float32)
     scores = key_points.data.get(RAW_CONFIDENCE, key_points.detection_confidence)
     if len(xy) == 0:
-        return Poses.empty(xy.shape[1], image_size)
+        return {"keypoints": xy, "scores": np.zeros(0), "image_size": image_size}
     if scores is None:
         raise PosesError(
             "the KeyPoints have no detection_confidence, so there is no score to refine; set it, "
             "to keypoint_confidence.mean(axis=1) if your estimator scores joints only"
         )
     xy[(xy == 0).all(axis=2)] = np.nan
-    return Poses(
-        xy,
-        np.asarray(scores),
-        keypoint_scores=key_points.keypoint_confidence,
-        boxes=None if boxes is None else np.asarray(boxes),
-        image_size=image_size,
-    )
+    return {
+        "keypoints": xy,
+        "scores": np.asarray(scores),
+        "keypoint_scores": key_points.keypoint_confidence,
+        "boxes": None if boxes is None else np.asarray(boxes),
+        "image_size": image_size,
+    }
 
 
 def from_coco(
     entries: Sequence[Entry],
     skeleton: Skeleton = COCO17,
     image_size: tuple[int, int] | None = None,
-) -> Poses:
+) -> Arguments:
     """Return the poses of one image from its entries of a COCO results file.
 
     The rules are those of `datasets.results.poses_by_image`, which reads whole files: see
@@ -128,7 +128,7 @@ def from_coco(
             of keypoints.
 
     >>> pose = {"image_id": 1, "keypoints": [8.0, 9.0, 0.5] * 17, "score": 0.7}
-    >>> from_coco([pose]).keypoint_scores.shape
+    >>> from_coco([pose])["keypoint_scores"].shape
     (1, 17)
     """
     for index, entry in enumerate(entries):
@@ -140,7 +140,8 @@ def from_coco(
             "datasets.results.poses_by_image"
         )
     if not entries:
-        return Poses.empty(len(skeleton.keypoints), image_size)
+        nobody = np.zeros((0, len(skeleton.keypoints), 2), np.float32)
+        return {"keypoints": nobody, "scores": np.zeros(0), "image_size": image_size}
     values = keypoint_values(entries, skeleton).astype(np.float32)
     return from_keypoint_values(
         values,
@@ -158,7 +159,7 @@ def from_keypoint_values(
     *,
     flags: bool,
     image_size: tuple[int, int] | None,
-) -> Poses:
+) -> Arguments:
     """Return the poses of one image.
 
     Args:
@@ -169,14 +170,14 @@ def from_keypoint_values(
         image_size: (width, height), or None.
     """
     found = found_joints(values)[..., None]
-    return Poses(
-        np.where(found, values[:, :, :2], np.float32(np.nan)),
-        scores,
-        keypoint_scores=None if flags else values[:, :, 2],
-        boxes=_boxes(entries),
-        image_size=image_size,
+    return {
+        "keypoints": np.where(found, values[:, :, :2], np.float32(np.nan)),
+        "scores": scores,
+        "keypoint_scores": None if flags else values[:, :, 2],
+        "boxes": _boxes(entries),
+        "image_size": image_size,
         **_signals(entries),
-    )
+    }
 
 
 def has_flags(values: npt.NDArray[Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CONSENSUS", "FIELDS", "INPUTS", "SIGNALS", "Field", "shape_of"]
+__all__ = ["CANDIDATE_OKS", "CONSENSUS", "FIELDS", "INPUTS", "SIGNALS", "Field", "shape_of"]
 
 NAN = float("nan")
 
@@ -32,6 +32,8 @@ CONSENSUS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Columns of the field `consensus`; `rescoring.nms_consensus` computes them."""
+
+CANDIDATE_OKS = list(CONSENSUS).index("candidate OKS")
 
 
 @dataclass(frozen=True)

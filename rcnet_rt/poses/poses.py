@@ -90,7 +90,7 @@ class Poses:
         """Return the poses of one ultralytics `Results`; see `poses.adapters`."""
         from rcnet_rt.poses import adapters
 
-        return adapters.from_ultralytics(result)
+        return cls(**adapters.from_ultralytics(result))
 
     @classmethod
     def from_supervision(
@@ -102,7 +102,7 @@ class Poses:
         """Return supervision `KeyPoints` as poses; see `poses.adapters`."""
         from rcnet_rt.poses import adapters
 
-        return adapters.from_supervision(key_points, boxes, image_size)
+        return cls(**adapters.from_supervision(key_points, boxes, image_size))
 
     @classmethod
     def from_coco(
@@ -119,7 +119,7 @@ class Poses:
         """
         from rcnet_rt.poses import adapters
 
-        return adapters.from_coco(entries, skeleton, image_size)
+        return cls(**adapters.from_coco(entries, skeleton, image_size))
 
     def __len__(self) -> int:
         return len(self.scores)

@@ -13,6 +13,8 @@ __all__ = [
     "CONFIDENT",
     "CONFIDENT_POSE",
     "EQUAL",
+    "FLAGS",
+    "GROWN",
     "LAYER_NORM_EPSILON",
     "MAX_MAGNITUDE",
     "MIN_AGREEMENT",
@@ -36,6 +38,11 @@ MAX_MAGNITUDE = 1e15
 # Joints with a score above this are confident (mmpose's keypoint_score_thr, 0.2); a little more,
 # so that 0.2 is not above it in any precision.
 CONFIDENT = 0.2 + 1e-6
+
+# Likely mistakes. COCO's visibility flags; and what lies outside of a box that is larger by this
+# share of its sides, on each side, is not in it.
+FLAGS = (0.0, 1.0, 2.0)
+GROWN = 0.5
 
 # A pose whose raw score is below the floor is scored as if it lay on it where the mean score of all
 # its joints is at least this. Of 21,464 real poses of four YOLO-Pose models below 0.05, a mean of

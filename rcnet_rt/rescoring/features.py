@@ -36,10 +36,9 @@ from rcnet_rt.rescoring.constants import (
     MIN_CONFIDENCE,
     MIN_SIDE,
     MIN_UNIT,
-    RELATED,
     TORSO_OF_SIZE,
-    UNEXPLAINED_POWER,
 )
+from rcnet_rt.rescoring.joint_correlation import unexplained_share
 
 __all__ = [
     "CONFIDENCE",
@@ -48,7 +47,6 @@ __all__ = [
     "SIGNALS",
     "FeatureSet",
     "get",
-    "unexplained_share",
 ]
 
 
@@ -182,14 +180,6 @@ def confidence(poses: PoseBatch, skeleton: Skeleton, baseline: Array) -> Array:
     columns = _joint_statistics(poses, skeleton)[: len(CONFIDENCE)]
     return xp.stack(
         [1 + unexplained_share(poses.joint_correlation) * (column - 1) for column in columns], 1
-    )
-
-
-def unexplained_share(joint_correlation: float) -> float:
-    """Return how much of the confidence in the joints scores of that echo do not know, 0 to 1."""
-    return (
-        min(joint_correlation / RELATED, 1.0)
-        * (1 - max(joint_correlation, RELATED)) ** UNEXPLAINED_POWER
     )
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from rcnet_rt.errors import PosesError, PosesWarning
 from rcnet_rt.poses.arrays import Array, is_torch
+from rcnet_rt.rescoring.constants import FLAGS, GROWN
 from rcnet_rt.rescoring.inputs import PoseInputs
 
 __all__ = [
@@ -38,11 +39,9 @@ Floats = npt.NDArray[np.float64]
 
 FEWEST_JOINTS = 3  # of a pose, to say where it is
 FEWEST_POSES = 3  # with a box that does not hold them
-GROWN = 0.5  # of a box's sides: what lies outside a box that is so much larger is not in it
 NORMALISED = 2.0  # pixels: no person is smaller, and coordinates over the image size are
 SHARE = 0.7  # of the poses of a frame with the same fault are a mistake, not a bad pose
 FIRST_CALLS, EVERY = 100, 16
-FLAGS = (0.0, 1.0, 2.0)  # COCO's visibility
 WHOLE = "scores: got whole numbers; were they rounded? Give the estimator's own confidences."
 REFINED_TWICE = (
     "scores: these were returned by this Refiner; refining twice makes them worse. Give the "

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 
 from rcnet_rt.poses.arrays import Array, clip_low, namespace
 from rcnet_rt.poses.boxes import box_areas, box_iou
-from rcnet_rt.poses.fields import CONSENSUS
+from rcnet_rt.poses.fields import CANDIDATE_OKS, CONSENSUS
 from rcnet_rt.rescoring.constants import AREA_OF_BOX, CANDIDATE_FLOOR, MIN_CANDIDATE_IOU
 
 __all__ = ["CANDIDATE_OKS", "CONSENSUS", "Candidates", "consensus"]
-
-
-CANDIDATE_OKS = list(CONSENSUS).index("candidate OKS")
 
 
 @dataclass(frozen=True, eq=False)
