@@ -193,7 +193,7 @@ SECRET = st.text(string.ascii_letters + string.digits, min_size=6, max_size=10).
 )
 NOISE = st.text(string.ascii_lowercase + string.digits + "!$%^*()_+-.,~[]{}|\\:/?#&;=", max_size=4)
 PLACES = (
-    "{scheme}://{a}{s}{b}@host/live",
+    "{scheme}://{s}@host/live",  # with a sign such as "?" behind it, this would be the host
     "{scheme}://me:{a}{s}{b}@host:554/live",
     "{scheme}://{s}:{a}@host/live",
     "{scheme}://host/live?{a}token={s}{b}",

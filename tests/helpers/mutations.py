@@ -45,7 +45,8 @@ def mutated(draw: st.DrawFn, value: Any, changes: int = 3) -> Any:
             parent = parent[key]
         action = draw(st.sampled_from(["replace", "replace", "remove", "double"]))
         if action == "replace":
-            parent[path[-1]] = draw(json_values)
+            # A copy: what is changed later must not be what the strategy draws from.
+            parent[path[-1]] = copy.deepcopy(draw(json_values))
         elif action == "remove":
             del parent[path[-1]]
         elif isinstance(parent, list):
