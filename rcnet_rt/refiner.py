@@ -33,6 +33,8 @@ POSES_AT_ONCE = 256  # offline, images are packed up to this many poses: attenti
 class Refiner:
     """Weights loaded once, to be called for every frame. Thread-safe; it can be pickled.
 
+    On the CPU it works in forked processes, too; on a GPU make one in each process.
+
     Scores of a call depend on its arguments alone. What is remembered is which likely mistakes of
     the caller were told.
 

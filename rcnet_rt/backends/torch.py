@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from torch import Tensor, nn
 
 from rcnet_rt.backends.cuda_graphs import CudaGraphs
 from rcnet_rt.backends.protocol import Refined
+from rcnet_rt.errors import BackendError
 from rcnet_rt.models import rcnet
 from rcnet_rt.poses.arrays import as_tensor
 from rcnet_rt.rescoring.inputs import PoseInputs, as_float64
@@ -14,6 +17,8 @@ from rcnet_rt.rescoring.rescore import refined_scores
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["TorchBackend"]
+
+PROCESS = os.getpid()  # the one that imported this; a forked child has another
 
 
 class TorchBackend:
@@ -39,17 +44,36 @@ class TorchBackend:
         self._network = rcnet.on_device(rcnet.from_weights(weights), device) if own else network
         self._weights = weights
         self.device = device
+        self._process = os.getpid()
         self._device_type = torch.device(device).type
         recorded = graphs and self._device_type == "cuda"
         self._graphs = CudaGraphs(self._eager, device) if recorded else None
 
     def __call__(self, inputs: PoseInputs) -> Refined:
-        """Refine the poses; see `Backend`."""
+        """Refine the poses; see `Backend`.
+
+        Raises:
+            BackendError: this process was forked after the backend was opened on a GPU.
+        """
+        if os.getpid() != PROCESS:
+            self._adapt_to_fork()
         with torch.inference_mode(), torch.autocast(self._device_type, enabled=False):
             inputs = inputs.map(lambda array: as_tensor(as_float64(array), device=self.device))
             if self._graphs is not None and self._graphs.fits(inputs):
                 return Refined(*self._graphs(inputs))
             return Refined(*self._eager(inputs))
+
+    def _adapt_to_fork(self) -> None:
+        """Do without what a forked child lacks: OpenMP's threads, and the parent's GPU context."""
+        if self._device_type != "cpu":
+            if os.getpid() != self._process:
+                raise BackendError(
+                    f"this process was forked after the weights were loaded on {self.device}, and "
+                    "CUDA does not survive a fork; make the Refiner in the child, or start it by "
+                    "'spawn'"
+                )
+        elif torch.get_num_threads() > 1:
+            torch.set_num_threads(1)  # it would wait for ever for the parent's threads
 
     def _eager(self, inputs: PoseInputs) -> tuple[Tensor, Tensor]:
         with torch.inference_mode():

@@ -52,15 +52,17 @@ def parse_address(url: str) -> Address:
     """Take a URL apart.
 
     Raises:
-        SourceError: it is of another kind than rtsp, http and https.
+        SourceError: it is no URL, or of another kind than rtsp, http and https.
 
     >>> parse_address("rtsp://me:secret@camera:554/live?token=1")
     Address(name='rtsp://camera:554/live', scheme='rtsp')
     """
+    kinds = ", ".join(f"{name}://" for name in PROTOCOLS)
+    if not is_url(url):
+        raise SourceError(f"{mask_address(url)!r} is no address; expected one of {kinds}")
     scheme, rest = url.split("://", 1)
     scheme = scheme.lower()
     if scheme not in PROTOCOLS:
-        kinds = ", ".join(f"{name}://" for name in PROTOCOLS)
         raise SourceError(
             f"addresses of the kind {scheme}:// are not opened; give one of {kinds}, "
             "a file, a folder or a camera index"
