@@ -102,11 +102,12 @@ def with_floor(inputs: PoseInputs, floor: float) -> PoseInputs:
     """
     if floor <= 0 or inputs.keypoint_scores is None:
         return inputs
-    scores = inputs.scores
-    if not is_torch(scores) and min(scores.tolist()) >= floor:  # the usual case
-        return inputs
-    confident = inputs.keypoint_scores.mean(axis=1) >= CONFIDENT_POSE
-    raised = (scores < floor) & confident
+    scores, joints = inputs.scores, inputs.keypoint_scores
+    if not is_torch(scores):
+        low = [row for row, score in enumerate(scores.tolist()) if score < floor]
+        if not low or joints[low].sum(axis=1).max() < CONFIDENT_POSE * joints.shape[1]:
+            return inputs  # the usual case, kept cheap
+    raised = (scores < floor) & (joints.mean(axis=1) >= CONFIDENT_POSE)
     return inputs._replace(scores=namespace(scores).where(raised, floor, scores))
 
 
