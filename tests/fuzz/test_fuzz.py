@@ -44,7 +44,7 @@ RESULT = {
 RESULTS = [RESULT, {**RESULT, "image_id": "b.jpg", "consensus": [0.5, 1.0, 0.2]}]
 OPENPOSE = {
     "version": 1.3,
-    "people": [{"person_id": [-1], "pose_keypoints_2d": JOINTS[:51] + [9.0, 9.0, 0.5]}],
+    "people": [{"person_id": [-1], "pose_keypoints_2d": [*JOINTS[:51], 9.0, 9.0, 0.5]}],
 }
 ANNOTATIONS = {
     "images": [{"id": 872, "file_name": "a.jpg", "width": 640, "height": 480}],
@@ -92,9 +92,7 @@ often = pytest.mark.parametrize(
 
 def for_all(examples: int, *strategies: st.SearchStrategy[Any]) -> Callable[[Any], None]:
     """Return what checks a property on so many drawn values."""
-    limits = settings(
-        max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    limits = settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
 
     def check(holds: Callable[..., None]) -> None:
         limits(given(*strategies)(holds))()

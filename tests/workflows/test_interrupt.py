@@ -18,6 +18,7 @@ import pytest
 
 from rcnet_rt.video.sink import VideoSink
 from rcnet_rt.workflows.interrupt import Terminated, between_frames
+from tests.helpers.processes import in_own_process
 
 FRAMES = 2000
 SLOW = """
@@ -98,6 +99,10 @@ def test_what_nohup_ignores_stays_ignored(place: Path) -> None:
 
 
 def test_handlers_are_as_before() -> None:
+    in_own_process(handlers_are_as_before)
+
+
+def handlers_are_as_before() -> None:
     numbers = [signal.SIGINT, signal.SIGTERM]
     before = [signal.getsignal(number) for number in numbers]
     with between_frames() as check:

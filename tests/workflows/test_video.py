@@ -15,6 +15,7 @@ from rcnet_rt import Poses, SourceError, process_video
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines
 from rcnet_rt.video.sink import VideoSink
 from rcnet_rt.workflows.progress import Progress
+from tests.helpers.processes import in_own_process
 
 FRAMES = 6
 MODEL = "replay:poses.jsonl"
@@ -86,6 +87,10 @@ def test_a_run_that_is_left_early_keeps_what_was_done(place: Path) -> None:
 
 
 def test_ctrl_c_takes_effect_between_frames(place: Path) -> None:
+    in_own_process(ctrl_c_takes_effect_between_frames)
+
+
+def ctrl_c_takes_effect_between_frames() -> None:
     run = process_video("clip.mp4", model=MODEL, json="a.jsonl")
     next(run)
     os.kill(os.getpid(), signal.SIGINT)
