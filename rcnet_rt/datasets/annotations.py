@@ -55,7 +55,7 @@ def load_annotations(
             f"{path} is not COCO keypoint ground truth: {type(error).__name__} {error}; expected "
             f"images and annotations with keypoints, bbox{'' if area_of_box else ' and area'}"
         ) from error
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DatasetError(f"{path} is damaged: {error}; correct it or fetch it again") from error
     known = images if complete is None else images.keys() & set(map(number_of, complete))
     return GroundTruth(skeleton, images, persons, frozenset(known), category_id), found

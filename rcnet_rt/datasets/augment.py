@@ -69,7 +69,7 @@ class Augmentation:
             scale, offset = (tuple(float(v) for v in value[key]) for key in ("scale", "offset"))
             (sx, sy), (dx, dy) = scale, offset
             return cls(int(value["number"]), (sx, sy), (dx, dy))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DatasetError(
                 f"an entry's copy is {value!r}; expected number, scale and offset, as "
                 "`rcnet-rt predict --augmentations` writes them"

@@ -218,7 +218,7 @@ def _frames(
         try:
             poses = parse_poses(line["poses"], joints, line.get("image_size", header.image_size))
             yield RecordedFrame(int(line["frame"]), line.get("time"), line.get("file"), poses)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DatasetError(
                 f"{path}, line {number}: not a frame of {joints} keypoints a pose "
                 f"({type(error).__name__}: {error}); write the file again"
@@ -232,7 +232,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Any]]:
             for number, text in enumerate(file, start=1):
                 if text.strip():
                     yield number, json.loads(text)
-    except (ValueError, EOFError, gzip.BadGzipFile) as error:
+    except (ValueError, EOFError, RecursionError, gzip.BadGzipFile) as error:
         raise DatasetError(
             f"{path}, line {number or 1}: not JSON ({error}); the file is cut off "
             "or damaged, write it again"
@@ -277,7 +277,7 @@ def _header(path: Path, line: dict[str, Any]) -> Header:
         skeletons.get(header.skeleton)
     except SkeletonError as error:
         raise DatasetError(f"{path}, line 1: {error}") from error
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise DatasetError(
             f"{path}, line 1: the header lacks something ({type(error).__name__}: {error}); "
             "write the file again"

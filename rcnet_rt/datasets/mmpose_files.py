@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.ids import ImageId
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.adapters import BODY_FIRST, found_joints
+from rcnet_rt.poses.arrays import float32_of
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
@@ -78,7 +78,7 @@ def read_mmpose(path: Path, content: Any) -> MMPoseFile:
         instances = [instance for _, some in frames for instance in some]
         skeleton = _skeleton(instances)
         images = [_poses(some, len(skeleton.keypoints)) for _, some in frames]
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise DatasetError(
             f"{path} is not MMPose's predictions ({type(error).__name__}: {error}); expected "
             "instances with keypoints and keypoint_scores"
@@ -111,16 +111,16 @@ def _skeleton(instances: list[Instance]) -> Skeleton:
 def _poses(instances: list[Instance], joints: int) -> Poses:
     if not instances:
         return Poses.empty(joints)
-    points = _array([instance["keypoints"][:joints] for instance in instances])[..., :2]
-    confidences = _array([instance["keypoint_scores"][:joints] for instance in instances])
+    points = float32_of([instance["keypoints"][:joints] for instance in instances])[..., :2]
+    confidences = float32_of([instance["keypoint_scores"][:joints] for instance in instances])
     values = np.concatenate([points, confidences[..., None]], axis=2)
     scores = [_score(instance) for instance in instances]
     boxes = [np.ravel(instance.get("bbox") or ()) for instance in instances]
     return Poses(
         np.where(found_joints(values)[..., None], points, np.float32(np.nan)),
-        _array(scores),
+        float32_of(scores),
         keypoint_scores=confidences,
-        boxes=_array(boxes) if all(len(box) == 4 for box in boxes) else None,
+        boxes=float32_of(boxes) if all(len(box) == 4 for box in boxes) else None,
     )
 
 
@@ -130,7 +130,3 @@ def _score(instance: Instance) -> float:
         if instance.get(key) is not None:
             return float(np.ravel(instance[key])[0])
     return float(np.mean(instance["keypoint_scores"]))
-
-
-def _array(values: Any) -> npt.NDArray[np.float32]:
-    return np.array(values, dtype=np.float32)

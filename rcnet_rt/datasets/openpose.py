@@ -23,6 +23,7 @@ from rcnet_rt.datasets.openpose_layouts import LAYOUTS, Layout, choose_layout
 from rcnet_rt.errors import DatasetError, OutputError
 from rcnet_rt.files.writing import atomic_folder
 from rcnet_rt.poses.adapters import found_joints
+from rcnet_rt.poses.arrays import float32_of
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
@@ -90,14 +91,14 @@ def read_openpose(folder: Path, layout: str | None = None) -> OpenPoseFolder:
         try:
             people = contents[path.name]["people"]
             frames[path] = people, [_numbers(person["pose_keypoints_2d"]) for person in people]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise _no_openpose(path, error) from error
     layouts = _layouts([joints for _, joints in frames.values()], layout)
     images = []
     for path, (people, joints) in frames.items():
         try:
             images.append(_poses(people, [_coco(values, layouts) for values in joints]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise _no_openpose(path, error) from error
     return OpenPoseFolder(contents, images)
 
@@ -119,7 +120,7 @@ def _numbers(values: Sequence[float | None] | None) -> Floats:
     """Return the (J, 3) joints of one person; those with null or NaN were not found: zeros."""
     if any(isinstance(value, (str, bool)) for value in values or ()):
         raise ValueError("a joint is not made of numbers")
-    joints = np.array(values or (), dtype=np.float64).reshape(-1, 3).astype(np.float32)
+    joints = float32_of(values or ()).reshape(-1, 3)
     joints[~np.isfinite(joints).all(axis=1)] = 0
     return joints
 
@@ -156,7 +157,7 @@ def _poses(people: list[Person], joints: list[Floats]) -> Poses:
     found = found_joints(values)
     return Poses(
         np.where(found[..., None], values[:, :, :2], np.float32(np.nan)),
-        np.asarray(_scores(people), np.float32),
+        float32_of(_scores(people)),
         keypoint_scores=values[:, :, 2],
         track_ids=_tracks(people),
     )

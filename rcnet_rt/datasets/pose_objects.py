@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.poses.adapters import parse_signals
+from rcnet_rt.poses.arrays import float32_of
 from rcnet_rt.poses.poses import Poses
 
 __all__ = ["parse_poses", "pose_objects", "signals_of"]
@@ -64,14 +65,15 @@ def parse_poses(objects: list[dict[str, Any]], joints: int, image_size: Any) -> 
     Raises:
         ValueError, TypeError, KeyError: they are no poses of so many joints.
     """
+    if not isinstance(objects, list):
+        raise TypeError(f"poses is {objects!r:.40}, expected a list")
     if not objects:
         return Poses.empty(joints, image_size)
     found = [joint for pose in objects for joint in pose["keypoints"] if joint is not None]
     width = len(found[0]) if found else 3
     missing = [math.nan, math.nan, 0.0][:width]
-    values = np.array(
-        [[missing if joint is None else joint for joint in pose["keypoints"]] for pose in objects],
-        dtype=np.float32,
+    values = float32_of(
+        [[missing if joint is None else joint for joint in pose["keypoints"]] for pose in objects]
     )
     if values.shape[1:] != (joints, width) or width not in (2, 3):
         raise ValueError(f"got keypoints of shape {values.shape[1:]}")
@@ -79,9 +81,9 @@ def parse_poses(objects: list[dict[str, Any]], joints: int, image_size: Any) -> 
     has_tracks = all("track" in pose for pose in objects)
     return Poses(
         values[..., :2],
-        np.array([pose["score_raw"] for pose in objects], dtype=np.float32),
+        float32_of([pose["score_raw"] for pose in objects]),
         keypoint_scores=values[..., 2] if width == 3 else None,
-        boxes=np.array([pose["box"] for pose in objects], dtype=np.float32) if has_boxes else None,
+        boxes=float32_of([pose["box"] for pose in objects]) if has_boxes else None,
         track_ids=np.array([pose["track"] for pose in objects]) if has_tracks else None,
         image_size=image_size,
         **parse_signals(objects),

@@ -26,6 +26,7 @@ from rcnet_rt.poses.adapters import (
     keypoint_values,
     scores_of,
 )
+from rcnet_rt.poses.arrays import float32_of
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
@@ -230,8 +231,8 @@ def poses_by_image(
     Raises:
         DatasetError: a wrong number of keypoints, or a score that is not finite.
     """
-    values = keypoint_values(entries, skeleton).astype(np.float32)
-    scores = scores_of(entries, finite_scores).astype(np.float32)
+    values = float32_of(keypoint_values(entries, skeleton))
+    scores = float32_of(scores_of(entries, finite_scores))
     flags = has_flags(values)
     sizes = {} if image_sizes is None else image_sizes
     return {

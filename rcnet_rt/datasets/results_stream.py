@@ -30,7 +30,8 @@ from rcnet_rt.datasets.results import (
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.files.reading import open_input
 from rcnet_rt.files.writing import atomic_file
-from rcnet_rt.poses.adapters import FILE_NAMES, box_corners, found_joints, parse_signals
+from rcnet_rt.poses.adapters import FILE_NAMES, box_corners, entry_signals, found_joints
+from rcnet_rt.poses.arrays import float32_of
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
@@ -58,7 +59,7 @@ class ResultsStream:
         self._spans: list[Integers] = [np.zeros((0, 2), np.int64)]
         self._owners: list[Integers] = [np.zeros(0, np.int64)]
         self._numbers: dict[ImageId, int] = {}
-        self._signals: dict[int, dict[str, npt.NDArray[np.float32]]] = {}
+        self._signals: dict[int, Entry] = {}
         self._flags = True
         self.pose_count = 0
 
@@ -93,12 +94,12 @@ class ResultsStream:
 
     def _keep(self, entries: list[Entry], values: npt.NDArray[np.float64]) -> None:
         rows = np.zeros(len(entries), self._row)
-        rows["values"] = values
-        rows["score"] = [entry["score"] for entry in entries]
+        rows["values"] = float32_of(values)
+        rows["score"] = float32_of([entry["score"] for entry in entries])
         corners = [box_corners(entry) for entry in entries]
         rows["has_box"] = [box is not None for box in corners]
         boxes = [box or (0.0,) * 4 for box in corners]
-        rows["box"] = np.array(boxes, np.float64).reshape(-1, 4)
+        rows["box"] = float32_of(boxes).reshape(-1, 4)
         rows.tofile(self._rows)
         self._flags = self._flags and bool(np.isin(rows["values"][:, :, 2], (0, 1, 2)).all())
         numbers = self._numbers
@@ -107,8 +108,9 @@ class ResultsStream:
         for index, entry in enumerate(entries, start=self.pose_count):
             known = {key: entry[key] for key in FILE_NAMES if entry.get(key) is not None}
             if known:
-                arrays = {key: np.array(value, np.float32) for key, value in known.items()}
-                self._signals[index] = arrays
+                entry_signals([entry])  # raises where they are not numbers
+                arrays = {key: float32_of(value) for key, value in known.items()}
+                self._signals[index] = {"image_id": entry["image_id"], **arrays}
         self.pose_count += len(entries)
 
     def pooled(self) -> Iterator[Poses]:
@@ -183,7 +185,7 @@ class ResultsStream:
     def _signals_of(self, indices: Integers) -> dict[str, Any]:
         if not self._signals:
             return {}
-        return parse_signals([self._signals.get(index, {}) for index in indices.tolist()])
+        return entry_signals([self._signals.get(index, {}) for index in indices.tolist()])
 
 
 @contextmanager

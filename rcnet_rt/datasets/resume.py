@@ -87,7 +87,7 @@ class Partial:
             header = json.loads(whole[0])
             for record in map(json.loads, whole[1:]):
                 self.done[record["image_id"]] = record["entries"]
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise DatasetError(
                 f"{self.path} is damaged or no partial file; delete it to predict from the start"
             ) from error

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.errors import DatasetError, PosesError
+from rcnet_rt.poses.arrays import float32_of
 from rcnet_rt.poses.fields import FIELDS
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
@@ -26,6 +27,7 @@ __all__ = [
     "found_joints",
     "keypoint_values",
     "scores_of",
+    "entry_signals",
     "from_coco",
     "from_keypoint_values",
     "from_supervision",
@@ -142,10 +144,10 @@ def from_coco(
     if not entries:
         nobody = np.zeros((0, len(skeleton.keypoints), 2), np.float32)
         return {"keypoints": nobody, "scores": np.zeros(0), "image_size": image_size}
-    values = keypoint_values(entries, skeleton).astype(np.float32)
+    values = float32_of(keypoint_values(entries, skeleton))
     return from_keypoint_values(
         values,
-        scores_of(entries, finite=False).astype(np.float32),
+        float32_of(scores_of(entries, finite=False)),
         entries,
         flags=has_flags(values),
         image_size=image_size,
@@ -176,7 +178,7 @@ def from_keypoint_values(
         "keypoint_scores": None if flags else values[:, :, 2],
         "boxes": _boxes(entries),
         "image_size": image_size,
-        **_signals(entries),
+        **entry_signals(entries),
     }
 
 
@@ -267,7 +269,7 @@ def box_corners(entry: Entry) -> tuple[float, float, float, float] | None:
 def _boxes(entries: Sequence[Entry]) -> Floats | None:
     """Return the (N, 4) x1, y1, x2, y2 of x, y, width, height, or None where one is absent."""
     boxes = [box_corners(entry) for entry in entries]
-    return None if None in boxes else np.array(boxes, dtype=np.float32)
+    return None if None in boxes else float32_of(boxes)
 
 
 def parse_signals(objects: Sequence[Entry]) -> dict[str, Any]:
@@ -282,7 +284,7 @@ def parse_signals(objects: Sequence[Entry]) -> dict[str, Any]:
         if given is not None:
             absent = np.full(np.shape(given), np.nan)
             values = [absent if pose.get(key) is None else pose[key] for pose in objects]
-            signals[name] = np.array(values, dtype=np.float32)
+            signals[name] = float32_of(values)
     return signals
 
 
@@ -293,10 +295,15 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 1023
 
 
-def _signals(entries: Sequence[Entry]) -> dict[str, Any]:
+def entry_signals(entries: Sequence[Entry]) -> dict[str, Any]:
+    """Return `parse_signals` of the entries of an image.
+
+    Raises:
+        DatasetError: values of different lengths, or that are not numbers.
+    """
     try:
         return parse_signals(entries)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise DatasetError(
             f"image {entries[0].get('image_id')}: consensus, agreement or embedding of the results "
             f"are not as many numbers as those of its other entries ({error})"

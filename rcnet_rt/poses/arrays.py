@@ -17,6 +17,7 @@ __all__ = [
     "Constant",
     "as_tensor",
     "clip_low",
+    "float32_of",
     "is_torch",
     "logit",
     "namespace",
@@ -52,6 +53,22 @@ def as_tensor(array: Array, **kind: Any) -> Array:
     if isinstance(array, np.ndarray) and not (array.flags.writeable and min(array.strides) >= 0):
         array = array.copy()
     return torch.as_tensor(array, **kind)
+
+
+def float32_of(values: Any) -> npt.NDArray[np.float32]:
+    """Return numbers from a file in single precision; those beyond it become infinite.
+
+    Raises:
+        ValueError: they are not numbers, no float can hold one, or lists differ in length.
+
+    >>> float32_of([0.5, None, 1e300]).tolist()
+    [0.5, nan, inf]
+    """
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(values, np.float32)
+    except (TypeError, OverflowError) as error:
+        raise ValueError(str(error)) from error
 
 
 def clip_low(array: Array, least: float) -> Array:

@@ -46,6 +46,19 @@ OPENPOSE = {
     "version": 1.3,
     "people": [{"person_id": [-1], "pose_keypoints_2d": [*JOINTS[:51], 9.0, 9.0, 0.5]}],
 }
+MMPOSE = [
+    {
+        "frame_id": 0,
+        "instances": [
+            {
+                "keypoints": [[100.0 + joint, 50.0] for joint in range(17)],
+                "keypoint_scores": [0.5] * 17,
+                "bbox": [[90.0, 40.0, 150.0, 210.0]],
+                "bbox_score": 0.9,
+            }
+        ],
+    }
+]
 ANNOTATIONS = {
     "images": [{"id": 872, "file_name": "a.jpg", "width": 640, "height": 480}],
     "categories": [{"id": 1, "name": "person", "keypoints": ["nose"]}],
@@ -146,6 +159,14 @@ def test_recordings(examples: int) -> None:
         for content in (header + b"\n" + frame, json.dumps(HEADER).encode() + b"\n" + frame):
             with folder_with(recording=content) as folder, suppress(RcnetError):
                 rescore(folder / "recording.json", folder / "out.json", WEIGHTS)
+
+
+@often
+def test_files_of_mmpose(examples: int) -> None:
+    @for_all(examples, json_files(MMPOSE))
+    def read_or_refused(content: bytes) -> None:
+        with folder_with(results=content) as folder, suppress(RcnetError):
+            rescore(folder / "results.json", folder / "out.json", WEIGHTS)
 
 
 @often
