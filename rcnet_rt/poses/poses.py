@@ -171,7 +171,7 @@ def _array(name: str, value: Any, dtype: type) -> npt.NDArray[Any]:
     """Return a read-only array, a view where the type allows it."""
     try:
         array: npt.NDArray[Any] = np.asarray(value, dtype=dtype).view()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise PosesError(f"{name}: expected an array of numbers, got {value!r}") from error
     array.flags.writeable = False
     return array
@@ -188,7 +188,8 @@ def _fits(shape: tuple[int, ...], expected: tuple[int | str, ...]) -> bool:
 def _image_size(value: Any) -> tuple[int, int]:
     try:
         width, height = (int(side) for side in value)
-    except (TypeError, ValueError) as error:
+        float(width), float(height)  # JSON integers have no limit
+    except (TypeError, ValueError, OverflowError) as error:
         raise PosesError(
             f"image_size: expected (width, height) in pixels, got {value!r}"
         ) from error

@@ -235,7 +235,7 @@ def _row_shapes(joints: int) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
 def _checked_size(image_size: Any) -> tuple[float, float]:
     try:
         width, height = (float(side) for side in image_size)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise PosesError(
             f"image_size: expected (width, height) in pixels, got {image_size!r}"
         ) from error

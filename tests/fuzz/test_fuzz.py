@@ -44,7 +44,7 @@ RESULT = {
 RESULTS = [RESULT, {**RESULT, "image_id": "b.jpg", "consensus": [0.5, 1.0, 0.2]}]
 OPENPOSE = {
     "version": 1.3,
-    "people": [{"person_id": [-1], "pose_keypoints_2d": [*JOINTS[:51], 9.0, 9.0, 0.5]}],
+    "people": [{"person_id": [-1], "pose_keypoints_2d": [*JOINTS, 9.0, 9.0, 0.5]}],
 }
 MMPOSE = [
     {
