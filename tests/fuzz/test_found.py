@@ -48,11 +48,25 @@ def test_results(tmp_path: Path, path: Any, number: Any, on_error: Any) -> None:
     assert not out.exists()
 
 
+def test_what_is_damaged_is_right_before(tmp_path: Path) -> None:
+    """Or the fuzzing would see refusals alone."""
+    lines = f"{json.dumps(HEADER)}\n{json.dumps(FRAME)}\n"
+    for index, content in enumerate([json.dumps(RESULTS), json.dumps(MMPOSE), lines]):
+        file = tmp_path / f"{index}.json"
+        file.write_text(content)
+        assert rescore(file, tmp_path / "out.json", WEIGHTS).poses == [2, 1, 1][index]
+    (tmp_path / "poses").mkdir()
+    (tmp_path / "poses" / "a_keypoints.json").write_text(json.dumps(OPENPOSE))
+    assert rescore(tmp_path / "poses", tmp_path / "out", WEIGHTS).poses == 1
+    file.write_text(json.dumps(ANNOTATIONS))
+    assert len(load_annotations(file, "val2017", COCO17)[0].images) == 1
+
+
 def test_signals_of_different_lengths_in_one_image(tmp_path: Path) -> None:
     entry = RESULTS[1]
     file = tmp_path / "results.json"
     file.write_text(json.dumps([entry, {**entry, "consensus": [0.5]}]))
-    with pytest.raises(DatasetError, match="image b.jpg: consensus, agreement or embedding"):
+    with pytest.raises(DatasetError, match=r"image b\.jpg: consensus, agreement or embedding"):
         rescore(file, tmp_path / "out.json", WEIGHTS)
 
 

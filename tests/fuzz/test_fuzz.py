@@ -41,7 +41,7 @@ RESULT = {
     "score": 0.62,
     "bbox": [90.0, 40.0, 60.0, 170.0],
 }
-RESULTS = [RESULT, {**RESULT, "image_id": "b.jpg", "consensus": [0.5, 1.0, 0.2]}]
+RESULTS = [RESULT, {**RESULT, "image_id": "b.jpg", "consensus": [0.5] * 9}]
 OPENPOSE = {
     "version": 1.3,
     "people": [{"person_id": [-1], "pose_keypoints_2d": [*JOINTS, 9.0, 9.0, 0.5]}],
