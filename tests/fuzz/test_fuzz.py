@@ -30,7 +30,7 @@ from rcnet_rt.video.sink import VideoSink
 from rcnet_rt.workflows.rescore import rescore
 from tests.helpers.mutations import damaged_bytes, json_files, json_scalars
 
-EXAMPLES, MANY, VIDEOS = 30, 3000, 6
+EXAMPLES, MANY, VIDEOS = 30, 1000, 6
 WEIGHTS = "formula:score_times_confidence"
 
 JOINTS = [float(value) for joint in range(17) for value in (100 + joint, 50 + 9 * joint, 0.75)]
