@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 from rcnet_rt.backends.protocol import Backend
@@ -94,12 +95,16 @@ def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> 
     if lacking:
         candidates = _candidates(device)
         warnings.warn(f"{lacking}; {candidates[0]} runs instead", stacklevel=2)
-    device = "cpu" if device == "auto" else device
+    return _open_first(weights, candidates, "cpu" if device == "auto" else device)
+
+
+def _open_first(weights: Weights, candidates: Sequence[str], device: str) -> Backend:
+    """Open the first backend that works; a warning for each that does not."""
     for candidate, following in itertools.pairwise(candidates):
         try:
             return _open(weights, candidate, device)
         except BackendError as error:
-            warnings.warn(f"{error}; {following} runs instead", stacklevel=2)
+            warnings.warn(f"{error}; {following} runs instead", stacklevel=3)
     return _open(weights, candidates[-1], device)
 
 
@@ -118,8 +123,8 @@ def _import_and_open(weights: Weights, name: str, device: str) -> Backend:
     if name == "numba":
         from rcnet_rt.backends.numba import NumbaBackend
 
-        other = best_without_numba()[0]
-        return NumbaBackend(weights, lambda: _open(weights, other, device))
+        others = [other for other in _candidates("cpu") if other != "numba"]
+        return NumbaBackend(weights, lambda: _open_first(weights, others, device))
     if name == "onnx":
         from rcnet_rt.backends.onnx import OnnxBackend
 

@@ -12,6 +12,7 @@ from rcnet_rt.errors import BackendError
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import baselines, features
 from rcnet_rt.rescoring.network_config import Architecture
+from rcnet_rt.rescoring.weights_io import find
 from tests.backends.test_backends import given_poses
 from tests.helpers.networks import random_weights
 
@@ -103,3 +104,16 @@ def test_auto_takes_the_next_where_a_package_is_broken(monkeypatch, name, error)
         assert choice.open_backend(random_weights()).name == following
     with pytest.raises(BackendError, match=f"backend {name} (does not work|needs)"):
         choice.open_backend(random_weights(), name)
+
+
+def test_poses_with_a_reference_survive_a_broken_onnxruntime(monkeypatch):
+    opened = choice._import_and_open
+
+    def broken(weights, chosen, device):
+        if chosen == "onnx":
+            raise OSError("libbroken.so")
+        return opened(weights, chosen, device)
+
+    monkeypatch.setattr(choice, "_import_and_open", broken)
+    with pytest.warns(UserWarning, match="onnx does not work here.*torch runs instead"):
+        assert choice.open_backend(find("generic")).name == "numba"
