@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from rcnet_rt import Poses, PosesError, Refiner
+from rcnet_rt.datasets.pose_files import is_results
 from rcnet_rt.datasets.results import poses_by_image, read_results
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.weights import Weights
@@ -123,6 +124,8 @@ def right_input(data: Path) -> str:
     frames = mistaken = 0
     start = time.perf_counter()
     for path in sorted((data / "predictions").rglob("*.json*")):
+        if not is_results(path):
+            continue
         refiner = Refiner("lightweight-openpose" if "lightweight" in path.name else "yolo-pose")
         for poses in images(path):
             frames += 1

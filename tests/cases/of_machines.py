@@ -56,14 +56,14 @@ def ended(name: str) -> Case:
 
 def cut_cache(places: Places) -> str:
     """A robot that loses power while Numba writes its cache."""
-    cache = {"NUMBA_CACHE_DIR": str(places.scratch / "cache")}
+    cache = str(places.scratch / "cache")
     source = places.cases / "results" / "openpifpaf_as_results.json"
     command = ("refine", source, "--out", "out.json", "--backend", "numba")
-    program(places, *command, **cache)
+    program(places, *command, NUMBA_CACHE_DIR=cache)
     files = [path for path in (places.scratch / "cache").rglob("*.nb*") if path.is_file()]
     for path in files:
         path.write_bytes(b"")
-    return f"{program(places, *command, **cache)} ({len(files)} files cut to 0 bytes before)"
+    return f"{program(places, *command, NUMBA_CACHE_DIR=cache)} ({len(files)} files cut to 0 bytes before)"
 
 
 def address(text: str) -> Case:

@@ -1,0 +1,1 @@
+"""Two skeletons on one person: what suppressing the second does to AP and to alarms."""
