@@ -63,7 +63,8 @@ def cut_cache(places: Places) -> str:
     files = [path for path in (places.scratch / "cache").rglob("*.nb*") if path.is_file()]
     for path in files:
         path.write_bytes(b"")
-    return f"{program(places, *command, NUMBA_CACHE_DIR=cache)} ({len(files)} files cut to 0 bytes before)"
+    said = program(places, *command, NUMBA_CACHE_DIR=cache)
+    return f"{said} ({len(files)} files cut to 0 bytes before)"
 
 
 def address(text: str) -> Case:
