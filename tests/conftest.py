@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,18 @@ settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("same")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_configure() -> None:
+    """Undo what whoever started the tests ignores, as `nohup` and `&` do: programs inherit it."""
+    if threading.current_thread() is threading.main_thread():
+        for name, handler in (
+            ("SIGINT", signal.default_int_handler),
+            ("SIGHUP", signal.SIG_DFL),
+        ):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+                signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -41,12 +41,6 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def as_from_a_shell() -> None:
-    """Undo what whoever started the tests ignores, as `nohup` does."""
-    for name in ("SIGINT", "SIGHUP"):
-        signal.signal(getattr(signal, name), signal.SIG_DFL)
-
-
 def run(place: Path, *prefix: str) -> subprocess.Popen[str]:
     command = ["-m", "rcnet_rt", "a.mp4", "--model", "slow:model", "--weights", "none"]
     outputs = ["--json", "a.jsonl", "--telemetry", "t.json"]
@@ -56,7 +50,6 @@ def run(place: Path, *prefix: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=as_from_a_shell,
     )
     # Lines come in blocks, so the encoder's file says when it has begun.
     until = time.monotonic() + 60
