@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import io
+import os
 import signal
 import sys
 import traceback
@@ -22,6 +24,8 @@ from rcnet_rt.workflows.interrupt import Terminated
 __all__ = ["main"]
 
 FAILED, USAGE, SIGNALLED = 1, 2, 128  # and the number of the signal
+# What pathlib raises where it is asked whether a path exists.
+OF_PATHS = (errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class Lazy(NamedTuple):
@@ -144,9 +148,16 @@ def _warnings_as_notes(arguments: list[str]) -> Iterator[None]:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, RcnetError):
-        # What a file says of itself may hold signs that a terminal obeys.
-        return "".join(c for c in " ".join(str(error).split()) if c.isprintable())
+        return _printable(str(error))
+    if isinstance(error, OSError) and error.errno in OF_PATHS and error.filename is not None:
+        path = os.fsdecode(error.filename)
+        return _printable(f"{path} cannot be used: {error.strerror}; check the path")
     return f"unexpected {type(error).__name__}: {error}; run again with --debug and report it"
+
+
+def _printable(text: str) -> str:
+    """Return a text in one line without the signs that a terminal obeys; a file may hold such."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())
 
 
 def _masked(text: str, arguments: list[str]) -> str:

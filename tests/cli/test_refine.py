@@ -160,6 +160,17 @@ def test_faults_are_one_sentence_and_no_file(
     assert "create" in capsys.readouterr().err
 
 
+def test_a_name_that_is_too_long_is_a_sentence(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = tmp_path / f"{'a' * 300}.json"
+    for arguments in ((name, "--out", tmp_path / "out.json"), (results, "--out", name)):
+        assert run(*arguments, *FORMULA) == 1
+        error = capsys.readouterr().err
+        assert "name too long" in error.lower()
+        assert "unexpected" not in error
+
+
 def test_wrong_usage(results: Path) -> None:
     assert run(results) == 2
     assert run(results, "--out", results, "--on-error", "guess") == 2
