@@ -18,7 +18,7 @@ from rcnet_rt.poses.fields import INPUTS
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.inputs import PoseInputs, check, inputs_of, join, with_floor
-from rcnet_rt.rescoring.mistakes import MistakeWatch, OnMistake
+from rcnet_rt.rescoring.mistake_watch import MistakeWatch, OnMistake
 from rcnet_rt.rescoring.score_convention import expected_by
 from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights, baseline

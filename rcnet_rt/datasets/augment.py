@@ -202,7 +202,7 @@ def poses_by_augmentation(
     for index, entry in enumerate(entries):
         if "copy" not in entry:
             raise DatasetError(
-                f"entry {index} is of an image itself, not of an altered copy; give such results "
+                f"entry {index} is of an image itself, not of an augmentation; give such results "
                 "by --predictions"
             )
         number = number_of.setdefault(_augmentation_of(entry), len(number_of))

@@ -141,7 +141,7 @@ def test_a_network_sees_some_images_without_their_signals(random_poses):
 
 def test_results_without_copies_are_told(random_poses):
     entries = poses_to_entries(random_poses, 1)
-    with pytest.raises(DatasetError, match="not of an altered copy"):
+    with pytest.raises(DatasetError, match="not of an augmentation"):
         poses_by_augmentation(entries, COCO17)
     with pytest.raises(DatasetError, match="expected number, scale and offset"):
         poses_by_augmentation([{**entries[0], "copy": {"scale": 3}}], COCO17)
