@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import threading
 from pathlib import Path
 
@@ -111,8 +112,13 @@ def huge_number(places: Places) -> str:
 
 
 def full_device(places: Places) -> str:
+    node = places.scratch / "full"
+    try:
+        os.mknod(node, 0o666 | stat.S_IFCHR, os.makedev(1, 7))
+    except PermissionError:
+        return "skipped: making a device node needs root"
     source = places.cases / "results" / "openpifpaf_as_results.json"
-    return program(places, "refine", source, "--out", "/dev/full")
+    return program(places, "refine", source, "--out", node)
 
 
 def picture(path: str) -> Case:
@@ -179,6 +185,6 @@ CASES = (
     ),
     Case("B17", "results through a FIFO, refine", pipe),
     Case("B17", "a coordinate of 1e400, refine", huge_number),
-    Case("B17", "--out /dev/full, refine", full_device),
+    Case("B17", "--out on a device that is full, refine", full_device),
     Case("B18", "a HEIC picture", heic),
 )
