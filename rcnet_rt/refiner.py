@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, Literal, get_args
 
@@ -14,10 +14,9 @@ from rcnet_rt.backends.protocol import Backend, Refined
 from rcnet_rt.errors import BackendError, PosesError
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import Array, is_torch, namespace
-from rcnet_rt.poses.fields import INPUTS
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring import weights_io
-from rcnet_rt.rescoring.inputs import PoseInputs, check, inputs_of, join, with_floor
+from rcnet_rt.rescoring.inputs import PoseInputs, check, inputs_of, join, packs, with_floor
 from rcnet_rt.rescoring.mistake_watch import MistakeWatch, OnMistake
 from rcnet_rt.rescoring.score_convention import expected_by
 from rcnet_rt.rescoring.score_reference import ScoreReference
@@ -26,8 +25,6 @@ from rcnet_rt.rescoring.weights import Weights, baseline
 __all__ = ["OnError", "OnMistake", "Refiner", "find_weights", "refine"]
 
 OnError = Literal["raise", "raw", "drop"]
-
-POSES_AT_ONCE = 256  # offline, images are packed up to this many poses: attention is quadratic
 
 
 class Refiner:
@@ -193,7 +190,7 @@ class Refiner:
     ) -> list[Poses]:
         """Refine many images, packed together: the same numbers as one by one, sooner."""
         refined = []
-        for chunk in _chunks(images):
+        for chunk in packs(images):
             scores = self._refined(join(chunk, reference), on_error, on_mistake)
             parts = np.split(scores, np.cumsum([len(poses) for poses in chunk])[:-1])
             refined += [poses.with_scores(part) for poses, part in zip(chunk, parts, strict=True)]
@@ -341,22 +338,3 @@ def _same_kind_as(given: Any, refined: Array) -> Array:
         refined = refined.cpu().numpy()
     dtype = np.asarray(given).dtype
     return refined.astype(dtype if dtype.kind == "f" else np.float32)
-
-
-def _chunks(images: Sequence[Poses]) -> Iterator[list[Poses]]:
-    """Split into runs of images that know the same of their poses, none with too many poses."""
-    chunk: list[Poses] = []
-    for poses in images:
-        full = sum(map(len, chunk)) + len(poses) > POSES_AT_ONCE
-        if chunk and (full or _known(poses) != _known(chunk[0])):
-            yield chunk
-            chunk = []
-        chunk.append(poses)
-    if chunk:
-        yield chunk
-
-
-def _known(poses: Poses) -> list[tuple[int, ...] | None]:
-    """Which optional arrays there are, and how wide a row of each is."""
-    arrays = [getattr(poses, field.name) for field in INPUTS]
-    return [None if array is None else array.shape[1:] for array in arrays]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,7 +15,18 @@ from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring.constants import CONFIDENT_POSE
 from rcnet_rt.rescoring.score_reference import ScoreReference
 
-__all__ = ["ARRAYS", "PoseInputs", "as_float64", "check", "inputs_of", "join", "with_floor"]
+__all__ = [
+    "ARRAYS",
+    "PoseInputs",
+    "as_float64",
+    "check",
+    "inputs_of",
+    "join",
+    "packs",
+    "with_floor",
+]
+
+POSES_AT_ONCE = 256  # offline, images are packed up to this many poses: attention is quadratic
 
 
 class PoseInputs(NamedTuple):
@@ -129,6 +140,25 @@ def join(images: Sequence[Poses], reference: ScoreReference | None = None) -> Po
         sizes = [poses.image_size or (np.nan, np.nan) for poses in images]
         columns["image_size"] = np.repeat(np.array(sizes, np.float64), counts, axis=0)
     return PoseInputs(**columns, reference=reference)
+
+
+def packs(images: Sequence[Poses]) -> Iterator[list[Poses]]:
+    """Split images into runs for `join`: the same optional fields, and not too many poses."""
+    chunk: list[Poses] = []
+    for poses in images:
+        full = sum(map(len, chunk)) + len(poses) > POSES_AT_ONCE
+        if chunk and (full or _known(poses) != _known(chunk[0])):
+            yield chunk
+            chunk = []
+        chunk.append(poses)
+    if chunk:
+        yield chunk
+
+
+def _known(poses: Poses) -> list[tuple[int, ...] | None]:
+    """Which optional arrays there are, and how wide a row of each is."""
+    arrays = [getattr(poses, field.name) for field in INPUTS]
+    return [None if array is None else array.shape[1:] for array in arrays]
 
 
 def _are_floats(inputs: PoseInputs) -> bool:
