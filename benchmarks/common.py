@@ -15,16 +15,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.errors import DatasetError
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 __all__ = [
     "MODEL",
@@ -48,7 +49,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 MODEL = Path("models/yolov8n-pose_int8_openvino_model")  # in the data folder
 
 PACKAGES = (
-    "rcnet-rt", "numpy", "torch", "torch-tensorrt", "numba", "onnxruntime",
+    "rcnet-rt", "numpy", "torch", "triton", "torch-tensorrt", "numba", "onnxruntime",
     "openvino", "ultralytics", "opencv-python", "av", "pycocotools", "faster-coco-eval",
 )  # fmt: skip
 
@@ -160,6 +161,8 @@ def report(title: str, results: Results, path: Path | None = None) -> None:
 
 def show(title: str, results: Results) -> None:
     """Print figures as lines and lists of records as tables."""
+    from rich.console import Console
+
     console = Console()
     console.rule(title)
     for name, value in results.items():
@@ -197,6 +200,8 @@ def _version(package: str) -> str | None:
 
 
 def _table(title: str, records: list[Mapping[str, Any]]) -> Table:
+    from rich.table import Table
+
     columns = list(dict.fromkeys(name for record in records for name in record))
     table = Table(*columns, title=title, title_justify="left")
     for record in records:

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -99,6 +98,8 @@ def _moved(poses: Poses, scale: npt.NDArray[np.float64], offset: npt.NDArray[np.
 
 def augment(image: Image, number: int, seed: Sequence[int]) -> tuple[Image, Augmentation]:
     """Return a copy of a BGR image, of the same size; the seed decides everything."""
+    import cv2
+
     random = np.random.default_rng([*seed, number])
     height, width = image.shape[:2]
     factor = np.exp(random.uniform(*np.log(SCALES)))
@@ -124,6 +125,8 @@ def augment(image: Image, number: int, seed: Sequence[int]) -> tuple[Image, Augm
 
 def _worn(image: Image, random: np.random.Generator) -> Image:
     """Other light, sometimes blurred, sometimes compressed."""
+    import cv2
+
     light = image * random.uniform(*CONTRAST) + random.uniform(*BRIGHTNESS)
     worn: Any = np.clip(light, 0, 255).astype(np.uint8)
     if random.random() < RARE:

@@ -92,4 +92,6 @@ class MistakeWatch:
 
 def _fingerprint(scores: Array) -> bytes:
     """Return the scores as bytes, in the precision that they survive everywhere."""
+    if is_torch(scores):
+        scores = scores.detach().cpu()  # scores of a backend on a GPU, for arrays of the host
     return np.asarray(scores, np.float32).tobytes()
