@@ -30,7 +30,7 @@ from rcnet_rt.rescoring.constants import RELATED, UNEXPLAINED_POWER, UNKNOWN_COR
 from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
-from rcnet_rt.training.dataset import RankingSet, ranking_set, table
+from rcnet_rt.training.dataset import RankingSet, join, ranking_set, table
 from rcnet_rt.training.loop import train
 from rcnet_rt.version import __version__
 
@@ -127,20 +127,6 @@ def examples(data: LabeledResults, recipe: Recipe) -> RankingSet:
     )
     skeleton = data.ground_truth.skeleton
     return ranking_set(poses, skeleton, recipe.features, recipe.baseline, 1.0, recipe.target)
-
-
-def join(sets: Sequence[RankingSet]) -> RankingSet:
-    """Join ranking sets; images are numbered through."""
-    images = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
-    rows = np.cumsum([0, *map(len, sets)])
-    names = ("features", "mirrored", "baseline", "targets", "weights")
-    columns = {name: np.concatenate([getattr(part, name) for part in sets]) for name in names}
-    starts = [part.starts[1:] + row for part, row in zip(sets, rows, strict=False)]
-    return RankingSet(
-        **columns,
-        image=np.concatenate([p.image + n for p, n in zip(sets, images, strict=False)]),
-        starts=np.concatenate([[0], *starts]),
-    )
 
 
 def fit(families: Sequence[Mapping[str, LabeledResults]], recipe: Recipe = RECIPE) -> Weights:

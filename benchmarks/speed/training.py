@@ -86,6 +86,7 @@ def random_set(poses: int, feature_count: int) -> RankingSet:
         weights=np.ones(poses, np.float32),
         image=np.repeat(np.arange(len(starts) - 1), np.diff(starts)),
         starts=starts,
+        estimator=np.zeros(len(starts) - 1, np.int64),
     )
 
 

@@ -48,7 +48,7 @@ def load_annotations(
         images, found = _chosen(listed, wanted)
         category_id = _person_category(content)
         annotations = _of_images(content["annotations"], images, category_id)
-        complete = content.get("full_real_image_ids")
+        complete = content.get("complete_image_ids", content.get("full_real_image_ids"))
         persons = dict(_by_image(annotations, images, skeleton, area_of_box))
     except (KeyError, TypeError, AttributeError) as error:
         raise DatasetError(

@@ -77,7 +77,8 @@ class Dataset:
         With `image_ids` (ids or names of files) only those images are kept, and without `split`
         they are searched for in all splits, the smallest file first, until all are found.
 
-        A top-level `full_real_image_ids` names the `complete` images; without it, all are.
+        A top-level `complete_image_ids` names the `complete` images, or `full_real_image_ids` where
+        that is absent; without both, all are.
 
         Raises:
             DatasetError: no annotations, an unknown split, a damaged file, or none of the images.

@@ -20,7 +20,7 @@ from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.batch import PoseBatch, concatenate, poses_to_batch
 
-__all__ = ["PoseTable", "RankingSet", "Target", "mirror", "ranking_set", "table"]
+__all__ = ["PoseTable", "RankingSet", "Target", "join", "mirror", "ranking_set", "select", "table"]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -63,6 +63,7 @@ class RankingSet:
         weights: (P,) float32 in [0, 1].
         image: (P,) number of the image.
         starts: (I + 1,) first row of each image; the last is P.
+        estimator: (I,) number of the estimator that found the image's poses.
     """
 
     features: Singles
@@ -72,6 +73,7 @@ class RankingSet:
     weights: Singles
     image: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
+    estimator: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.baseline)
@@ -209,7 +211,38 @@ def ranking_set(
         weights=np.concatenate([poses.weights[number] for number in numbers]).astype(np.float32),
         image=np.repeat(np.arange(len(counts)), counts),
         starts=np.concatenate([[0], np.cumsum(counts)]),
+        estimator=np.zeros(len(counts), dtype=np.int64),
     )
+
+
+def join(sets: Sequence[RankingSet]) -> RankingSet:
+    """Return the ranking sets of several estimators as one; each has images of its own."""
+    if len(sets) == 1:
+        return sets[0]
+    counts = [np.diff(part.starts) for part in sets]
+    images = np.concatenate(counts)
+    return RankingSet(
+        **{name: np.concatenate([getattr(part, name) for part in sets]) for name in _COLUMNS},
+        image=np.repeat(np.arange(len(images)), images),
+        starts=np.concatenate([[0], np.cumsum(images)]),
+        estimator=np.repeat(np.arange(len(sets)), [len(part) for part in counts]),
+    )
+
+
+def select(data: RankingSet, images: npt.NDArray[np.int64]) -> RankingSet:
+    """Return the ranking set of the images with these numbers, in that order."""
+    counts = np.diff(data.starts)[images]
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    rows = np.arange(starts[-1]) + np.repeat(data.starts[images] - starts[:-1], counts)
+    return RankingSet(
+        **{name: getattr(data, name)[rows] for name in _COLUMNS},
+        image=np.repeat(np.arange(len(images)), counts),
+        starts=starts,
+        estimator=data.estimator[images],
+    )
+
+
+_COLUMNS = ("features", "mirrored", "baseline", "targets", "weights")  # a row a pose
 
 
 def _parts(numbers: Sequence[int], counts: npt.NDArray[np.int64]) -> Iterator[list[int]]:

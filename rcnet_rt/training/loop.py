@@ -155,7 +155,7 @@ class _Columns:
         def tensor(array: npt.NDArray[Any]) -> Tensor:
             return torch.tensor(array, device=device)
 
-        self.starts = data.starts
+        self.starts, self.estimator = data.starts, data.estimator
         self.image, self.baseline = tensor(data.image), tensor(data.baseline)
         self.targets, self.weights = tensor(data.targets), tensor(data.weights)
         self.features = tensor(data.features)
@@ -190,7 +190,7 @@ def _epoch(
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     flipped = recipe.flip * random.integers(0, 2, len(columns.starts) - 1)
-    order, sizes = _batches(columns.starts, random, recipe.poses_per_step)
+    order, sizes = _batches(columns.starts, columns.estimator, random, recipe.poses_per_step)
     network = state.network.train()
     values: list[Tensor] = []
     for features, baseline, image, targets, weights in columns.batches(order, sizes, flipped):
@@ -207,20 +207,33 @@ def _epoch(
 
 
 def _batches(
-    starts: npt.NDArray[np.int64], random: np.random.Generator, size: int
+    starts: npt.NDArray[np.int64],
+    estimator: npt.NDArray[np.int64],
+    random: np.random.Generator,
+    size: int,
 ) -> tuple[npt.NDArray[np.int64], list[int]]:
-    """Pack whole images, in random order, into batches of about `size` poses.
+    """Pack whole images, in random order, into batches of about `size` poses of one estimator.
+
+    Scores of several estimators mean different things, so that a batch, and with it a ranking pair,
+    never mixes them.
 
     Returns:
         (P,) rows in that order, and the number of rows of each batch.
     """
     order = random.permutation(len(starts) - 1)
     order = order[np.diff(starts)[order] > 0]  # images without poses make no batch
+    order = order[np.argsort(estimator[order], kind="stable")]
+    step = (np.cumsum(np.diff(starts)[order]) - 1) // size
+    full = np.diff(step, prepend=step[0]) > 0
+    other = np.diff(estimator[order], prepend=estimator[order[0]]) > 0
+    batch = np.cumsum(full | other)
+    if other.any():  # the batches of the estimators take turns at random
+        batch = random.permutation(batch[-1] + 1)[batch]
+        turn = np.argsort(batch, kind="stable")
+        order, batch = order[turn], batch[turn]
     counts = np.diff(starts)[order]
-    ends = np.cumsum(counts)
-    rows = np.arange(ends[-1]) + np.repeat(starts[order] - (ends - counts), counts)
-    last = np.append(np.flatnonzero(np.diff((ends - 1) // size)), len(ends) - 1)
-    return rows, np.diff(ends[last], prepend=0).tolist()
+    rows = np.arange(counts.sum()) + np.repeat(starts[order] - (np.cumsum(counts) - counts), counts)
+    return rows, np.bincount(batch, counts).astype(np.int64).tolist()
 
 
 class _State:

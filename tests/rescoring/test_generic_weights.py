@@ -14,7 +14,6 @@ from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.batch import concatenate, pack
 from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.weights_io import available, load
-from rcnet_rt.training.dataset import RankingSet
 from rcnet_rt.workflows.rescore import rescore_entries
 from tools import generic_weights
 
@@ -170,22 +169,6 @@ def test_the_record_says_what_leaving_out_showed():
 def test_the_card_is_that_of_the_weights():
     path = available()["generic"].with_suffix(".md")
     assert generic_weights.card(GENERIC.weights) == path.read_text("utf-8")
-
-
-def test_ranking_sets_join():
-    def part(count, value):
-        column = np.full(count, value, np.float32)
-        return RankingSet(
-            column[:, None], column[:, None], *[column] * 4, starts=np.array([0, 1, count])
-        )
-
-    one, two = part(3, 1.0), part(2, 2.0)
-    one = replace(one, image=np.array([0, 1, 1]))
-    two = replace(two, image=np.array([0, 1]))
-    both = generic_weights.join([one, two])
-    assert both.starts.tolist() == [0, 1, 3, 4, 5]
-    assert both.image.tolist() == [0, 1, 1, 2, 3]
-    assert both.features[:, 0].tolist() == [1, 1, 1, 2, 2]
 
 
 def test_the_command_compares_scores_over_the_whole_file():

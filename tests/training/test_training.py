@@ -15,7 +15,7 @@ from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.training import fit
 from rcnet_rt.training.config import PRESETS, Recipe
 from rcnet_rt.training.cross_validation import calibrate, hold_out, recalibrated
-from rcnet_rt.training.dataset import mirror, ranking_set, table
+from rcnet_rt.training.dataset import RankingSet, join, mirror, ranking_set, select, table
 from rcnet_rt.training.loop import _batches, train
 from rcnet_rt.training.splits import Split, fold_splits, fraction_split
 
@@ -69,7 +69,7 @@ def test_a_mirror_of_a_mirror_is_the_pose(random_poses):
 
 
 def test_batches_hold_every_image_once_and_whole(examples):
-    order, sizes = _batches(examples.starts, np.random.default_rng(0), 64)
+    order, sizes = _batches(examples.starts, examples.estimator, np.random.default_rng(0), 64)
     rows = np.split(order, np.cumsum(sizes)[:-1])
     assert sorted(np.concatenate(rows)) == list(range(len(examples)))
     images = [set(examples.image[batch]) for batch in rows]
@@ -80,7 +80,7 @@ def test_batches_hold_every_image_once_and_whole(examples):
 @pytest.mark.parametrize("seed", range(3))
 def test_images_without_poses_make_no_step(seed):
     starts = np.array([0, 0, 3, 3, 5, 5])
-    order, sizes = _batches(starts, np.random.default_rng(seed), 2)
+    order, sizes = _batches(starts, np.zeros(len(starts) - 1, int), np.random.default_rng(seed), 2)
     assert sorted(order) == list(range(5))
     assert sorted(sizes) == [2, 3]
 
@@ -250,3 +250,46 @@ def test_recipes_refuse_nonsense():
     for fault in ({"epochs": 0}, {"learning_rate": 0.0}, {"margin": 2.0}, {"positive": 0.0}):
         with pytest.raises(WeightsError):
             Recipe(**fault)
+
+
+def _two_estimators() -> RankingSet:
+    def part(value, counts):
+        column = np.full(sum(counts), value, np.float32)
+        images = np.repeat(np.arange(len(counts)), counts)
+        starts = np.cumsum([0, *counts])
+        estimator = np.zeros(len(counts), np.int64)
+        return RankingSet(
+            column[:, None], column[:, None], *[column] * 3, images, starts, estimator
+        )
+
+    return join([part(1.0, [1, 2, 3, 1]), part(2.0, [1, 1, 4])])
+
+
+def test_joined_ranking_sets_keep_their_images():
+    both = _two_estimators()
+    assert both.starts.tolist() == [0, 1, 3, 6, 7, 8, 9, 13]
+    assert both.image.tolist() == [0, 1, 1, 2, 2, 2, 3, 4, 5, 6, 6, 6, 6]
+    assert both.estimator.tolist() == [0, 0, 0, 0, 1, 1, 1]
+    assert both.features[:, 0].tolist() == [1] * 7 + [2] * 6
+
+
+def test_selected_images_keep_their_rows():
+    part = select(_two_estimators(), np.array([2, 6]))
+    assert part.starts.tolist() == [0, 3, 7]
+    assert part.image.tolist() == [0, 0, 0, 1, 1, 1, 1]
+    assert part.estimator.tolist() == [0, 1]
+    assert part.features[:, 0].tolist() == [1, 1, 1, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_batch_has_poses_of_one_estimator(seed):
+    data = _two_estimators()
+    rows, sizes = _batches(data.starts, data.estimator, np.random.default_rng(seed), 3)
+    assert sorted(rows) == list(range(len(data)))
+    found = [set(data.estimator[data.image[part]]) for part in np.split(rows, np.cumsum(sizes))]
+    assert all(len(estimators) == 1 for estimators in found[:-1])
+    for image in range(len(data.estimator)):  # whole, within one batch
+        batch = np.repeat(np.arange(len(sizes)), sizes)[
+            np.isin(rows, np.flatnonzero(data.image == image))
+        ]
+        assert len(set(batch)) == 1

@@ -18,7 +18,7 @@ from rcnet_rt.datasets.results import with_scores
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.rescoring.weights import DEFAULT_FLOOR
 from rcnet_rt.training.config import Recipe
-from rcnet_rt.training.dataset import RankingSet
+from rcnet_rt.training.dataset import RankingSet, join
 from rcnet_rt.training.loop import score, train
 
 __all__ = ["quantiles", "relative", "universal_baseline"]
@@ -59,7 +59,7 @@ def relative(
     """Train by a recipe on scores replaced by their quantiles, those of the universal baseline."""
     settled = Settled(replace(recipe, baseline="score", seed=seed), DEFAULT_FLOOR, 1.0)
     learn = partial(settled.examples, max_poses=recipe.max_poses)
-    known = _joined([learn(_ranked(data, universal))[1] for data in training])
+    known = join([learn(_ranked(data, universal))[1] for data in training])
     ranked = _ranked(test, universal)
     poses, unseen = settled.examples(ranked)
     unseen = _hide_constant(known, unseen)
@@ -69,27 +69,6 @@ def relative(
 def _ranked(data: LabeledResults, universal: bool) -> LabeledResults:
     values = universal_baseline(data) if universal else data.scores
     return LabeledResults(data.ground_truth, with_scores(data.entries, quantiles(data, values)))
-
-
-def _joined(sets: Sequence[RankingSet]) -> RankingSet:
-    """Join ranking sets; images are numbered through."""
-    images = np.cumsum([0, *(len(part.starts) - 1 for part in sets)])
-    rows = np.cumsum([0, *(len(part) for part in sets)])
-
-    def column(name: str) -> npt.NDArray[np.float32]:
-        return np.concatenate([getattr(part, name) for part in sets])
-
-    return RankingSet(
-        features=column("features"),
-        mirrored=column("mirrored"),
-        baseline=column("baseline"),
-        targets=column("targets"),
-        weights=column("weights"),
-        image=np.concatenate([p.image + n for p, n in zip(sets, images, strict=False)]),
-        starts=np.concatenate(
-            [np.array([0]), *(p.starts[1:] + n for p, n in zip(sets, rows, strict=False))]
-        ),
-    )
 
 
 def _hide_constant(known: RankingSet, unseen: RankingSet) -> RankingSet:
