@@ -99,10 +99,9 @@ def _open(model: str) -> tuple[LiteRtModel, ModelClass, str]:
     expected, source = NAMES[name]
     path, _, detector = which.partition(",")
     if not path:
+        more = f"[,DETECTOR] (default {DETECTOR})" if MoveNet in expected else ""
         raise EstimatorError(
-            f"{name} needs a model file: give {name}:FILE.tflite"
-            f"{f',DETECTOR (default {DETECTOR})' if MoveNet in expected else ''}; one can be had "
-            f"from {source}"
+            f"{name} needs a model file: give {name}:FILE.tflite{more}; get one from {source}"
         )
     network = LiteRtModel(path)
     made = model_class(network)
