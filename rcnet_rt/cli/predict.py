@@ -42,8 +42,8 @@ ABSENT = {
 )
 @model_option(
     "The estimator, as `run` takes it, but no replay: a YOLO-Pose name, a .pt, .onnx, .engine, "
-    ".tflite file, an OpenVINO folder, rtmpose, rtmo, vitpose, … A .pt file is a program: load only those "
-    "you trust."
+    ".tflite file, an OpenVINO folder, rtmpose, rtmo, vitpose, … A .pt file is a program: load "
+    "only those you trust."
 )
 @click.option(
     "--out",

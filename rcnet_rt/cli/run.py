@@ -33,7 +33,8 @@ __all__ = ["run"]
 @model_option(
     "The estimator: a YOLO-Pose name, a .pt, .onnx or .engine file, an OpenVINO folder; "
     "rtmpose, rtmo, vitpose, keypointrcnn, mmpose (rtmo:lightweight, mmpose:human, …); a .tflite "
-    "file (movenet:FILE,DETECTOR); your own by module:name; or replay:FILE of any tool. A .pt file is a program: load only those you trust."
+    "file (movenet:FILE,DETECTOR); your own by module:name; or replay:FILE of any tool. A .pt file "
+    "is a program: load only those you trust."
 )
 @weights_option(
     "What refines: auto, a shipped name, a .safetensors file, formula:NAME, or none, which leaves "

@@ -164,16 +164,13 @@ def _grow(maps: PoseMaps, seed: int, found: Floats) -> Floats:
     """Return the (K, 3) pose with a joint: up the tree from it to the root, then down."""
     pose = np.full((JOINTS, 3), np.nan, np.float32)
     pose[seed] = found
-    steps = [(child, parent, maps.to_parent[..., e]) for e, (parent, child) in _upwards()]
-    steps += [(parent, child, maps.to_child[..., e]) for e, (parent, child) in enumerate(TREE)]
+    edges = list(enumerate(TREE))
+    steps = [(child, parent, maps.to_parent[..., e]) for e, (parent, child) in reversed(edges)]
+    steps += [(parent, child, maps.to_child[..., e]) for e, (parent, child) in edges]
     for source, target, displacement in steps:
         if np.isnan(pose[target, 2]) and not np.isnan(pose[source, 2]):
             pose[target] = _follow(maps, pose[source, :2], displacement, target)
     return pose
-
-
-def _upwards() -> list[tuple[int, tuple[int, int]]]:
-    return list(enumerate(TREE))[::-1]
 
 
 def _follow(maps: PoseMaps, start: Floats, displacement: Floats, target: int) -> Floats:
