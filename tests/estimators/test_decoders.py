@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from rcnet_rt.estimators.movenet import MoveNet, MoveNetMultiPose
 from rcnet_rt.estimators.network import fit
 from rcnet_rt.estimators.posenet import TREE, PoseNet
+from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 from rcnet_rt.estimators.yolo_raw import RawYoloPose
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.video.source import open_source
 
 IMAGE = np.zeros((240, 320, 3), np.uint8)
 
@@ -180,3 +183,21 @@ def test_yolo_pose_stays_inside_the_image_and_may_find_nobody() -> None:
     np.testing.assert_array_equal(poses.keypoints[0, 0], [320, 0])
     nobody = RawYoloPose(network, floor=0.95).estimate(IMAGE)
     assert nobody.keypoints.shape == (0, 17, 2)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_yolo_pose_is_ultralytics_from_the_same_output(shared_data: Path) -> None:
+    pytest.importorskip("openvino")
+    model = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
+    ultralytics = UltralyticsEstimator(model, floor=0.05)
+    with open_source(str(shared_data / "videos" / "people.mp4")) as source:
+        image = next(frame.image_bgr for frame in source)
+    expected = ultralytics.estimate(image)
+    raw, _, size = ultralytics.raw._last
+    poses = RawYoloPose(Network([raw.numpy()], size), floor=0.05).estimate(image)
+    assert len(poses) == len(expected) > 3
+    np.testing.assert_allclose(poses.scores, expected.scores, rtol=1e-6)
+    np.testing.assert_allclose(poses.boxes, expected.boxes, atol=0.01)
+    np.testing.assert_allclose(poses.keypoints, expected.keypoints, atol=0.01)
+    np.testing.assert_array_equal(poses.keypoint_scores, expected.keypoint_scores)
+    np.testing.assert_allclose(poses.consensus, expected.consensus, rtol=0.01, atol=0.01)
