@@ -41,9 +41,9 @@ ABSENT = {
     help="Predict the images of this split.",
 )
 @model_option(
-    "The estimator, as `run` takes it, but no replay: a YOLO-Pose name, a .pt, .onnx, .engine "
-    "file, an OpenVINO folder, rtmpose, rtmo, vitpose, … A .pt file is a program: load only those "
-    "you trust."
+    "The estimator, as `run` takes it, but no replay: a YOLO-Pose name, a .pt, .onnx, .engine, "
+    ".tflite file, an OpenVINO folder, rtmpose, rtmo, vitpose, … A .pt file is a program: load "
+    "only those you trust."
 )
 @click.option(
     "--out",

@@ -6,6 +6,7 @@ of `Estimator`.
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -26,10 +27,12 @@ ADAPTERS = {
     "keypointrcnn": "torchvision",
     "mmpose": "mmpose",
 }
+TFLITE = ("movenet", "posenet")  # names before the colon of a .tflite file
 UNDERSTOOD = (
     "a YOLO-Pose name such as yolo-pose, yolov8n-pose or yolo11m-pose, the path of a .pt, .onnx or "
     f".engine file or of an OpenVINO folder, {', '.join(ADAPTERS)} (NAME:MODEL for another of its "
-    "models), module:name of your own, or replay:FILE"
+    "models), a .tflite file of MoveNet, PoseNet or YOLO-Pose (movenet:FILE,DETECTOR for another "
+    "detector), module:name of your own, or replay:FILE"
 )
 
 
@@ -40,7 +43,7 @@ def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
         model: a name, a path, an import path (module:name), or replay:FILE. A `.pt` file is a
             pickle, that is, a program: load only those that you trust.
         floor: poses with a lower raw score are not returned.
-        device: "auto", "cpu", "cuda", "cuda:1", …
+        device: "auto", "cpu", "cuda", "cuda:1", …; models in .tflite files run on the CPU.
 
     Raises:
         EstimatorError: it is unknown, missing, or no model of poses.
@@ -54,6 +57,10 @@ def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
         module = import_module(f"rcnet_rt.estimators.{ADAPTERS[adapter]}")
         estimator: Estimator = getattr(module, adapter)(which, floor=floor, device=device)
         return estimator
+    if _is_tflite(model):
+        from rcnet_rt.estimators import tflite
+
+        return tflite.load(model, floor=floor, load_detector=partial(load, device=device))
     if is_import_path(model):
         return imported(model)
     from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
@@ -92,6 +99,10 @@ def family(model: str) -> str:
     adapter = model.partition(":")[0]
     if adapter in ADAPTERS:
         return adapter
+    if _is_tflite(model):
+        from rcnet_rt.estimators import tflite
+
+        return tflite.family(model)
     if is_import_path(model):
         return imported_family(model)
     _resolve(model)
@@ -117,6 +128,10 @@ def _resolve(model: str) -> str:
     if path.name != model or path.suffix.lower() in FILE_SUFFIXES:
         raise EstimatorError(f"model {model} does not exist; check the path, or give {UNDERSTOOD}")
     raise EstimatorError(f"unknown model {model!r}; give {UNDERSTOOD}")
+
+
+def _is_tflite(model: str) -> bool:
+    return model.partition(":")[0] in TFLITE or Path(model).suffix.lower() == ".tflite"
 
 
 def _is_pose_name(name: str) -> bool:

@@ -14,7 +14,7 @@ from rcnet_rt.poses.arrays import Array, Constant, is_torch, namespace
 from rcnet_rt.rescoring.constants import CANDIDATE_FLOOR
 from rcnet_rt.rescoring.nms_consensus import Candidates, consensus
 
-__all__ = ["MAX_CANDIDATES", "RawPredictions"]
+__all__ = ["MAX_CANDIDATES", "RawPredictions", "host_consensus"]
 
 MAX_CANDIDATES = 512  # candidates of an image: a crowd of 50 people has fewer above the floor
 
@@ -78,19 +78,7 @@ class RawPredictions:
         if keypoints.is_cuda:
             return consensus(keypoints, boxes, candidates, keypoints.new_tensor(sigmas))
         sigma = np.asarray(sigmas, np.float32)
-        return self._on_the_host(keypoints.numpy(), boxes.numpy(), candidates, sigma)
-
-    @cached_property
-    def _on_the_host(self) -> Callable[..., Array]:
-        """Compiled where Numba is; behind an inference that takes a fraction of the time."""
-        if find_spec("numba") is None:
-            return consensus
-        try:
-            from rcnet_rt.backends.numba_consensus import consensus_on_the_host
-
-            return consensus_on_the_host()
-        except (BackendError, ImportError):  # Numba does not take every NumPy
-            return consensus
+        return host_consensus()(keypoints.numpy(), boxes.numpy(), candidates, sigma)
 
     def _candidates(self, image: int, original: tuple[int, int]) -> Candidates:
         """Return the best candidates of an image: tensors on a GPU, NumPy on the host."""
@@ -113,6 +101,22 @@ class RawPredictions:
         scale, shift, size = (_like(part, points) for part in _placement(seen, original))
         points = (points * scale + shift).clip(0 * size, size)
         return Candidates(points[:, 2:], _single(best[chosen]), points[:, :2].reshape(-1, 4))
+
+
+@lru_cache(maxsize=1)
+def host_consensus() -> Callable[..., Array]:
+    """Return `consensus` for arrays on the host: compiled where Numba is.
+
+    Behind an inference, the compiled function takes a fraction of the time.
+    """
+    if find_spec("numba") is None:
+        return consensus
+    try:
+        from rcnet_rt.backends.numba_consensus import consensus_on_the_host
+
+        return consensus_on_the_host()
+    except (BackendError, ImportError):  # Numba does not take every NumPy
+        return consensus
 
 
 @lru_cache(maxsize=64)

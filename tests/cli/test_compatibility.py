@@ -9,7 +9,7 @@ import pytest
 from rcnet_rt.cli import main
 from rcnet_rt.cli.compatibility import FORMAT, LIBRARY, REAL, SUPPORT, UNTESTED, Support, markdown
 from rcnet_rt.datasets.formats import RESULTS_FORMATS
-from rcnet_rt.estimators import ADAPTERS
+from rcnet_rt.estimators import ADAPTERS, TFLITE
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,7 +25,7 @@ def test_each_row_is_backed_by_a_test(row: Support) -> None:
 
 def test_all_adapters_and_formats_are_there() -> None:
     uses = {row.use.removeprefix("--model ").partition(":")[0] for row in SUPPORT}
-    assert set(ADAPTERS) <= uses
+    assert {*ADAPTERS, *TFLITE} <= uses
     text = " ".join(row.name for row in SUPPORT)
     for name in RESULTS_FORMATS:
         for tool in name.replace(" 0.x", "").replace(" 1.x", "").split(", "):

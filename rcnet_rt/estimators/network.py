@@ -1,0 +1,80 @@
+"""What the decoders of this package ask of a network, and how an image is fitted to its input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.poses.frame import Image
+
+__all__ = ["FittedImage", "Floats", "Network", "fit"]
+
+Floats = npt.NDArray[np.float32]
+
+
+class Network(Protocol):
+    """A network with one image as its input, whatever runs it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages and in the header of JSON Lines."""
+        ...
+
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """(height, width) of the image that it takes; None where it takes any."""
+        ...
+
+    def run(self, image_rgb: Image, *, mean: float = 0.0, std: float = 1.0) -> list[Floats]:
+        """Return its outputs for an (H, W, 3) image; float input is (pixel - mean) / std.
+
+        Raises:
+            EstimatorError: it fails.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class FittedImage:
+    """An image inside the input of a network, its aspect ratio kept.
+
+    Attributes:
+        rgb: (H, W, 3) uint8, the input.
+        ratio: pixels of the input per pixel of the image.
+        shift: (2,) x and y of the image's corner in the input.
+    """
+
+    rgb: Image
+    ratio: float
+    shift: Floats
+
+    def to_image(self, points: Floats) -> Floats:
+        """Return (…, 2) points x, y of the input in pixels of the image."""
+        placed: Floats = (points - self.shift) / np.float32(self.ratio)
+        return placed
+
+
+def fit(image_bgr: Image, size: tuple[int, int], *, grey: int, anchor: float) -> FittedImage:
+    """Resize an image so that it fills an input, and pad the rest with grey.
+
+    Args:
+        image_bgr: (H, W, 3) uint8, blue first.
+        size: (height, width) of the input.
+        grey: value of the padding, 0 to 255.
+        anchor: where in the free space it stands: 0 at the upper left, 0.5 in the middle.
+
+    >>> fitted = fit(np.zeros((10, 20, 3), np.uint8), (40, 40), grey=114, anchor=0.5)
+    >>> fitted.ratio, fitted.shift.tolist(), fitted.rgb[0, 0].tolist()
+    (2.0, [0.0, 10.0], [114, 114, 114])
+    """
+    ratio = min(size[0] / image_bgr.shape[0], size[1] / image_bgr.shape[1])
+    height, width = (max(round(side * ratio), 1) for side in image_bgr.shape[:2])
+    top, left = int((size[0] - height) * anchor), int((size[1] - width) * anchor)
+    canvas: Image = np.full((*size, 3), grey, np.uint8)
+    canvas[top : top + height, left : left + width] = cv2.resize(image_bgr, (width, height))
+    rgb = np.ascontiguousarray(canvas[..., ::-1])
+    return FittedImage(rgb, ratio, np.array([left, top], np.float32))

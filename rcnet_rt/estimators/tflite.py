@@ -1,0 +1,110 @@
+"""MoveNet, PoseNet and YOLO-Pose from `.tflite` files, recognised by their outputs.
+
+A single-pose model needs a person detector: any estimator that gives boxes.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rcnet_rt.errors import EstimatorError
+from rcnet_rt.estimators.litert import LiteRtModel
+from rcnet_rt.estimators.movenet import MIN_BOX_SCORE, MoveNet, MoveNetMultiPose
+from rcnet_rt.estimators.posenet import PoseNet
+from rcnet_rt.estimators.protocol import Estimator
+from rcnet_rt.estimators.yolo_raw import RawYoloPose
+
+__all__ = ["NAMES", "family", "load", "model_class"]
+
+DETECTOR = "yolo-pose"
+# Names of `--model NAME:FILE.tflite[,DETECTOR]`, what the file may be, and where to get one.
+NAMES = {
+    "movenet": ((MoveNet, MoveNetMultiPose), "https://www.kaggle.com/models/google/movenet"),
+    "posenet": ((PoseNet,), "TensorFlow's example of pose estimation"),
+}
+
+
+class LoadDetector(Protocol):
+    """Loads an estimator by its name."""
+
+    def __call__(self, model: str, *, floor: float) -> Estimator:
+        """Return it."""
+        ...
+
+
+ModelClass = type[MoveNet] | type[MoveNetMultiPose] | type[PoseNet] | type[RawYoloPose]
+
+
+def load(model: str, *, floor: float, load_detector: LoadDetector) -> Estimator:
+    """Load a `.tflite` file, which runs on the CPU, and its detector where it needs one.
+
+    Args:
+        model: FILE.tflite, movenet:FILE.tflite[,DETECTOR] or posenet:FILE.tflite.
+        floor: poses with a lower score are not returned.
+        load_detector: loads the detector.
+
+    Raises:
+        EstimatorError: LiteRT is not installed; or a file is missing, or no such model.
+    """
+    network, made, detector = _open(model)
+    if made is not MoveNet and detector:
+        raise EstimatorError(f"{network.name} needs no detector; leave out ,{detector}")
+    if made is MoveNet:
+        people = load_detector(detector or DETECTOR, floor=max(floor, MIN_BOX_SCORE))
+        return MoveNet(network, people, floor=floor)
+    if made is MoveNetMultiPose:
+        return MoveNetMultiPose(network, floor=floor)
+    return PoseNet(network, floor=floor) if made is PoseNet else RawYoloPose(network, floor=floor)
+
+
+def family(model: str) -> str:
+    """Return the name of the weights made for a model; its file is read, and not run.
+
+    Raises:
+        EstimatorError: as for `load`.
+    """
+    return _open(model)[1].family
+
+
+def model_class(network: LiteRtModel) -> ModelClass:
+    """Return the estimator for the outputs of a network.
+
+    Raises:
+        EstimatorError: they are of none.
+    """
+    shapes = network.output_shapes
+    if shapes == ((1, 6, 56),):
+        return MoveNetMultiPose
+    if network.input_size is not None:
+        channels = [shape[-1] for shape in shapes if len(shape) == 4]
+        if shapes == ((1, 1, 17, 3),):
+            return MoveNet
+        if channels in ([17, 34, 64], [17, 34, 32, 32]):
+            return PoseNet
+        if len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][:2] == (1, 56):
+            return RawYoloPose
+    raise EstimatorError(
+        f"{network.name} has outputs of shape {', '.join(map(str, shapes))}; expected those of "
+        "MoveNet (1, 1, 17, 3), its multi-pose model (1, 6, 56), YOLO-Pose (1, 56, N), or PoseNet "
+        "(heat maps of 17, offsets of 34 and displacements of 64 channels, without its decoder)"
+    )
+
+
+def _open(model: str) -> tuple[LiteRtModel, ModelClass, str]:
+    """Return the network, the estimator for it, and the name of the detector or ""."""
+    name, _, which = model.partition(":")
+    if name not in NAMES:
+        network = LiteRtModel(model)
+        return network, model_class(network), ""
+    expected, source = NAMES[name]
+    path, _, detector = which.partition(",")
+    if not path:
+        more = f"[,DETECTOR] (default {DETECTOR})" if MoveNet in expected else ""
+        raise EstimatorError(
+            f"{name} needs a model file: give {name}:FILE.tflite{more}; get one from {source}"
+        )
+    network = LiteRtModel(path)
+    made = model_class(network)
+    if made not in expected:
+        raise EstimatorError(f"{path} is a model of the family {made.family}, not {name}")
+    return network, made, detector
