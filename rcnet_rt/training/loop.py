@@ -195,7 +195,9 @@ def _step(state: _State, criterion: Criterion, device: str) -> Step:
         state.descend(loss)
         return loss.detach()
 
-    return RecordedSteps(step, device) if torch.device(device).type == "cuda" else step
+    on_gpu = torch.device(device).type == "cuda"
+    recorded = on_gpu and losses.LOSSES[state.recipe.loss].fixed_shapes
+    return RecordedSteps(step, device) if recorded else step
 
 
 def _epoch(recipe: Recipe, columns: _Columns, state: _State, step: Step, number: int) -> float:
@@ -253,9 +255,11 @@ class _State:
     def begin_step(self) -> None:
         """Count a step and set its learning rates."""
         self.steps += 1
-        warmth = min(1.0, self.steps / max(self.recipe.warmup_steps, 1))
+        warmup_steps = max(self.recipe.warmup_steps, 1)
+        if self.steps > warmup_steps:
+            return
         for group in self.optimizer.param_groups:
-            rate = warmth * group["peak"]
+            rate = self.steps / warmup_steps * group["peak"]
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:

@@ -8,7 +8,7 @@ import torch
 from benchmarks.speed.training import random_set
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring import features
-from rcnet_rt.training import loop
+from rcnet_rt.training import loop, recorded_steps
 from rcnet_rt.training.config import PRESETS
 from rcnet_rt.training.losses import LOSSES
 
@@ -20,8 +20,8 @@ def examples(recipe):
     return random_set(1000, features.get(recipe.features).size(COCO17))
 
 
-def trained(recipe, on_epoch=None, **options):
-    return loop.train(recipe, examples(recipe), device="cuda", on_epoch=on_epoch, **options)
+def trained(recipe, **options):
+    return loop.train(recipe, examples(recipe), device="cuda", **options)
 
 
 def largest_difference(network, other):
@@ -32,10 +32,10 @@ def largest_difference(network, other):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_every_loss_trains_as_without_graphs(loss, monkeypatch):
     recipe, losses = replace(SMALL, loss=loss), []
-    recorded = trained(recipe, lambda epoch: losses.append(epoch.loss))
+    recorded = trained(recipe, on_epoch=lambda epoch: losses.append(epoch.loss))
     monkeypatch.setattr(loop, "RecordedSteps", lambda step, device: step)
     without = []
-    eager = trained(recipe, lambda epoch: without.append(epoch.loss))
+    eager = trained(recipe, on_epoch=lambda epoch: without.append(epoch.loss))
     assert losses == pytest.approx(without, abs=1e-4)
     assert largest_difference(recorded, eager) < 1e-3
 
@@ -49,16 +49,14 @@ def test_an_interrupted_run_ends_with_the_same_weights(preset, tmp_path):
     assert largest_difference(trained(recipe, checkpoint=path), whole) < 1e-5
 
 
-def test_most_steps_are_replayed(monkeypatch):
-    kept = []
+def test_steps_of_a_size_are_replayed_from_the_third_on():
+    calls = []
 
-    class Kept(loop.RecordedSteps):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
-            kept.append(self)
+    def step(values):
+        calls.append(len(values))
+        return values.sum()
 
-    monkeypatch.setattr(loop, "RecordedSteps", Kept)
-    trained(SMALL)
-    recordings = kept[0]._recordings.values()
-    assert sum(recording is not None for recording in recordings) > 3
-    assert torch.cuda.is_available()
+    recorded = recorded_steps.RecordedSteps(step, "cuda")
+    for size in (3, 3, 3, 3, 5):
+        assert float(recorded(torch.full((size,), 2.0, device="cuda"))) == 2 * size
+    assert calls == [3, 3, 5]
