@@ -16,7 +16,15 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import Array, is_torch, namespace
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring import weights_io
-from rcnet_rt.rescoring.inputs import PoseInputs, check, inputs_of, join, packs, with_floor
+from rcnet_rt.rescoring.inputs import (
+    MAX_POSES_IN_PACK,
+    PoseInputs,
+    check,
+    inputs_of,
+    join,
+    packs,
+    with_floor,
+)
 from rcnet_rt.rescoring.mistake_watch import MistakeWatch, OnMistake
 from rcnet_rt.rescoring.score_convention import expected_by
 from rcnet_rt.rescoring.score_reference import ScoreReference
@@ -61,6 +69,8 @@ class Refiner:
         self._lock = threading.Lock()
         self._default = open_backend(self.weights, backend, device)
         self._on_gpu: dict[str, Backend] = {}
+        kind = self._default.device.partition(":")[0]
+        self._max_poses = MAX_POSES_IN_PACK.get(kind, MAX_POSES_IN_PACK["cpu"])
         skeleton = self.weights.skeleton
         self._joints = None if skeleton is None else len(skeletons.get(skeleton).keypoints)
         self._watch = None if self.weights.is_baseline else MistakeWatch(expected_by(self.weights))
@@ -190,7 +200,7 @@ class Refiner:
     ) -> list[Poses]:
         """Refine many images, packed together: the same numbers as one by one, sooner."""
         refined = []
-        for chunk in packs(images):
+        for chunk in packs(images, self._max_poses):
             scores = self._refined(join(chunk, reference), on_error, on_mistake)
             parts = np.split(scores, np.cumsum([len(poses) for poses in chunk])[:-1])
             refined += [poses.with_scores(part) for poses, part in zip(chunk, parts, strict=True)]

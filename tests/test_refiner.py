@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from benchmarks.gpu.people import people
 from rcnet_rt import BackendError, Poses, PosesError, Refiner, WeightsError, refine
 from rcnet_rt.backends.choice import missing
 from tests.helpers.networks import EMBEDDING_SIZE, KINDS, random_weights
@@ -282,6 +283,33 @@ def test_tensors_on_a_gpu_stay_there():
     assert refined.is_cuda
     expected = REFINERS["attention-paper-torch"].refine(keypoints, scores)
     np.testing.assert_allclose(refined.cpu().numpy(), expected, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_refining_on_a_gpu_neither_waits_nor_copies_to_the_host():
+    from torch.profiler import ProfilerActivity, profile
+
+    keypoints, scores = (torch.tensor(array).cuda().float() for array in some())
+    refiner = Refiner(random_weights(), device="cuda")
+    refiner.refine(keypoints, scores)
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            refiner.refine(keypoints, scores)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        torch.cuda.synchronize()
+    copies = [event.name for event in profiler.events() if event.name.startswith("Memcpy")]
+    assert copies
+    assert not [name for name in copies if "DtoH" in name or "HtoD" in name]
+
+
+@pytest.mark.gpu
+def test_a_batch_on_a_gpu_is_the_same_as_one_by_one():
+    refiner = Refiner("yolo-pose", device="cuda")
+    images = [people(count % 30, seed=count) for count in range(100)]
+    for poses, refined in zip(images, refiner.batch(images), strict=True):
+        np.testing.assert_allclose(refined.scores, refiner(poses).scores, atol=2e-6)
 
 
 def test_it_may_be_called_from_many_threads(refiner):

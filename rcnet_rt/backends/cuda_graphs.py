@@ -17,7 +17,7 @@ from rcnet_rt.rescoring.inputs import ARRAYS, PoseInputs
 
 __all__ = ["BUCKETS", "CudaGraphs"]
 
-BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
+BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 WARM_UP = 3  # runs before recording, for libraries to settle
 
 Step = Callable[[PoseInputs], tuple[Tensor, Tensor]]

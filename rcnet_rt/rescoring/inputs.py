@@ -17,6 +17,7 @@ from rcnet_rt.rescoring.score_reference import ScoreReference
 
 __all__ = [
     "ARRAYS",
+    "MAX_POSES_IN_PACK",
     "PoseInputs",
     "as_float64",
     "check",
@@ -26,7 +27,8 @@ __all__ = [
     "with_floor",
 ]
 
-POSES_AT_ONCE = 256  # offline, images are packed up to this many poses: attention is quadratic
+# Offline, images are packed up to so many poses; features and attention compare all pairs of them.
+MAX_POSES_IN_PACK = {"cpu": 256, "cuda": 1024}
 
 
 class PoseInputs(NamedTuple):
@@ -142,11 +144,14 @@ def join(images: Sequence[Poses], reference: ScoreReference | None = None) -> Po
     return PoseInputs(**columns, reference=reference)
 
 
-def packs(images: Sequence[Poses]) -> Iterator[list[Poses]]:
-    """Split images into runs for `join`: the same optional fields, and not too many poses."""
+def packs(images: Sequence[Poses], max_poses: int) -> Iterator[list[Poses]]:
+    """Split images into runs for `join`: the same optional fields, and at most so many poses.
+
+    An image with more poses makes a run of its own.
+    """
     chunk: list[Poses] = []
     for poses in images:
-        full = sum(map(len, chunk)) + len(poses) > POSES_AT_ONCE
+        full = sum(map(len, chunk)) + len(poses) > max_poses
         if chunk and (full or _known(poses) != _known(chunk[0])):
             yield chunk
             chunk = []

@@ -26,10 +26,12 @@ from rcnet_rt.training import losses
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.dataset import RankingSet
 from rcnet_rt.training.losses import Criterion
+from rcnet_rt.training.recorded_steps import RecordedSteps
 
 __all__ = ["Epoch", "score", "train"]
 
 POSES_AT_ONCE = 1024
+Step = Callable[..., Tensor]
 HIDDEN = {"attention": 16, "mlp": 128, "linear": 1}
 
 
@@ -77,9 +79,10 @@ def train(
     state = _State(recipe, network)
     done = state.load(checkpoint) if checkpoint is not None and checkpoint.exists() else 0
     columns = _Columns(recipe, data, device)
+    step = _step(state, criterion, device)
     kept = state.averaged if recipe.average > 0 else network
     for number in range(done + 1, recipe.epochs + 1):
-        loss = _epoch(recipe, columns, state, criterion, number)
+        loss = _epoch(recipe, columns, state, step, number)
         if checkpoint is not None:
             state.save(checkpoint, number)
         if on_epoch is not None:
@@ -182,21 +185,33 @@ class _Columns:
             yield self.features.index_select(0, step_rows), *rest
 
 
-def _epoch(
-    recipe: Recipe, columns: _Columns, state: _State, criterion: Criterion, number: int
-) -> float:
+def _step(state: _State, criterion: Criterion, device: str) -> Step:
+    """Return the training step: a batch as `_Columns.batches` yields it -> its detached loss."""
+
+    def step(
+        features: Tensor, baseline: Tensor, image: Tensor, targets: Tensor, weights: Tensor
+    ) -> Tensor:
+        loss = criterion(state.network.logits(features, baseline, image), targets, weights)
+        state.descend(loss)
+        return loss.detach()
+
+    on_gpu = torch.device(device).type == "cuda"
+    recorded = on_gpu and losses.LOSSES[state.recipe.loss].fixed_shapes
+    return RecordedSteps(step, device) if recorded else step
+
+
+def _epoch(recipe: Recipe, columns: _Columns, state: _State, step: Step, number: int) -> float:
     """Train on all images once, in random order; return the mean loss of the steps."""
     seed = recipe.seed * 1_000_003 + number
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     flipped = recipe.flip * random.integers(0, 2, len(columns.starts) - 1)
     order, sizes = _batches(columns.starts, columns.estimator, random, recipe.poses_per_step)
-    network = state.network.train()
+    state.network.train()
     values: list[Tensor] = []
-    for features, baseline, image, targets, weights in columns.batches(order, sizes, flipped):
-        loss = criterion(network.logits(features, baseline, image), targets, weights)
-        state.step(loss)
-        values.append(loss.detach())
+    for batch in columns.batches(order, sizes, flipped):
+        state.begin_step()
+        values.append(step(*batch))
     mean = float(torch.stack(values).mean())
     if not np.isfinite(mean):
         raise WeightsError(
@@ -241,17 +256,30 @@ class _State:
 
     def __init__(self, recipe: Recipe, network: Network) -> None:
         self.recipe, self.network, self.averaged = recipe, network, deepcopy(network)
+        groups, on_gpu = _groups(recipe, network), network.head.weight.is_cuda
+        if on_gpu:  # a recorded step reads the learning rate from the GPU's memory
+            for group in groups:
+                group["lr"] = torch.tensor(group["peak"], device=network.head.weight.device)
         self.optimizer = torch.optim.AdamW(
-            _groups(recipe, network), weight_decay=recipe.weight_decay, fused=True
+            groups, weight_decay=recipe.weight_decay, fused=True, capturable=on_gpu
         )
         self.steps = 0
 
-    def step(self, loss: Tensor) -> None:
-        """Update the weights by the gradient of the loss, then their moving average."""
+    def begin_step(self) -> None:
+        """Count a step and set its learning rates."""
         self.steps += 1
-        warmth = min(1.0, self.steps / max(self.recipe.warmup_steps, 1))
+        warmup_steps = max(self.recipe.warmup_steps, 1)
+        if self.steps > warmup_steps:
+            return
         for group in self.optimizer.param_groups:
-            group["lr"] = warmth * group["peak"]
+            rate = self.steps / warmup_steps * group["peak"]
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+    def descend(self, loss: Tensor) -> None:
+        """Update the weights by the gradient of the loss, then their moving average."""
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()

@@ -53,11 +53,14 @@ class Loss:
         function: of scores or logits, targets and weights, all (P,), and its options.
         of: whether it takes scores or logits.
         options: names of the recipe's fields that it takes as options.
+        fixed_shapes: whether all shapes depend on the number of poses alone, not on values; a CUDA
+            graph records nothing else.
     """
 
     function: Callable[..., Tensor]
     of: Literal["scores", "logits"]
     options: tuple[str, ...] = ()
+    fixed_shapes: bool = True
 
     def __call__(
         self, logits: Tensor, targets: Tensor, weights: Tensor, **options: float
@@ -76,7 +79,7 @@ LOSSES: Mapping[str, Loss] = MappingProxyType(
         "ranknet": Loss(ranknet_loss, "logits"),
         "lambdarank": Loss(lambdarank_loss, "logits"),
         "approx_ndcg": Loss(approx_ndcg_loss, "logits"),
-        "neural_ndcg": Loss(neural_ndcg_loss, "logits"),
+        "neural_ndcg": Loss(neural_ndcg_loss, "logits", fixed_shapes=False),
         "ap": Loss(ap_loss, "logits", ("positive",)),
         "dr": Loss(dr_loss, "scores", ("positive",)),
         "l1": Loss(absolute_error, "scores"),

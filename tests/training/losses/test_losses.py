@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
 
 from rcnet_rt import WeightsError
 from rcnet_rt.evaluation.metrics import ranking_accuracy
@@ -125,6 +126,18 @@ def test_sorting_of_a_clear_order_is_a_permutation():
     matrix = neural_ndcg.neural_sort(values)
     assert torch.allclose(matrix.sum(0), torch.ones(4, dtype=torch.float64))
     assert torch.allclose(matrix @ values, values.sort(descending=True).values, atol=1e-3)
+
+
+@every
+def test_shapes_depend_on_values_where_the_loss_says_so(name):
+    with FakeTensorMode():  # tensors without values
+        logits, targets, weights = torch.rand(3, 12)
+        logits.requires_grad_(True)
+        if LOSSES[name].fixed_shapes:
+            get(name)(logits, targets, weights).backward()
+        else:
+            with pytest.raises(DynamicOutputShapeException):
+                get(name)(logits, targets, weights)
 
 
 def test_an_unknown_loss_is_told():
