@@ -57,6 +57,12 @@ class RCNet(nn.Module):
         """Return (P,) scores in (0, 1)."""
         return torch.sigmoid(self.logits(features, baseline, image_index))
 
+    def ignore(self, features: Tensor) -> None:
+        """Do not read these features: a (D,) boolean mask."""
+        _ignore(features, self.phi.weight)
+        if self.config.shortcut:
+            _ignore(features, self.shortcut.weight)
+
     @classmethod
     def for_skeleton(cls, skeleton: str, features: str = "paper", **options: Any) -> RCNet:
         """Return an untrained RCNet; options are fields of `NetworkConfig`.
@@ -129,6 +135,10 @@ class ScoreNet(nn.Module):
         """Return (P,) scores in (0, 1)."""
         return torch.sigmoid(self.logits(features, baseline, image_index))
 
+    def ignore(self, features: Tensor) -> None:
+        """Do not read these features: a (D,) boolean mask."""
+        _ignore(features, self.get_parameter("layers.0.weight"))
+
     @classmethod
     def for_skeleton(cls, skeleton: str, features: str = "dekr", **options: Any) -> ScoreNet:
         """Return an untrained ScoreNet; options are fields of `NetworkConfig`."""
@@ -154,6 +164,10 @@ class Linear(nn.Module):
         """Return (P,) scores in (0, 1)."""
         return torch.sigmoid(self.logits(features, baseline, image_index))
 
+    def ignore(self, features: Tensor) -> None:
+        """Do not read these features: a (D,) boolean mask."""
+        _ignore(features, self.head.weight)
+
 
 Network = RCNet | ScoreNet | Linear
 
@@ -178,6 +192,12 @@ class Standardise(nn.Module):
         scaled = (features - self.mean) / self.deviation
         kept: Tensor = self.drop(scaled.nan_to_num(0.0).clip(-CLIP, CLIP))
         return kept
+
+
+def _ignore(features: Tensor, weights: Tensor) -> None:
+    """Set columns of (H, D) weights to 0; features that are always 0 leave them so in training."""
+    with torch.no_grad():
+        weights[:, features] = 0.0
 
 
 def _initialise(network: Network) -> None:

@@ -20,6 +20,7 @@ class Recipe:
     Attributes:
         architecture: see `NetworkConfig`, as for output, feedforward, dropout and input_dropout.
         features: name of the feature set.
+        without: groups of features that the network does not read, see `rescoring.feature_groups`.
         baseline: name of the baseline; "auto" is that with the highest AP on the training images.
         target: "oks" (matched OKS) or "share" (share of COCO's ten OKS thresholds reached).
         loss: name of the loss, see `training.losses`.
@@ -46,6 +47,7 @@ class Recipe:
     architecture: Architecture = "attention"
     output: Output = "residual"
     features: str = "full"
+    without: tuple[str, ...] = ()
     baseline: str = "auto"
     target: Target = "oks"
     loss: str = "rank"

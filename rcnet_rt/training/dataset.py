@@ -19,6 +19,7 @@ from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.batch import PoseBatch, concatenate, poses_to_batch
+from rcnet_rt.rescoring.feature_groups import of_groups
 
 __all__ = ["PoseTable", "RankingSet", "Target", "join", "mirror", "ranking_set", "select", "table"]
 
@@ -173,6 +174,7 @@ def ranking_set(
     target: Target = "oks",
     images: Collection[int] | None = None,
     embedding_size: int = 0,
+    without: Collection[str] = (),
 ) -> RankingSet:
     """Compute features, baseline logits and targets of all images or of those with these numbers.
 
@@ -185,7 +187,9 @@ def ranking_set(
         target: see `Recipe`.
         images: numbers of the images to include.
         embedding_size: length of the embeddings, for visual features.
+        without: groups of features that are unknown (NaN), see `rescoring.feature_groups`.
     """
+    hidden = of_groups(features, skeleton, without)
     numbers = range(len(poses.batches)) if images is None else sorted(images)
     counts = np.array([len(poses.oks[number]) for number in numbers])
     compute = feature_sets.get(features).compute
@@ -196,6 +200,7 @@ def ranking_set(
             packed = concatenate([batches[number] for number in some], embedding_size)
             logits = baselines.baseline_logit(baseline, packed, baseline_scale)
             matrix = compute(packed, skeleton, logits)
+            matrix[:, hidden] = np.nan
             parts.append((matrix.astype(np.float32), logits.astype(np.float32)))
         matrices, logits = zip(*parts, strict=True)
         return np.concatenate(matrices), np.concatenate(logits)

@@ -173,6 +173,7 @@ def _ranking_set(
         scale,
         recipe.target,
         embedding_size=embedding_size(data, recipe),
+        without=recipe.without,
     )
 
 

@@ -116,7 +116,10 @@ def score(network: Network, data: RankingSet) -> npt.NDArray[np.float64]:
 
 
 def _network(recipe: Recipe, data: RankingSet) -> Network:
-    """Return an untrained network that standardizes the features of the training data."""
+    """Return an untrained network that standardizes the features of the training data.
+
+    It does not read features that are constant or unknown there: nothing can be learned of them.
+    """
     config = NetworkConfig(
         feature_count=data.features.shape[1],
         architecture=recipe.architecture,
@@ -134,7 +137,9 @@ def _network(recipe: Recipe, data: RankingSet) -> Network:
     spread = np.sqrt(np.nansum((both - mean) ** 2, axis=0) / np.maximum(counts, 1))
     network.standardise.mean.copy_(torch.tensor(mean))
     # Constant features keep a deviation of 1, which avoids a division by almost 0.
-    network.standardise.deviation.copy_(torch.tensor(np.where(spread > 1e-4, spread, 1.0)))
+    varied = spread > 1e-4
+    network.standardise.deviation.copy_(torch.tensor(np.where(varied, spread, 1.0)))
+    network.ignore(torch.from_numpy(~varied))
     return network
 
 

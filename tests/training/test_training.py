@@ -12,6 +12,7 @@ from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.rescoring.feature_groups import of_groups
 from rcnet_rt.training import fit
 from rcnet_rt.training.config import PRESETS, Recipe
 from rcnet_rt.training.cross_validation import calibrate, hold_out, recalibrated
@@ -293,3 +294,21 @@ def test_a_batch_has_poses_of_one_estimator(seed):
             np.isin(rows, np.flatnonzero(data.image == image))
         ]
         assert len(set(batch)) == 1
+
+
+@pytest.mark.parametrize("architecture", ["attention", "mlp", "linear"])
+def test_features_without_information_in_training_are_never_read(data, architecture):
+    split = fraction_split(data.poses, 0.2)
+    recipe = replace(QUICK, architecture=architecture, epochs=1, without=("links", "size"))
+    weights = fit.fit(data, recipe, split, name="without")
+    hidden = of_groups("full", COCO17, recipe.without)
+    known = np.setdiff1d(np.arange(weights.network_config().feature_count), hidden)
+    first = {"attention": "phi", "mlp": "layers.0", "linear": "head"}[architecture]
+    assert (weights.tensors[f"{first}.weight"][:, hidden] == 0).all()
+    assert (weights.tensors[f"{first}.weight"][:, known] != 0).any(axis=0).sum() > len(known) / 2
+
+
+def test_an_unknown_feature_group_is_refused(data):
+    recipe = replace(QUICK, without=("colour",))
+    with pytest.raises(WeightsError, match="unknown feature group colour; known are score, links"):
+        fit.fit(data, recipe, fraction_split(data.poses, 0.2), name="x")

@@ -1,35 +1,12 @@
-"""Which group each feature belongs to, by its name."""
+"""Choices of features by their group."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-
 from rcnet_rt.poses import skeletons
 from rcnet_rt.rescoring import features
+from rcnet_rt.rescoring.feature_groups import FEATURE_GROUPS, group_of
 
-__all__ = ["GROUPS", "group_of", "is_not", "is_score_or", "present"]
-
-# The first group whose test holds takes a feature; `other` takes what a later version adds.
-GROUPS: Mapping[str, Callable[[str], bool]] = MappingProxyType(
-    {
-        "score": lambda name: name in ("base", "initial score"),
-        "links": lambda name: name.startswith(("dx ", "dy ", "length ")),
-        "joint scores": lambda name: name.startswith("score "),
-        "confidence statistics": lambda name: "confiden" in name,
-        "set": lambda name: any(w in name for w in ("overlap", "rank", "company", "gap")),
-        "size": lambda name: "size" in name,
-        "aspect": lambda name: any(w in name for w in ("aspect", "unit", "torso")),
-        "place": lambda name: any(w in name for w in ("centre", "border")),
-        "counts": lambda name: any(w in name for w in ("joints", "visible", "found")),
-        "other": lambda name: True,
-    }
-)
-
-
-def group_of(feature: str) -> str:
-    """Return the group that a feature belongs to."""
-    return next(group for group, has in GROUPS.items() if has(feature))
+__all__ = ["group_of", "is_not", "is_score_or", "present"]
 
 
 def is_not(feature: str, group: str) -> bool:
@@ -46,4 +23,4 @@ def present(feature_set: str) -> list[str]:
     """Return the groups that a feature set has."""
     names = features.get(feature_set).names(skeletons.get("coco17"))
     found = {group_of(name) for name in names}
-    return [group for group in GROUPS if group in found]
+    return [group for group in FEATURE_GROUPS if group in found]
