@@ -29,6 +29,7 @@ from rcnet_rt.refiner import Refiner
 from rcnet_rt.video.images import read_image
 from rcnet_rt.workflows.dataset import SplitImages, as_dataset, find_images, splits_with_images
 from rcnet_rt.workflows.progress import OnProgress, Progress, ignore
+from rcnet_rt.workflows.scoring import shipped_weights
 from rcnet_rt.workflows.summary import RecheckCost
 
 __all__ = [
@@ -257,7 +258,7 @@ def _estimator(job: Job, device: str) -> Estimator:
         estimator.show_embeddings()
     if job.recheck == 0:
         return estimator
-    refine = partial(Refiner(estimator.family), on_error="drop")
+    refine = partial(Refiner(shipped_weights(estimator.family)), on_error="drop")
     return Recheck(estimator, refine, job.recheck)
 
 

@@ -9,10 +9,11 @@ from rcnet_rt.errors import WeightsError
 from rcnet_rt.estimators import Estimator
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
+from rcnet_rt.rescoring.families import weights_for
 from rcnet_rt.rescoring.score_convention import check_convention
 from rcnet_rt.rescoring.weights import Weights
 
-__all__ = ["RAW_THRESHOLD", "Scoring", "load_scoring"]
+__all__ = ["RAW_THRESHOLD", "Scoring", "load_scoring", "shipped_weights"]
 
 # The default confidence of YOLO-Pose.
 RAW_THRESHOLD = 0.25
@@ -71,7 +72,7 @@ class Scoring:
 def load_scoring(
     weights: str, threshold: str | float, *, family: str, device: str, backend: str
 ) -> Scoring:
-    """Load weights; "auto" is those of the estimator's family if shipped, else generic ones.
+    """Load weights; "auto" is those of the estimator's family or its group, else generic ones.
 
     Raises:
         WeightsError: unknown or damaged weights, or a threshold that they do not have.
@@ -82,7 +83,7 @@ def load_scoring(
     from rcnet_rt.refiner import Refiner
 
     refiner = Refiner(
-        _shipped(family) if weights == "auto" else weights, device=device, backend=backend
+        shipped_weights(family) if weights == "auto" else weights, device=device, backend=backend
     )
     chosen = refiner.weights
     return Scoring(
@@ -98,15 +99,15 @@ def load_scoring(
     )
 
 
+def shipped_weights(family: str) -> str:
+    """Return the name of the shipped weights for a family of estimators."""
+    from rcnet_rt.rescoring import weights_io
+
+    return weights_for(family, weights_io.available())
+
+
 def _unchanged(threshold: str | float) -> Scoring:
     if threshold == "p95":
         raise WeightsError("--conf p95 needs trained weights; with --weights none give a number")
     number = RAW_THRESHOLD if threshold == "auto" else float(threshold)
     return Scoring("none", lambda poses: poses.with_scores(poses.scores), number, number, FLOOR)
-
-
-def _shipped(family: str) -> str:
-    from rcnet_rt.rescoring import weights_io
-
-    shipped = weights_io.available()
-    return next((name for name in (family, "generic") if name in shipped), "auto")
