@@ -41,6 +41,7 @@ class PoseTable:
         entries: for each image, the (N,) indices of its poses in the results that they are from.
         oks: for each image, the (N,) OKS with the matched person, 0 without a match.
         weights: for each image, the (N,) weights in [0, 1].
+        augmented: (I,) whether the image is an augmentation of the original before it.
     """
 
     batches: list[PoseBatch]
@@ -49,6 +50,7 @@ class PoseTable:
     entries: list[npt.NDArray[np.int64]]
     oks: list[Floats]
     weights: list[Floats]
+    augmented: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +111,13 @@ def table(
             "no image of the results has ground truth; give the dataset that they were predicted on"
         )
     seen: list[AugmentedPoses] = []
+    augmented: list[bool] = []
     for image_id in chosen:
-        seen += [AugmentedPoses(None, poses[image_id]), *(augmentations or {}).get(image_id, ())]
-    result = PoseTable([], [], np.array([item.poses.image_id for item in seen]), [], [], [])
+        others = (augmentations or {}).get(image_id, ())
+        seen += [AugmentedPoses(None, poses[image_id]), *others]
+        augmented += [False, *[True] * len(others)]
+    image_ids = np.array([item.poses.image_id for item in seen])
+    result = PoseTable([], [], image_ids, [], [], [], np.array(augmented))
     for item in seen:
         _add(result, ground_truth, item, floor, max_poses, unmatched_weight)
     return result
