@@ -148,7 +148,7 @@ class LabeledResults:
         values[rows] = baseline.compute(packed)
         return values
 
-    @property
+    @cached_property
     def _packed(self) -> tuple[npt.NDArray[np.int64], PoseBatch]:
         """All poses in one batch, and the indices of their entries."""
         items = self.poses.values()

@@ -24,8 +24,8 @@ _INCOMPLETE = (
     "",
 )
 _LEFT_OUT = (
-    "An estimator that was left out was not trained on: its held-out images were scored by networks "
-    "that saw neither it nor these images.",
+    "Estimators that were left out were not trained on: their held-out images were scored by "
+    "networks that saw neither them nor these images.",
     "",
 )
 

@@ -174,7 +174,8 @@ def _run(process: subprocess.Popen[bytes], job: Job) -> Iterator[Any]:
     Raises:
         WeightsError: the process died.
     """
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
         pickle.dump(job, process.stdin, pickle.HIGHEST_PROTOCOL)
         process.stdin.flush()

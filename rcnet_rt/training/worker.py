@@ -1,4 +1,4 @@
-"""The process that trains for `training.parallel`: jobs on stdin, progress and networks on stdout."""
+"""A process that trains for `training.parallel`: jobs on stdin, progress and networks on stdout."""
 
 from __future__ import annotations
 

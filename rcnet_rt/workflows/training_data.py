@@ -10,7 +10,8 @@ from pathlib import Path
 from rcnet_rt.datasets.augment import last_of_each_augmentation
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.ground_truth import GroundTruth
-from rcnet_rt.datasets.results import Entry, ImageId, read_results
+from rcnet_rt.datasets.ids import ImageId
+from rcnet_rt.datasets.results import Entry, read_results
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 
