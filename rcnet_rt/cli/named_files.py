@@ -32,8 +32,8 @@ def named_file(text: str) -> tuple[str, Path]:
 def by_name(files: Iterable[tuple[str, Path]]) -> dict[str, list[Path]]:
     """Return the files of each name, in the order in which they are given.
 
-    >>> [len(some) for some in by_name([("a", Path("1")), ("b", Path("2")), ("a", Path("3"))]).values()]
-    [2, 1]
+    >>> {name: len(some) for name, some in by_name([("a", Path("1")), ("a", Path("2"))]).items()}
+    {'a': 2}
     """
     found: dict[str, list[Path]] = {}
     for name, path in files:

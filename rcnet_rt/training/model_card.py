@@ -16,6 +16,7 @@ from rcnet_rt.version import __version__
 __all__ = ["MAX_IMAGES_LISTED", "JudgedEstimator", "card", "record", "record_estimators"]
 
 MAX_IMAGES_LISTED = 5000  # ids of more training images are not stored in the file
+CALIBRATED = ("raw", "refined", "calibrated")  # scores with a calibration error
 UNNAMED = "unnamed"  # what a card calls an estimator without a name
 
 _INCOMPLETE = (
@@ -178,8 +179,7 @@ def card(weights: Weights) -> str:
 def _of_one(training: Mapping[str, Any]) -> list[str]:
     """Return the figures of weights for one estimator without a name."""
     errors = [
-        f"{name} {formatted(training['calibration_error'][name], '.3f')}"
-        for name in ("raw", "refined", "calibrated")
+        f"{name} {formatted(training['calibration_error'][name], '.3f')}" for name in CALIBRATED
     ]
     return [
         "| images | raw | "
@@ -234,7 +234,7 @@ def _estimator_row(
 ) -> str:
     scores = figures["scores"]
     best = [f"{points(scores[each]['AP'])} (`{each}`)" for each in _names(figures)]
-    errors = [formatted(value, ".3f") for value in judged["calibration_error"].values()]
+    errors = [formatted(judged["calibration_error"][name], ".3f") for name in CALIBRATED]
     cells = [
         (name or UNNAMED) + ("" if judged["trained"] else ", left out"),
         judged["score_convention"],
