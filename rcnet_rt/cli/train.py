@@ -294,12 +294,14 @@ def _resumable(folder: Path) -> Iterator[None]:
 def _print(result: TrainingResult) -> None:
     weights = result.weights
     console = Console(width=None if Console().is_terminal else 120)
-    for name, estimator in result.estimators.items():
+    several = len(result.estimators) > 1
+    named = {name or ("unnamed" if several else ""): it for name, it in result.estimators.items()}
+    for name, estimator in named.items():
         _print_estimator(console, name, estimator)
     thresholds = ", ".join(f"{name} {value:.3f}" for name, value in weights.thresholds.items())
     console.print(f"Thresholds: {thresholds}.")
     console.print(f"Weights: {result.weights_file}; model card: {result.card_file}", soft_wrap=True)
-    for name, estimator in result.estimators.items():
+    for name, estimator in named.items():
         subject = f"{name}: " if name else ""
         console.print(subject + _verdict(estimator.evaluation.all_images), markup=False)
     if result.report_page is not None:
