@@ -26,12 +26,11 @@ from rcnet_rt.evaluation.thresholds import best_f1_threshold, precision_threshol
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration, weights_io
 from rcnet_rt.rescoring.baselines import EXPECTED_RANK
-from rcnet_rt.rescoring.batch import PoseBatch, poses_to_batch
+from rcnet_rt.rescoring.batch import poses_to_batch
 from rcnet_rt.rescoring.constants import RELATED, UNEXPLAINED_POWER, UNKNOWN_CORRELATION
-from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
-from rcnet_rt.training.dataset import RankingSet, join, ranking_set, select, table
+from rcnet_rt.training.dataset import RankingSet, join, ranking_set, select, table, with_reference
 from rcnet_rt.training.loop import train
 from rcnet_rt.training.splits import Split, fold_splits
 from rcnet_rt.version import __version__
@@ -136,14 +135,8 @@ def _all(data: LabeledResults) -> list[ImagePoses]:
     return list(data.poses.values())
 
 
-def reference_of(data: LabeledResults) -> ScoreReference:
-    """Return the score reference of a results file."""
-    return ScoreReference.of([item.poses for item in _all(data)])
-
-
 def known(data: LabeledResults, recipe: Recipe = RECIPE) -> Known:
     """Return results with their ranking set, scores by their expected rank in them."""
-    reference = reference_of(data)
     poses = table(
         data.ground_truth,
         data.poses,
@@ -151,15 +144,7 @@ def known(data: LabeledResults, recipe: Recipe = RECIPE) -> Known:
         max_poses=recipe.max_poses,
         unmatched_weight=recipe.unmatched_weight,
     )
-
-    def with_reference(packed: PoseBatch) -> PoseBatch:
-        return replace(packed, reference=reference)
-
-    referenced = replace(
-        poses,
-        batches=[with_reference(packed) for packed in poses.batches],
-        mirrored=[with_reference(packed) for packed in poses.mirrored],
-    )
+    referenced = with_reference(poses, data.score_reference)
     skeleton = data.ground_truth.skeleton
     examples = ranking_set(
         referenced, skeleton, recipe.features, recipe.baseline, 1.0, recipe.target
@@ -202,7 +187,7 @@ def refine_into(
     scores: Floats, data: LabeledResults, weights: Weights, images: Collection[int], alone: bool
 ) -> None:
     """Write the scores of some images as `rcnet-rt refine` gives them, or each frame by itself."""
-    reference = None if alone else reference_of(data)
+    reference = None if alone else data.score_reference
     items = [data.poses[image] for image in images if image in data.poses]
     after = Refiner(weights, backend="torch").batch(
         [item.poses for item in items], reference=reference
@@ -223,7 +208,7 @@ def evaluate(
         for alone, values in scores.items()
     }
     before = precision.ap(data.scores)
-    return LeftOut(estimator, convention, before, reference_of(data).joint_correlation, gains)
+    return LeftOut(estimator, convention, before, data.score_reference.joint_correlation, gains)
 
 
 def calibrated(

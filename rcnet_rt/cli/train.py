@@ -1,4 +1,4 @@
-"""`rcnet-rt train`: a data set and an estimator's results in; weights with their gain out."""
+"""`rcnet-rt train`: a data set and estimators' results in; weights with their gain out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, get_args
 import click
 from rich.console import Console
 
+from rcnet_rt.cli.named_files import by_name, named_file
 from rcnet_rt.cli.options import (
     OptionWithFormerNames,
     announce,
@@ -26,6 +27,7 @@ from rcnet_rt.evaluation.compare import Comparison
 from rcnet_rt.evaluation.report_rows import formatted
 from rcnet_rt.poses import skeletons
 from rcnet_rt.rescoring import features
+from rcnet_rt.rescoring.feature_groups import FEATURE_GROUPS
 from rcnet_rt.rescoring.network_config import Architecture
 from rcnet_rt.training import losses
 from rcnet_rt.training.config import PRESETS, Recipe
@@ -33,6 +35,7 @@ from rcnet_rt.training.dataset import Target
 from rcnet_rt.workflows.predict import predict_splits
 from rcnet_rt.workflows.train import TrainingResult, new_run_folder
 from rcnet_rt.workflows.train import train as train_weights
+from rcnet_rt.workflows.training_result import TrainedEstimator
 from rcnet_rt.workflows.training_run import is_run
 
 __all__ = ["train"]
@@ -45,9 +48,11 @@ OF_THE_PRESET = "the preset's"
 @click.option(
     "--predictions",
     multiple=True,
-    type=click.Path(path_type=Path),
+    metavar="[NAME=]FILE",
+    type=named_file,
     show_default="those of --model, made first",
-    help="COCO results of the estimator, plain or .gz; repeat for several.",
+    help="COCO results, plain or .gz; repeat for several. Files of one NAME, or of none, are one "
+    "estimator's; several estimators are trained on together.",
 )
 @model_option(
     "The estimator that predicts where there are no --predictions. A .pt file is a program: load "
@@ -59,9 +64,17 @@ OF_THE_PRESET = "the preset's"
     cls=OptionWithFormerNames,
     former=["--copies"],
     multiple=True,
-    type=click.Path(path_type=Path),
+    metavar="[NAME=]FILE",
+    type=named_file,
     show_default="none",
     help="Results on augmentations of the same images, from predict --augmentations.",
+)
+@click.option(
+    "--leave-out",
+    multiple=True,
+    metavar="NAME",
+    show_default="none",
+    help="Estimator that is judged and not trained on; repeat for several.",
 )
 @click.option(
     "--split", show_default="all that have images", help="Split that --model predicts on."
@@ -94,6 +107,13 @@ OF_THE_PRESET = "the preset's"
     type=click.Choice(list(features.FEATURE_SETS)),
     show_default=OF_THE_PRESET,
     help="What the network is given of each pose.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(list(FEATURE_GROUPS)),
+    show_default=OF_THE_PRESET,
+    help="A group of features that the network does not read; repeat for several.",
 )
 @click.option(
     "--skeleton",
@@ -148,6 +168,12 @@ OF_THE_PRESET = "the preset's"
 )
 @device_option("Where the network is trained: cpu, cuda, cuda:1, …", "cpu")
 @click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    show_default="one a core; 1 on a GPU or for little work",
+    help="How many folds are trained at once, in processes of their own. The weights are the same.",
+)
+@click.option(
     "--folds",
     type=click.IntRange(min=2),
     show_default="5, below 5,000 images",
@@ -167,8 +193,10 @@ OF_THE_PRESET = "the preset's"
 @debug_option
 def train(
     dataset: Dataset,
-    predictions: tuple[Path, ...],
-    augmentations: tuple[Path, ...],
+    predictions: tuple[tuple[str, Path], ...],
+    augmentations: tuple[tuple[str, Path], ...],
+    leave_out: tuple[str, ...],
+    workers: int | None,
     model: str,
     split: str | None,
     out: Path | None,
@@ -183,7 +211,7 @@ def train(
     val_split: str | None,
     **changes: Any,
 ) -> None:
-    """Train a network that re-scores an estimator's poses, and show what it gains.
+    """Train a network that re-scores the poses of an estimator or several; show what it gains.
 
     The gain is measured on images that the network did not see. By default every image is held out
     once in 5 folds (above 5,000 images: a tenth of them, once); the network that is kept is then
@@ -198,7 +226,7 @@ def train(
         dataset = dataset.with_skeleton(skeletons.get(skeleton))
     folder = out or new_run_folder()
     recipe = _recipe(preset, changes)
-    results = list(predictions) or _predict(dataset, model, split, recipe, folder, device)
+    results = by_name(predictions) or _predict(dataset, model, split, recipe, folder, device)
     with _resumable(folder), epoch_bar() as bar:
         result = train_weights(
             dataset,
@@ -206,11 +234,13 @@ def train(
             out=folder,
             name=name,
             recipe=recipe,
-            augmentations=augmentations,
+            augmentations=by_name(augmentations),
+            leave_out=leave_out,
             folds=folds,
             val_fraction=val_fraction,
             val_split=val_split,
             device=device,
+            workers=workers,
             resume=resume,
             report=report,
             progress=bar,
@@ -221,7 +251,7 @@ def train(
 def _recipe(preset: str, changes: dict[str, Any]) -> Recipe:
     """Return the preset with what was chosen otherwise."""
     changes["architecture"] = changes.pop("arch")
-    given = {name: value for name, value in changes.items() if value is not None}
+    given = {name: value for name, value in changes.items() if value not in (None, ())}
     recipe = replace(PRESETS[preset], **given)
     _check_options(recipe.loss, given)
     return recipe
@@ -272,17 +302,28 @@ def _resumable(folder: Path) -> Iterator[None]:
 def _print(result: TrainingResult) -> None:
     weights = result.weights
     console = Console(width=None if Console().is_terminal else 120)
-    for table in comparison_table(result.evaluation):
-        console.print(table)
-    errors = weights.training["calibration_error"]
-    figures = [f"{name} {formatted(error, '.3f')}" for name, error in errors.items()]
-    console.print(f"Calibration error against OKS: {', '.join(figures)}.")
+    several = len(result.estimators) > 1
+    named = {name or ("unnamed" if several else ""): it for name, it in result.estimators.items()}
+    for name, estimator in named.items():
+        _print_estimator(console, name, estimator)
     thresholds = ", ".join(f"{name} {value:.3f}" for name, value in weights.thresholds.items())
     console.print(f"Thresholds: {thresholds}.")
     console.print(f"Weights: {result.weights_file}; model card: {result.card_file}", soft_wrap=True)
-    console.print(_verdict(result.evaluation.all_images))
+    for name, estimator in named.items():
+        subject = f"{name}: " if name else ""
+        console.print(subject + _verdict(estimator.evaluation.all_images), markup=False)
     if result.report_page is not None:
         click.echo(f"report -> {result.report_page}")
+
+
+def _print_estimator(console: Console, name: str, estimator: TrainedEstimator) -> None:
+    """Print the tables of an estimator and its calibration error."""
+    over = f"{name}, left out" if estimator.files.is_left_out else name
+    for table in comparison_table(estimator.evaluation, over):
+        console.print(table)
+    errors = estimator.calibration_errors.items()
+    figures = [f"{score} {formatted(error, '.3f')}" for score, error in errors]
+    console.print(f"Calibration error against OKS: {', '.join(figures)}.")
 
 
 def _verdict(comparison: Comparison) -> str:

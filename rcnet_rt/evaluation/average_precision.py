@@ -130,7 +130,11 @@ class AveragePrecision:
 
     def ap(self, scores: npt.ArrayLike, images: Collection[int] | None = None) -> float:
         """Return the AP alone, in a third of the time; NaN where no person counts."""
-        return self.ranking(scores, 1).ap(self._weights(images))
+        return self.ap_of(self.ranking(scores, 1), images)
+
+    def ap_of(self, ranking: Ranking, images: Collection[int] | None = None) -> float:
+        """Return the AP of what `ranking` returned, for several sets of images."""
+        return ranking.ap(self._weights(images))
 
     def bootstrap(
         self,

@@ -22,10 +22,13 @@ from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.average_precision import AveragePrecision
 from rcnet_rt.evaluation.compare import match_entries
 from rcnet_rt.evaluation.plausibility import check_match
+from rcnet_rt.evaluation.precision_recall import Ranking
 from rcnet_rt.poses.fields import SIGNALS
 from rcnet_rt.poses.oks import Match
 from rcnet_rt.rescoring import baselines
-from rcnet_rt.rescoring.batch import concatenate, poses_to_batch
+from rcnet_rt.rescoring.baselines import Baseline
+from rcnet_rt.rescoring.batch import PoseBatch, concatenate, poses_to_batch
+from rcnet_rt.rescoring.score_reference import ScoreReference
 
 __all__ = ["LabeledResults"]
 
@@ -115,6 +118,11 @@ class LabeledResults:
         return sizes[0] if sizes else 0
 
     @cached_property
+    def score_reference(self) -> ScoreReference:
+        """The reference of the estimator's raw scores: all of its poses on these images."""
+        return ScoreReference.of([item.poses for item in self.poses.values()])
+
+    @cached_property
     def average_precision(self) -> AveragePrecision:
         """The AP evaluator for scores of these entries."""
         return AveragePrecision(self.ground_truth, self.entries)
@@ -139,27 +147,40 @@ class LabeledResults:
 
     def baseline_values(self, name: str) -> Floats:
         """Return (E,) values of a baseline; -1 for entries on images without ground truth."""
-        return self._values_of([name])[name]
+        return self._values(baselines.get(name), *self._packed)
 
-    def _values_of(self, names: Sequence[str]) -> dict[str, Floats]:
-        """Return the values of several baselines, packing all poses only once."""
+    def _values(self, baseline: Baseline, rows: npt.NDArray[np.int64], packed: PoseBatch) -> Floats:
+        values = np.full(len(self.entries), -1.0)
+        values[rows] = baseline.compute(packed)
+        return values
+
+    @cached_property
+    def _packed(self) -> tuple[npt.NDArray[np.int64], PoseBatch]:
+        """All poses in one batch, and the indices of their entries."""
         items = self.poses.values()
         packed = concatenate([poses_to_batch(item.poses) for item in items])
-        rows = np.concatenate([item.entries for item in items])
-        values = {name: np.full(len(self.entries), -1.0) for name in names}
-        for name in names:
-            values[name][rows] = baselines.get(name).compute(packed)
-        return values
+        return np.concatenate([item.entries for item in items]), packed
+
+    @cached_property
+    def _rankings(self) -> dict[str, Ranking]:
+        """The entries ranked by each baseline that can be chosen, the simplest first."""
+        rows, packed = self._packed
+        rankings = {}
+        for name, baseline in baselines.BASELINES.items():
+            if baseline.automatic and (self.unit_scores or not baseline.bounded):
+                values = self._values(baseline, rows, packed)
+                rankings[name] = self.average_precision.ranking(values, 1)
+        return rankings
+
+    def baseline_aps(self, images: Collection[int]) -> dict[str, float]:
+        """Return the AP on some images of each baseline that can be chosen, the simplest first."""
+        ap = self.average_precision.ap_of
+        return {name: ap(ranking, images) for name, ranking in self._rankings.items()}
 
     def best_baseline(self, images: Collection[int]) -> str:
         """Return the baseline with the highest AP on some images; the simplest of equal ones."""
-        names = [
-            name
-            for name, baseline in baselines.BASELINES.items()
-            if baseline.automatic and (self.unit_scores or not baseline.bounded)
-        ]
-        values = self._values_of(names)
-        return max(names, key=lambda name: self.average_precision.ap(values[name], images))
+        aps = self.baseline_aps(images)
+        return max(aps, key=aps.__getitem__)
 
 
 def _fewer_signals(item: ImagePoses) -> list[tuple[str, ...]]:

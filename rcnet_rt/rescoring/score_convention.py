@@ -32,6 +32,7 @@ __all__ = [
     "ScoreConvention",
     "check_convention",
     "expected_by",
+    "widest",
 ]
 
 UNIT, ABOVE_0, ANY_SIGN = "in [0, 1]", "above 0, without bound", "of any sign"
@@ -153,6 +154,27 @@ def _check_range(weights: Weights, given: ScoreConvention, subject: str) -> None
             "model or another score of the same; give --weights generic, formula:NAME, or weights "
             "trained on this estimator"
         )
+
+
+def widest(conventions: Sequence[ScoreConvention]) -> ScoreConvention:
+    """Return the narrowest convention that holds several; unknown is what no convention holds.
+
+    >>> str(widest([ScoreConvention(UNIT, UNIT_JOINTS), ScoreConvention(ABOVE_0, UNIT_JOINTS)]))
+    'above 0, without bound; joint scores in [0, 1]'
+    >>> str(widest([ScoreConvention(UNIT, UNIT_JOINTS), ScoreConvention(UNIT, NO_JOINTS)]))
+    'in [0, 1]'
+    """
+    poses = _widest(POSES, [convention.poses for convention in conventions])
+    joints = _widest(JOINTS[:2], [convention.joints for convention in conventions])
+    return ScoreConvention(poses, joints)
+
+
+def _widest(order: Sequence[str], given: Sequence[str | None]) -> str | None:
+    """Return the last of those given in an order of which each holds those before it."""
+    if len(set(given)) == 1:
+        return given[0]
+    known = [each for each in given if each in order]
+    return max(known, key=order.index) if len(known) == len(given) else None
 
 
 def _fits(order: Sequence[str], made_for: str | None, given: str | None, observed: bool) -> bool:

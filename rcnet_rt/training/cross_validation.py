@@ -6,13 +6,14 @@ and calibrated on other images.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.evaluation.labeled_results import LabeledResults
+from rcnet_rt.evaluation.metrics import expected_calibration_error
 from rcnet_rt.evaluation.thresholds import best_f1_threshold, precision_threshold
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration
@@ -23,11 +24,15 @@ from rcnet_rt.training.splits import Split
 __all__ = [
     "HeldOut",
     "calibrate",
+    "calibrate_on",
+    "calibration_errors",
     "hold_out",
+    "hold_out_each",
     "recalibrated",
 ]
 
 Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,49 +63,125 @@ def hold_out(
 
     Without recheck, which costs additional inference: the figures hold for the default usage.
     """
+    return hold_out_each({"": data}, parts, seed=seed)[""]
+
+
+def hold_out_each(
+    estimators: Mapping[str, LabeledResults],
+    parts: Sequence[tuple[Split, Weights]],
+    left_out: Collection[str] = (),
+    seed: int = 0,
+) -> dict[str, HeldOut]:
+    """Score the held-out images of several estimators; those without such images are left out.
+
+    Args:
+        estimators: results by name.
+        parts: splits with the weights that were trained on them.
+        left_out: names of estimators that no weights were trained on, nor are calibrated on.
+        seed: of the halves that calibrate each other.
+    """
+    images = sorted(image for split, _ in parts for image in split.held_out)
+    half = np.random.default_rng(seed).permutation(np.arange(len(images)) % 2)
+    halves = dict(zip(images, half.tolist(), strict=True))
+    scored = {
+        name: _score(data, parts, halves)
+        for name, data in estimators.items()
+        if not data.poses.keys().isdisjoint(images)
+    }
+    floor = parts[0][1].floor
+    trained = [scores for name, scores in scored.items() if name not in left_out]
+    for half_number in (0, 1):
+        other = [
+            (each.data, each.entries[each.half != half_number], each.refined) for each in trained
+        ]
+        curve = _calibration(other, floor)
+        for each in scored.values():
+            here = each.entries[each.half == half_number]
+            raw = each.data.scores[here]
+            each.calibrated[here] = recalibrated(each.refined[here], raw, curve, floor)
+    return {name: scores.held_out() for name, scores in scored.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """Scores of an estimator's held-out images; arrays of all (E,) entries but for `half`."""
+
+    data: LabeledResults
+    images: tuple[int, ...]
+    entries: Integers  # (H,)
+    half: Integers  # (H,)
+    refined: Floats
+    baseline: Floats
+    baseline_name: str
+    calibrated: Floats
+
+    def held_out(self) -> HeldOut:
+        return HeldOut(
+            images=self.images,
+            entries=self.entries,
+            refined=self.refined[self.entries],
+            baseline=self.baseline[self.entries],
+            baseline_name=self.baseline_name,
+            calibrated=self.calibrated[self.entries],
+        )
+
+
+def _score(
+    data: LabeledResults, parts: Sequence[tuple[Split, Weights]], halves: Mapping[int, int]
+) -> _Scores:
+    """Score the held-out images of an estimator; nothing is calibrated yet."""
     refined, baseline = data.scores * 0.0, data.scores * 0.0
     names: dict[str, None] = {}
     for split, weights in parts:
-        items = [data.poses[image] for image in split.held_out]
+        items = [data.poses[image] for image in split.held_out if image in data.poses]
+        if not items:
+            continue
         once = [replace(item.poses, agreement=None) for item in items]
-        after = Refiner(weights, backend="torch").batch(once)
-        best = data.best_baseline(split.training)
+        reference = data.score_reference if weights.uses_reference else None
+        after = Refiner(weights, backend="torch").batch(once, reference=reference)
+        seen = [image for image in split.training if image in data.poses]
+        best = data.best_baseline(seen) if seen else weights.baseline
         values, names[best] = data.baseline_values(best), None
         for item, poses in zip(items, after, strict=True):
             refined[item.entries] = poses.scores
             baseline[item.entries] = values[item.entries]
-    images = tuple(sorted(image for split, _ in parts for image in split.held_out))
-    entries = np.concatenate([data.poses[image].entries for image in images])
-    half = np.random.default_rng(seed).permutation(np.arange(len(images)) % 2)
-    side = np.concatenate(
-        [np.full(len(data.poses[i].entries), h) for i, h in zip(images, half, strict=True)]
-    )
-    floor = parts[0][1].floor
-    halves = [(entries[side == part], entries[side != part]) for part in (0, 1)]
-    calibrated = refined.copy()
-    for here, there in halves:
-        curve = _calibration(data, there, refined, floor)
-        calibrated[here] = recalibrated(refined[here], data.scores[here], curve, floor)
-    return HeldOut(
+    images = tuple(image for image in halves if image in data.poses)
+    entries = [data.poses[image].entries for image in images]
+    return _Scores(
+        data=data,
         images=images,
-        entries=entries,
-        refined=refined[entries],
-        baseline=baseline[entries],
+        entries=np.concatenate(entries),
+        half=np.repeat([halves[image] for image in images], [len(some) for some in entries]),
+        refined=refined,
+        baseline=baseline,
         baseline_name=" / ".join(names),
-        calibrated=calibrated[entries],
+        calibrated=refined.copy(),
     )
 
 
 def calibrate(data: LabeledResults, held_out: HeldOut, weights: Weights) -> Weights:
     """Return weights with calibration and thresholds fitted on the held-out scores."""
-    refined = np.zeros(len(data.entries))
-    refined[held_out.entries] = held_out.refined
-    learned = _calibration(data, held_out.entries, refined, weights.floor)
-    raw = data.scores[held_out.entries]
-    scores = recalibrated(held_out.refined, raw, learned, weights.floor)
-    counted = data.match.weight[held_out.entries] > 0
-    oks = data.match.target[held_out.entries][counted]
-    people = sum(int((~data.ground_truth.persons[i].ignore).sum()) for i in held_out.images)
+    return calibrate_on([(data, held_out)], weights)
+
+
+def calibrate_on(scored: Sequence[tuple[LabeledResults, HeldOut]], weights: Weights) -> Weights:
+    """Return weights calibrated on the held-out scores of several estimators together."""
+    floor = weights.floor
+    learned = _calibration(
+        [(data, held_out.entries, _of_all(data, held_out)) for data, held_out in scored], floor
+    )
+    raw = np.concatenate([data.scores[held_out.entries] for data, held_out in scored])
+    refined = np.concatenate([held_out.refined for _, held_out in scored])
+    target = np.concatenate([data.match.target[held_out.entries] for data, held_out in scored])
+    weight = np.concatenate([data.match.weight[held_out.entries] for data, held_out in scored])
+    scores = recalibrated(refined, raw, learned, floor)
+    counted = weight > 0
+    oks = target[counted]
+    people = sum(
+        int((~data.ground_truth.persons[image].ignore).sum())
+        for data, held_out in scored
+        for image in held_out.images
+    )
     best = best_f1_threshold(scores[counted], oks, people)
     precise = precision_threshold(scores[counted], oks, people)
     raw_best = best_f1_threshold(raw[counted], oks, people)
@@ -113,12 +194,42 @@ def calibrate(data: LabeledResults, held_out: HeldOut, weights: Weights) -> Weig
     )
 
 
+def calibration_errors(data: LabeledResults, held_out: HeldOut, floor: float) -> dict[str, float]:
+    """Return the expected calibration errors of the raw, refined and calibrated held-out scores.
+
+    Of the poses that are re-scored; the many below the floor are easy and would hide them.
+    """
+    raw = data.scores[held_out.entries]
+    counted = (data.match.weight[held_out.entries] > 0) & (raw >= floor)
+    oks = data.match.target[held_out.entries][counted]
+    scores = {"raw": raw, "refined": held_out.refined, "calibrated": held_out.calibrated}
+    return {
+        name: expected_calibration_error(values[counted], oks) for name, values in scores.items()
+    }
+
+
+def _of_all(data: LabeledResults, held_out: HeldOut) -> Floats:
+    """Return the (E,) refined scores, 0 for entries of other images."""
+    refined = np.zeros(len(data.entries))
+    refined[held_out.entries] = held_out.refined
+    return refined
+
+
 def _calibration(
-    data: LabeledResults, entries: npt.NDArray[np.int64], refined: Floats, floor: float
+    scored: Iterable[tuple[LabeledResults, Integers, Floats]], floor: float
 ) -> calibration.Calibration:
-    """Fit a calibration on the poses of these (N,) entries that count and are re-scored."""
-    above = entries[(data.scores[entries] >= floor) & (data.match.weight[entries] > 0)]
-    return calibration.fit(_output(refined[above], floor), data.match.target[above])
+    """Fit a calibration on the entries that count and are re-scored.
+
+    Args:
+        scored: results, (N,) indices of some of their entries, and all (E,) refined scores.
+        floor: of the raw scores.
+    """
+    outputs, targets = [], []
+    for data, entries, refined in scored:
+        above = entries[(data.scores[entries] >= floor) & (data.match.weight[entries] > 0)]
+        outputs.append(_output(refined[above], floor))
+        targets.append(data.match.target[above])
+    return calibration.fit(np.concatenate(outputs), np.concatenate(targets))
 
 
 def recalibrated(

@@ -20,8 +20,19 @@ from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.batch import PoseBatch, concatenate, poses_to_batch
 from rcnet_rt.rescoring.feature_groups import of_groups
+from rcnet_rt.rescoring.score_reference import ScoreReference
 
-__all__ = ["PoseTable", "RankingSet", "Target", "join", "mirror", "ranking_set", "select", "table"]
+__all__ = [
+    "PoseTable",
+    "RankingSet",
+    "Target",
+    "join",
+    "mirror",
+    "ranking_set",
+    "select",
+    "table",
+    "with_reference",
+]
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -42,6 +53,7 @@ class PoseTable:
         entries: for each image, the (N,) indices of its poses in the results that they are from.
         oks: for each image, the (N,) OKS with the matched person, 0 without a match.
         weights: for each image, the (N,) weights in [0, 1].
+        augmented: (I,) whether the image is an augmentation of the original before it.
     """
 
     batches: list[PoseBatch]
@@ -50,6 +62,7 @@ class PoseTable:
     entries: list[npt.NDArray[np.int64]]
     oks: list[Floats]
     weights: list[Floats]
+    augmented: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +123,25 @@ def table(
             "no image of the results has ground truth; give the dataset that they were predicted on"
         )
     seen: list[AugmentedPoses] = []
+    augmented: list[bool] = []
     for image_id in chosen:
-        seen += [AugmentedPoses(None, poses[image_id]), *(augmentations or {}).get(image_id, ())]
-    result = PoseTable([], [], np.array([item.poses.image_id for item in seen]), [], [], [])
+        others = (augmentations or {}).get(image_id, ())
+        seen += [AugmentedPoses(None, poses[image_id]), *others]
+        augmented += [False, *[True] * len(others)]
+    image_ids = np.array([item.poses.image_id for item in seen])
+    result = PoseTable([], [], image_ids, [], [], [], np.array(augmented))
     for item in seen:
         _add(result, ground_truth, item, floor, max_poses, unmatched_weight)
     return result
+
+
+def with_reference(poses: PoseTable, reference: ScoreReference) -> PoseTable:
+    """Return the poses with a reference of the estimator's scores, for `expected_rank`."""
+
+    def referenced(batches: Sequence[PoseBatch]) -> list[PoseBatch]:
+        return [replace(packed, reference=reference) for packed in batches]
+
+    return replace(poses, batches=referenced(poses.batches), mirrored=referenced(poses.mirrored))
 
 
 def _add(

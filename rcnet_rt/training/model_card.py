@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rcnet_rt.evaluation.compare import Comparison, Evaluation
@@ -13,14 +13,20 @@ from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.version import __version__
 
-__all__ = ["MAX_IMAGES_LISTED", "card", "record"]
+__all__ = ["MAX_IMAGES_LISTED", "JudgedEstimator", "card", "record", "record_estimators"]
 
 MAX_IMAGES_LISTED = 5000  # ids of more training images are not stored in the file
-
+CALIBRATED = ("raw", "refined", "calibrated")  # scores with a calibration error
+UNNAMED = "unnamed"  # what a card calls an estimator without a name
 
 _INCOMPLETE = (
     "`all` includes images on which crowds and people without keypoints are not annotated, so that "
     "correct poses of such people count as false positives. `complete` excludes them.",
+    "",
+)
+_LEFT_OUT = (
+    "Estimators that were left out were not trained on: their held-out images were scored by "
+    "networks that saw neither them nor these images.",
     "",
 )
 
@@ -44,15 +50,74 @@ def record(
         images: ids of the images that the final network was trained on.
         calibration_errors: expected calibration error by score: raw, refined, calibrated.
     """
-    parts = {"all": evaluation.all_images, "complete": evaluation.complete_images}
+    judged = JudgedEstimator(data, "", evaluation, calibration_errors)
+    return _record(recipe, data, held_out, images) | _judged(judged)
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedEstimator:
+    """How weights do on the held-out images of an estimator.
+
+    Attributes:
+        data: names of its files.
+        score_convention: of its raw scores.
+        evaluation: on held-out images.
+        calibration_errors: expected calibration error by score: raw, refined, calibrated.
+        is_left_out: whether the weights were trained without it.
+    """
+
+    data: Sequence[str]
+    score_convention: str
+    evaluation: Evaluation
+    calibration_errors: Mapping[str, float]
+    is_left_out: bool = False
+
+
+def record_estimators(
+    recipe: Recipe,
+    estimators: Mapping[str, JudgedEstimator],
+    *,
+    data: Sequence[str],
+    held_out: str,
+    images: Sequence[int],
+) -> dict[str, Any]:
+    """Return the `training` metadata of weights for named estimators; see `record`.
+
+    The figures of each are under `estimators`; those left out have `trained` false.
+    """
+    return _record(recipe, data, held_out, images) | {
+        "estimators": {
+            name: {
+                "trained": not judged.is_left_out,
+                "data": list(judged.data),
+                "score_convention": judged.score_convention,
+                **_judged(judged),
+            }
+            for name, judged in estimators.items()
+        }
+    }
+
+
+def _record(
+    recipe: Recipe, data: Sequence[str], held_out: str, images: Sequence[int]
+) -> dict[str, Any]:
     return {
         "version": __version__,
         "recipe": asdict(recipe),
         "data": list(data),
         "held_out": held_out,
         "images": sorted(images) if len(images) <= MAX_IMAGES_LISTED else [],
+    }
+
+
+def _judged(judged: JudgedEstimator) -> dict[str, Any]:
+    evaluation = judged.evaluation
+    parts = {"all": evaluation.all_images, "complete": evaluation.complete_images}
+    return {
         "figures": {name: _figures(part) for name, part in parts.items() if part is not None},
-        "calibration_error": {name: _finite(value) for name, value in calibration_errors.items()},
+        "calibration_error": {
+            name: _finite(value) for name, value in judged.calibration_errors.items()
+        },
     }
 
 
@@ -83,10 +148,6 @@ def _finite(value: float) -> float | None:
 def card(weights: Weights) -> str:
     """Return the model card of trained weights in Markdown."""
     training = weights.training
-    errors = [
-        f"{name} {formatted(training['calibration_error'][name], '.3f')}"
-        for name in ("raw", "refined", "calibrated")
-    ]
     thresholds = ", ".join(f"`{name}` {value:.3f}" for name, value in weights.thresholds.items())
     network = weights.network_config()
     lines = [
@@ -94,7 +155,7 @@ def card(weights: Weights) -> str:
         "",
         "| | |",
         "| --- | --- |",
-        f"| trained on | {', '.join(training['data'])} |",
+        f"| trained on | {', '.join(_trained_on(training))} |",
         f"| held-out images | {training['held_out']} |",
         f"| skeleton | {weights.skeleton} |",
         f"| raw scores | {weights.score_convention} |",
@@ -109,6 +170,18 @@ def card(weights: Weights) -> str:
         "interval from a paired bootstrap over images. The ceiling is the AP of oracle scores "
         "(the matched OKS).",
         "",
+        *(_by_estimator(training) if "estimators" in training else _of_one(training)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _of_one(training: Mapping[str, Any]) -> list[str]:
+    """Return the figures of weights for one estimator without a name."""
+    errors = [
+        f"{name} {formatted(training['calibration_error'][name], '.3f')}" for name in CALIBRATED
+    ]
+    return [
         "| images | raw | "
         + " | ".join(_baseline_names(training))
         + " | refined | gain | ceiling | ranking accuracy |",
@@ -118,26 +191,91 @@ def card(weights: Weights) -> str:
         *(_INCOMPLETE if "complete" in training["figures"] else ()),
         f"Expected calibration error against OKS: {', '.join(errors)} (each half of the held-out "
         "images calibrated on the other half).",
-        "",
     ]
-    return "\n".join(lines)
+
+
+def _trained_on(training: Mapping[str, Any]) -> list[str]:
+    """Return the names of the estimators trained on, each with its files."""
+    if "estimators" not in training:
+        return list(training["data"])
+    return [
+        f"{name or UNNAMED} ({', '.join(judged['data'])})"
+        for name, judged in training["estimators"].items()
+        if judged["trained"]
+    ]
+
+
+def _by_estimator(training: Mapping[str, Any]) -> list[str]:
+    """Return the figures of weights for named estimators: a row each."""
+    estimators = training["estimators"]
+    rows = [
+        _estimator_row(name, images, figures, judged)
+        for name, judged in estimators.items()
+        for images, figures in judged["figures"].items()
+    ]
+    some_complete = any("complete" in judged["figures"] for judged in estimators.values())
+    some_left_out = not all(judged["trained"] for judged in estimators.values())
+    return [
+        "| estimator | raw scores | images | raw | best baseline | refined | gain | ceiling | "
+        "ranking accuracy | calibration error |",
+        "| --- |" + " --- |" * 9,
+        *rows,
+        "",
+        *(_INCOMPLETE if some_complete else ()),
+        *(_LEFT_OUT if some_left_out else ()),
+        "Expected calibration error against OKS of the raw, the refined and the calibrated scores "
+        "(each half of the held-out images calibrated on the other half, of all estimators trained "
+        "on together).",
+    ]
+
+
+def _estimator_row(
+    name: str, images: str, figures: Mapping[str, Any], judged: Mapping[str, Any]
+) -> str:
+    scores = figures["scores"]
+    best = [f"{points(scores[each]['AP'])} (`{each}`)" for each in _names(figures)]
+    errors = [formatted(judged["calibration_error"][name], ".3f") for name in CALIBRATED]
+    cells = [
+        (name or UNNAMED) + ("" if judged["trained"] else ", left out"),
+        judged["score_convention"],
+        _images(images, figures),
+        points(scores["before"]["AP"]),
+        ", ".join(best),
+        points(scores["after"]["AP"]),
+        *_last_cells(figures),
+        " → ".join(errors),
+    ]
+    return "| " + " | ".join(cells) + " |"
 
 
 def _baseline_names(training: Mapping[str, Any]) -> list[str]:
-    scores = training["figures"]["all"]["scores"]
-    return [name for name in scores if name not in ("before", "after")]
+    return _names(training["figures"]["all"])
+
+
+def _names(figures: Mapping[str, Any]) -> list[str]:
+    return [name for name in figures["scores"] if name not in ("before", "after")]
 
 
 def _row(name: str, figures: Mapping[str, Any], training: Mapping[str, Any]) -> str:
-    scores = figures["scores"]
     order = ["before", *_baseline_names(training), "after"]
-    difference, low, high = (points(value, "+") for value in figures["gain"])
-    accuracy = [scores[which]["ranking accuracy"] for which in ("before", "after")]
     cells = [
-        f"{name}, {figures['images']} with {figures['people']} people",
-        *(points(scores[which]["AP"]) for which in order),
+        _images(name, figures),
+        *(points(figures["scores"][which]["AP"]) for which in order),
+        *_last_cells(figures),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _images(name: str, figures: Mapping[str, Any]) -> str:
+    return f"{name}, {figures['images']} with {figures['people']} people"
+
+
+def _last_cells(figures: Mapping[str, Any]) -> list[str]:
+    """Return gain, ceiling and ranking accuracy."""
+    difference, low, high = (points(value, "+") for value in figures["gain"])
+    accuracy = [figures["scores"][which]["ranking accuracy"] for which in ("before", "after")]
+    return [
         f"{difference} [{low}, {high}]",
         points(figures["ceiling"]),
         " → ".join(formatted(value, ".3f") for value in accuracy),
     ]
-    return "| " + " | ".join(cells) + " |"

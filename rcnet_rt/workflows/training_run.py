@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from rcnet_rt.rescoring import weights_io
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.splits import Split, fold_splits, fraction_split
 from rcnet_rt.version import __version__
+from rcnet_rt.workflows.training_data import UNNAMED, EstimatorFiles
 
 __all__ = ["DEFAULT_FRACTION", "HoldOut", "Run", "is_run"]
 
@@ -59,15 +60,20 @@ class HoldOut:
                 "val_split"
             )
 
-    def splits(self, data: LabeledResults, seed: int) -> list[Split]:
-        """Return the splits of the data's images.
+    def splits(self, estimators: Collection[LabeledResults], seed: int) -> list[Split]:
+        """Return the splits of the images of all estimators: each is held out for all at once.
 
         Raises:
             DatasetError: a side of a split would be empty.
         """
-        images = list(data.poses)
+        split_of = {
+            image: data.ground_truth.images[image].split
+            for data in estimators
+            for image in data.poses
+        }
+        images = list(split_of)
         if self.split is not None:
-            return [_by_split(data, images, self.split)]
+            return [_by_split(split_of, self.split)]
         folds, fraction = self.folds, self.fraction
         if folds is None and fraction is None:
             many = len(images) >= MANY_IMAGES
@@ -78,14 +84,14 @@ class HoldOut:
         return fold_splits(images, folds, seed)
 
 
-def _by_split(data: LabeledResults, images: Sequence[int], name: str) -> Split:
-    held_out = {image for image in images if data.ground_truth.images[image].split == name}
-    if not 0 < len(held_out) < len(images):
+def _by_split(split_of: Mapping[int, str], name: str) -> Split:
+    held_out = {image for image, split in split_of.items() if split == name}
+    if not 0 < len(held_out) < len(split_of):
         raise DatasetError(
-            f"split {name!r} has {len(held_out)} of the {len(images)} images of the results; both "
-            "the held-out side and the training side need some"
+            f"split {name!r} has {len(held_out)} of the {len(split_of)} images of the results; "
+            "both the held-out side and the training side need some"
         )
-    return Split("training", tuple(sorted(set(images) - held_out)), tuple(sorted(held_out)))
+    return Split("training", tuple(sorted(split_of.keys() - held_out)), tuple(sorted(held_out)))
 
 
 @dataclass(frozen=True)
@@ -96,18 +102,16 @@ class Run:
         folder: of all its files.
         name: of the weights.
         recipe: how the networks are trained.
-        results: files of the estimator's results.
+        estimators: the files of each estimator.
         parts: the splits into training and held-out images.
-        augmentations: files of its results on augmentations of the same images.
         skeleton: name of the skeleton.
     """
 
     folder: Path
     name: str
     recipe: Recipe
-    results: Sequence[Path]
+    estimators: Sequence[EstimatorFiles]
     parts: Sequence[Split]
-    augmentations: Sequence[Path] = ()
     skeleton: str = COCO17.name
 
     @property
@@ -140,8 +144,13 @@ class Run:
         """Folder of TensorBoard's events."""
         return self.folder / "tensorboard"
 
-    def trainings(self, images: Sequence[int] = ()) -> list[Split]:
+    def checkpoint(self, split: str) -> Path:
+        """Path of the checkpoint of the training on a split."""
+        return self.folder / "checkpoints" / f"{split.replace(' ', '-')}.safetensors"
+
+    def trainings(self) -> list[Split]:
         """Return what is trained on: each split and, if there are several, then all images."""
+        images = {image for part in self.parts for image in (*part.training, *part.held_out)}
         everything = Split("all images", tuple(sorted(images)), ())
         return [*self.parts, *([everything] if len(self.parts) > 1 else [])]
 
@@ -157,7 +166,8 @@ class Run:
             if not path.exists():
                 raise DatasetError(f"{self.folder} holds no run to resume; train without --resume")
             before = json.loads(path.read_text(encoding="utf-8"))
-            different = [key for key in now if before.get(key) != now[key]]
+            keys = dict.fromkeys([*now, *before])
+            different = [key for key in keys if before.get(key) != now.get(key)]
             if different:
                 raise DatasetError(
                     f"the run in {self.folder} was started with other {' and '.join(different)}; "
@@ -177,12 +187,14 @@ class Run:
         write_json(path, now)  # whole or not at all: a run killed here can be started again
 
     def _description(self) -> dict[str, Any]:
+        named = {files.name: _describe(files) for files in self.estimators}
+        unnamed = named.pop(UNNAMED, {"results": [], "copies": []})
         return {
             "name": self.name,
-            "recipe": asdict(self.recipe),
+            "recipe": json.loads(json.dumps(asdict(self.recipe))),  # as it is read again
             "skeleton": self.skeleton,
-            "results": [_digest(path) for path in self.results],
-            "copies": [_digest(path) for path in self.augmentations],
+            **unnamed,
+            **({"estimators": named} if named else {}),
             "held-out images": [list(part.held_out) for part in self.parts],
             "version": __version__,
         }
@@ -195,6 +207,14 @@ def is_run(folder: Path) -> bool:
 
 def _run_file(folder: Path) -> Path:
     return folder / "run.json"
+
+
+def _describe(files: EstimatorFiles) -> dict[str, Any]:
+    return {
+        "results": [_digest(path) for path in files.results],
+        "copies": [_digest(path) for path in files.augmentations],
+        **({"left out": True} if files.is_left_out else {}),
+    }
 
 
 def _digest(path: Path) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from rcnet_rt import Refiner, load_weights
 from rcnet_rt.cli import _run
+from rcnet_rt.cli.named_files import named_file
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14
 from rcnet_rt.rescoring.features import FEATURE_SETS
@@ -21,6 +22,7 @@ from rcnet_rt.training.losses import LOSSES
 from rcnet_rt.workflows.rescore import rescore_entries
 from rcnet_rt.workflows.scoring import load_scoring
 from tests.helpers.crowdpose import crowdpose_folder
+from tests.helpers.estimators import few_images
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +232,28 @@ def test_resuming_with_another_skeleton_is_refused(shared_data, tmp_path, capsys
     assert _run(train) == 0
     assert _run([*train, "--skeleton", "crowdpose14-torso", "--resume"]) == 1
     assert "was started with other skeleton;" in capsys.readouterr().err
+
+
+def test_several_estimators_by_name(shared_data, tmp_path, capsys):
+    """A name given twice is one estimator; a path with a "=" needs no name."""
+    files = few_images(shared_data, tmp_path, ["movenet", "yolov8n_320"], 60)
+    entries = json.loads(files["movenet"].read_text())
+    images = sorted({entry["image_id"] for entry in entries})
+    halves = [tmp_path / "first.json", tmp_path / "a=b.json"]
+    for path, some in zip(halves, (images[::2], images[1::2]), strict=True):
+        path.write_text(json.dumps([entry for entry in entries if entry["image_id"] in some]))
+    given = ["train", "--coco", str(shared_data / "coco-val"), "--out", str(tmp_path / "run")]
+    for value in (
+        f"movenet={halves[0]}",
+        f"movenet={halves[1]}",
+        f"yolov8n_320={files['yolov8n_320']}",
+    ):
+        given += ["--predictions", value]
+    given += ["--leave-out", "movenet", "--epochs", "2", "--folds", "2", "--workers", "2"]
+    assert _run(given) == 0
+    shown = capsys.readouterr().out
+    assert f"movenet, left out: {len(images)} images" in shown
+    assert "yolov8n_320: " in shown
+    weights = load_weights(str(tmp_path / "run" / "rcnet.safetensors"))
+    assert weights.training["estimators"]["movenet"]["data"] == ["first.json", "a=b.json"]
+    assert named_file(str(halves[1])) == ("", halves[1])

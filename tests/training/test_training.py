@@ -17,6 +17,7 @@ from rcnet_rt.training import fit
 from rcnet_rt.training.config import PRESETS, Recipe
 from rcnet_rt.training.cross_validation import calibrate, hold_out, recalibrated
 from rcnet_rt.training.dataset import RankingSet, join, mirror, ranking_set, select, table
+from rcnet_rt.training.examples import embedding_size
 from rcnet_rt.training.loop import _batches, train
 from rcnet_rt.training.splits import Split, fold_splits, fraction_split
 
@@ -232,7 +233,7 @@ def test_visual_features_without_embeddings_of_one_size_are_told(data):
     first, last = data.entries[0], data.entries[-1]
     entries = [{**first, "embedding": [1.0]}, {**last, "embedding": [1.0, 2.0]}]
     with pytest.raises(DatasetError, match="embeddings of 1 and of 2 values"):
-        fit.embedding_size(LabeledResults(data.ground_truth, entries), recipe)
+        embedding_size([LabeledResults(data.ground_truth, entries)], recipe)
 
 
 def test_the_paper_preset_is_the_papers(examples, data):
