@@ -1,16 +1,15 @@
 """Trains the `generic` weights and writes their card: `python -m tools.generic_weights`.
 
-Every figure is of a group of estimators that was left out: the network that scored a pose was
-trained on the estimators of the other groups, and on other images. Each estimator's scores are used
-as they are and under other conventions, since the convention of the next estimator is unknown.
+Every figure is of an estimator that was left out: the network that scored it was trained on the
+others. Each estimator's scores are used as they are and under other conventions, since the
+convention of the next estimator is unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import click
@@ -18,21 +17,21 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import data_option
-from rcnet_rt.datasets.coco import load_ground_truth
-from rcnet_rt.datasets.results import ImagePoses, read_results, with_scores
+from benchmarks.studies.accuracy import protocol
+from rcnet_rt.datasets.results import ImagePoses, with_scores
 from rcnet_rt.evaluation.average_precision import Interval
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.thresholds import best_f1_threshold, precision_threshold
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration, weights_io
 from rcnet_rt.rescoring.baselines import EXPECTED_RANK
-from rcnet_rt.rescoring.batch import poses_to_batch
+from rcnet_rt.rescoring.batch import PoseBatch, poses_to_batch
 from rcnet_rt.rescoring.constants import RELATED, UNEXPLAINED_POWER, UNKNOWN_CORRELATION
+from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
-from rcnet_rt.training.dataset import RankingSet, join, ranking_set, select, table, with_reference
+from rcnet_rt.training.dataset import RankingSet, join, ranking_set, table
 from rcnet_rt.training.loop import train
-from rcnet_rt.training.splits import Split, fold_splits
 from rcnet_rt.version import __version__
 
 __all__ = ["card", "main"]
@@ -73,48 +72,15 @@ CONVENTIONS: Mapping[str, Callable[[LabeledResults], Floats]] = {
 }
 
 
-GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "one-stage": ("yolov8n_640", "yolov8n_320", "yolo11n_640", "yolo11n_256"),
-        "top-down": ("tinypose", "simplepose", "movenet"),
-        "bottom-up": ("posenet", "lightweight-openpose_val2017"),
-    }
-)
-FOLDS = 5
-RESAMPLES = 200
-
-
 @dataclass(frozen=True)
 class LeftOut:
-    """What refining gains one estimator under one convention, by weights of the other groups."""
+    """What refining gains one estimator under one convention, by weights of the others."""
 
     estimator: str
     convention: str
     before: float
     joint_correlation: float
-    gains: Mapping[str, Interval]  # by view: all, and one frame by itself
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """An estimator under one convention, with its ranking set and the image ids of that."""
-
-    data: LabeledResults
-    image_ids: npt.NDArray[np.int64]
-    examples: RankingSet
-
-    def on(self, images: Collection[int]) -> RankingSet:
-        """Return the ranking set of some images."""
-        return select(self.examples, np.flatnonzero(np.isin(self.image_ids, list(images))))
-
-
-def load(folder: Path, estimator: str) -> LabeledResults:
-    """Return an estimator's results with the complete ground truth of their images."""
-    inside = folder / "predictions" / f"{estimator}.json.gz"
-    file = inside if inside.exists() else inside.parent / "val1540" / inside.name
-    entries = read_results(file)
-    images = {entry["image_id"] for entry in entries}
-    return LabeledResults(load_ground_truth(folder / "coco-val", image_ids=images), entries)
+    gains: Mapping[str, Interval]  # by view: all, complete, and both one frame by itself
 
 
 def variants(data: LabeledResults) -> dict[str, LabeledResults]:
@@ -135,8 +101,14 @@ def _all(data: LabeledResults) -> list[ImagePoses]:
     return list(data.poses.values())
 
 
-def known(data: LabeledResults, recipe: Recipe = RECIPE) -> Known:
-    """Return results with their ranking set, scores by their expected rank in them."""
+def reference_of(data: LabeledResults) -> ScoreReference:
+    """Return the score reference of a results file."""
+    return ScoreReference.of([item.poses for item in _all(data)])
+
+
+def examples(data: LabeledResults, recipe: Recipe) -> RankingSet:
+    """Return the ranking set of some results, scores by their expected rank in them."""
+    reference = reference_of(data)
     poses = table(
         data.ground_truth,
         data.poses,
@@ -144,21 +116,27 @@ def known(data: LabeledResults, recipe: Recipe = RECIPE) -> Known:
         max_poses=recipe.max_poses,
         unmatched_weight=recipe.unmatched_weight,
     )
-    referenced = with_reference(poses, data.score_reference)
-    skeleton = data.ground_truth.skeleton
-    examples = ranking_set(
-        referenced, skeleton, recipe.features, recipe.baseline, 1.0, recipe.target
+
+    def with_reference(packed: PoseBatch) -> PoseBatch:
+        return replace(packed, reference=reference)
+
+    poses = replace(
+        poses,
+        batches=[with_reference(packed) for packed in poses.batches],
+        mirrored=[with_reference(packed) for packed in poses.mirrored],
     )
-    return Known(data, poses.image_ids, examples)
+    skeleton = data.ground_truth.skeleton
+    return ranking_set(poses, skeleton, recipe.features, recipe.baseline, 1.0, recipe.target)
 
 
-def fit(parts: Sequence[Known], images: Collection[int], recipe: Recipe = RECIPE) -> Weights:
-    """Train on some images of results under all conventions; not calibrated yet."""
-    network = train(recipe, join([part.on(images) for part in parts]))
+def fit(families: Sequence[Mapping[str, LabeledResults]], recipe: Recipe = RECIPE) -> Weights:
+    """Train on some estimators under all conventions; not calibrated yet."""
+    parts = [data for family in families for data in family.values()]
+    network = train(recipe, join([examples(data, recipe) for data in parts]))
     return Weights(
         name="generic",
         baseline=recipe.baseline,
-        skeleton=parts[0].data.ground_truth.skeleton.name,
+        skeleton=parts[0].ground_truth.skeleton.name,
         features=recipe.features,
         network=network.config,
         tensors={key: t.cpu().numpy().copy() for key, t in network.state_dict().items()},
@@ -167,55 +145,51 @@ def fit(parts: Sequence[Known], images: Collection[int], recipe: Recipe = RECIPE
     )
 
 
-def left_out_scores(
-    others: Sequence[Known], left_out: Sequence[LabeledResults], splits: Sequence[Split]
-) -> list[dict[bool, Floats]]:
-    """Return the scores of results by weights trained on others and on other images.
-
-    By whether each frame is refined by itself, for each of the results.
-    """
-    found = [{alone: np.zeros(len(data.entries)) for alone in (False, True)} for data in left_out]
-    for split in splits:
-        weights = fit(others, split.training)
-        for data, scores in zip(left_out, found, strict=True):
-            for alone, values in scores.items():
-                refine_into(values, data, weights, split.held_out, alone)
-    return found
+def _unseen(
+    known: Mapping[str, LabeledResults], left_out: Mapping[str, LabeledResults]
+) -> dict[str, LabeledResults]:
+    """Return the results on images that the estimator left out has none on."""
+    used = set(left_out["raw"].poses)
+    return {name: protocol.part_of(data, set(data.poses) - used)[0] for name, data in known.items()}
 
 
-def refine_into(
-    scores: Floats, data: LabeledResults, weights: Weights, images: Collection[int], alone: bool
-) -> None:
-    """Write the scores of some images as `rcnet-rt refine` gives them, or each frame by itself."""
-    reference = None if alone else data.score_reference
-    items = [data.poses[image] for image in images if image in data.poses]
+def refined(data: LabeledResults, weights: Weights, alone: bool = False) -> Floats:
+    """Return (E,) scores as `rcnet-rt refine` gives them, or each frame by itself."""
+    items = _all(data)
+    reference = None if alone else reference_of(data)
+    scores = np.zeros(len(data.entries))
     after = Refiner(weights, backend="torch").batch(
         [item.poses for item in items], reference=reference
     )
     for item, poses in zip(items, after, strict=True):
         scores[item.entries] = poses.scores
+    return scores
 
 
-def evaluate(
-    estimator: str, convention: str, data: LabeledResults, scores: Mapping[bool, Floats]
-) -> LeftOut:
-    """Evaluate scores by weights that were not trained on these results."""
+def evaluate(estimator: str, convention: str, data: LabeledResults, weights: Weights) -> LeftOut:
+    """Evaluate weights on results that they were not trained on."""
     precision = data.average_precision
+    views = {"all": None, "complete": precision.complete}
     gains = {
-        f"all{', frame by frame' if alone else ''}": precision.bootstrap(
-            data.scores, values, resamples=RESAMPLES
+        f"{view}{', frame by frame' if alone else ''}": precision.bootstrap(
+            data.scores, scores, images=images
         )
-        for alone, values in scores.items()
+        for alone in (False, True)
+        for scores in [refined(data, weights, alone)]
+        for view, images in views.items()
     }
-    before = precision.ap(data.scores)
-    return LeftOut(estimator, convention, before, data.score_reference.joint_correlation, gains)
+    return LeftOut(
+        estimator,
+        convention,
+        precision.ap(data.scores),
+        reference_of(data).joint_correlation,
+        gains,
+    )
 
 
-def calibrated(
-    weights: Weights, held_out: Sequence[tuple[LabeledResults, Mapping[bool, Floats]]]
-) -> Weights:
+def calibrated(weights: Weights, held_out: Sequence[tuple[LabeledResults, Weights]]) -> Weights:
     """Give weights the calibration and thresholds of estimators that were left out."""
-    parts = [_counted(data, scores[False]) for data, scores in held_out]
+    parts = [_counted(data, refined(data, left_out)) for data, left_out in held_out]
     scores, oks = (np.concatenate(column) for column in zip(*parts, strict=True))
     learned = calibration.fit(scores, oks, knots=KNOTS)
     people = sum(
@@ -241,14 +215,17 @@ def _counted(data: LabeledResults, scores: Floats) -> tuple[Floats, Floats]:
     return scores[counted], data.match.target[counted]
 
 
-def record(left_out: Sequence[LeftOut], images: Collection[int]) -> dict[str, Any]:
+def record(
+    left_out: Sequence[LeftOut], families: Mapping[str, Mapping[str, LabeledResults]]
+) -> dict[str, Any]:
     """Return the training record of the weights file; its keys stay as they are."""
     raw = [item for item in left_out if item.convention == "raw"]
+    images = {image for family in families.values() for image in family["raw"].poses}
     return {
         "version": __version__,
         "recipe": asdict(RECIPE),
-        "data": [f"{name}.json.gz" for group in GROUPS.values() for name in group],
-        "held_out": "each group of estimators once, by image in 5 folds; the shipped network: none",
+        "data": [file for name in families for file in protocol.ESTIMATORS[name].files],
+        "held_out": "each estimator once, under all conventions; the shipped network: none",
         "images": sorted(images),
         "figures": {
             view: {"gain": [float(np.mean([item.gains[view].difference for item in raw]))]}
@@ -286,22 +263,24 @@ and joint correlation are not known, and the scores stay close to the raw ones.
 """
 
 EXPLANATION = f"""
-AP in points, gains with 95 % intervals from a paired bootstrap over images, of an estimator whose
-whole group was left out: all its files and conventions together, and the images of the fold. A gain
-whose interval contains 0 is noise. Conventions other than raw are computed from the raw results; no
-gain is expected there, and no loss is acceptable.
+AP in points, gains with 95 % intervals from a paired bootstrap over images, of an estimator that
+was left out: all its files and conventions together, and its images. `all` includes images whose
+crowds and people without keypoints are not annotated; `complete` excludes them. A gain whose
+interval contains 0 is noise. Conventions other than raw are computed from the raw results; no gain
+is expected there, and no loss is acceptable.
 
-The exponent with which the correction fades ({UNEXPLAINED_POWER}), the joint correlation below
-which it fades too ({RELATED}) and the one that is assumed for a frame by itself
-({UNKNOWN_CORRELATION}) were chosen on two of these estimators.
+Two estimators are few: the exponent with which the correction fades ({UNEXPLAINED_POWER}), the
+joint correlation below which it fades too ({RELATED}) and the one that is assumed for a frame by
+itself ({UNKNOWN_CORRELATION}) were chosen on figures like these, which are a little optimistic
+therefore.
 
 Where all joint scores are equal and all joints found, the order is the raw one.
 
-Tried without success, each with whole groups left out: overlap with better poses, rank in the
-image, size, shape and links of the pose as features (mean gain 0.10 to 0.21, worst -0.17); mean,
-minimum, deviation and mean log of the joint scores (0.22, worst -0.07); all of them (0.12, worst
--0.30); a multilayer perceptron on the same (below 0); score × confidence as the baseline of
-one-stage estimators (0.28, worst -0.14). What lifts one group does not carry over to the next.
+Tried without success: size, shape and links of the pose as features (an estimator left out loses
+0.3 to 1.1 AP); mean, minimum, deviation and mean log of the joint scores (they differ between
+estimators: with these, even YOLO, trained on, gains nothing); a correction that does not fade (up
+to -1.5 AP where scores contain a baseline already); raw scores alone in training, or the share of
+OKS thresholds as target (no better).
 """
 
 
@@ -351,34 +330,19 @@ def _row(item: Mapping[str, Any]) -> str:
     help="The weights; the card goes beside them.",
 )
 def main(data: Path, out: Path) -> None:
-    """Train, evaluate with each group left out, write the weights and their card."""
-    families = {
-        group: {name: variants(load(data, name)) for name in names}
-        for group, names in GROUPS.items()
-    }
-    parts = {
-        group: [known(results) for family in of_group.values() for results in family.values()]
-        for group, of_group in families.items()
-    }
-    images = {image for some in parts.values() for part in some for image in part.data.poses}
-    splits = fold_splits(images, FOLDS)
+    """Train, evaluate with each estimator left out, write the weights and their card."""
+    families = {name: variants(protocol.load(data, name)) for name in protocol.ESTIMATORS}
     left_out: list[LeftOut] = []
-    held_out: list[tuple[LabeledResults, Mapping[bool, Floats]]] = []
-    for group, of_group in families.items():
-        others = [part for name, some in parts.items() if name != group for part in some]
-        named = [
-            (estimator, convention, results)
-            for estimator, family in of_group.items()
-            for convention, results in family.items()
-        ]
-        found = left_out_scores(others, [results for *_, results in named], splits)
-        for (estimator, convention, results), scores in zip(named, found, strict=True):
-            held_out.append((results, scores))
-            left_out.append(evaluate(estimator, convention, results, scores))
+    held_out: list[tuple[LabeledResults, Weights]] = []
+    for name, family in families.items():
+        others = fit([_unseen(known, family) for other, known in families.items() if other != name])
+        held_out += [(results, others) for results in family.values()]
+        for convention, results in family.items():
+            left_out.append(evaluate(name, convention, results, others))
             gains = {view: round(100 * g.difference, 2) for view, g in left_out[-1].gains.items()}
-            click.echo(f"{estimator}, {convention}: {gains}")
-    weights = fit([part for some in parts.values() for part in some], images)
-    weights = replace(calibrated(weights, held_out), training=record(left_out, images))
+            click.echo(f"{name}, {convention}: {gains}")
+    weights = calibrated(fit(list(families.values())), held_out)
+    weights = replace(weights, training=record(left_out, families))
     weights_io.save(weights, out)
     out.with_suffix(".md").write_text(card(weights), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Trains the weights of the paper's three groups: `python -m tools.group_weights`.
+"""Trains the weights of the paper's three groups and PoseNet's: `python -m tools.group_weights`.
 
 `yolo-pose` are those of the one-stage group. Its consensus, rechecks and augmentations are made
 first, with the model's OpenVINO folder M:
@@ -13,8 +13,6 @@ Each group's folder under `--runs` has the log and the checkpoints; a run that w
 
 from __future__ import annotations
 
-import gzip
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from types import MappingProxyType
 import click
 
 from benchmarks.common import data_option
-from rcnet_rt.datasets.files import write_bytes
+from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.workflows.train import train
@@ -35,7 +33,7 @@ __all__ = ["GROUPS", "main"]
 
 @dataclass(frozen=True)
 class Training:
-    """The estimators of a group, by name and file under predictions/, and the recipe."""
+    """Estimators, by name and file under predictions/, and the recipe of their weights."""
 
     estimators: Mapping[str, str]
     recipe: Recipe
@@ -77,6 +75,11 @@ GROUPS: Mapping[str, Training] = MappingProxyType(
                 floor=0.0,
             ),
         ),
+        # Of PoseNet alone there is more to learn than it shares with Lightweight OpenPose.
+        "posenet": Training(
+            _val1540("posenet"),
+            Recipe(architecture="mlp", baseline="score", epochs=15, floor=0.05),
+        ),
     }
 )
 WITH_SIGNALS = "yolov8n_640"
@@ -87,6 +90,7 @@ WITH_SIGNALS = "yolov8n_640"
 @click.argument("groups", type=click.Choice(list(GROUPS)), nargs=-1)
 @click.option("--signals", type=click.Path(path_type=Path, exists=True), help="For yolo-pose.")
 @click.option("--augmented", type=click.Path(path_type=Path, exists=True), help="For yolo-pose.")
+@click.option("--leave-out", multiple=True, help="Judge these estimators without training on them.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("weights"), show_default=True)
 def main(
@@ -94,12 +98,13 @@ def main(
     groups: tuple[str, ...],
     signals: Path | None,
     augmented: Path | None,
+    leave_out: tuple[str, ...],
     runs: Path,
     out: Path,
 ) -> None:
     """Train the weights of GROUPS, all by default, and write them with their model cards."""
     for group in groups or GROUPS:
-        training, run = GROUPS[group], runs / group
+        training, run = GROUPS[group], runs / "-without-".join([group, *leave_out])
         files = {name: [data / "predictions" / file] for name, file in training.estimators.items()}
         augmentations = {}
         if WITH_SIGNALS in files:
@@ -114,10 +119,12 @@ def main(
             name=group,
             recipe=training.recipe,
             augmentations=augmentations,
+            leave_out=leave_out,
             resume=is_run(run),
         )
-        for file in (result.weights_file, result.card_file):
-            shutil.copyfile(file, out / file.name)
+        if not leave_out:
+            for file in (result.weights_file, result.card_file):
+                shutil.copyfile(file, out / file.name)
         click.echo(result.card_file.read_text(encoding="utf-8"))
 
 
@@ -127,7 +134,7 @@ def _others(results: Path, signals: Path, folder: Path) -> Path:
     rest = [entry for entry in read_results(results) if entry["image_id"] not in known]
     path = folder / "without_signals.json.gz"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, gzip.compress(json.dumps(rest).encode(), mtime=0))
+    write_json(path, rest)
     return path
 
 

@@ -160,7 +160,7 @@ def card(weights: Weights) -> str:
         f"| skeleton | {weights.skeleton} |",
         f"| raw scores | {weights.score_convention} |",
         f"| baseline | `{weights.baseline}` |",
-        f"| features | `{weights.features}`, {network.feature_count} |",
+        f"| features | `{weights.features}`, {network.feature_count}{_without(training)} |",
         f"| network | {network.architecture}, {network.output} output |",
         f"| floor | raw scores below {weights.floor:g} are not re-scored |",
         f"| thresholds of the refined score | {thresholds} |",
@@ -246,6 +246,12 @@ def _estimator_row(
         " → ".join(errors),
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _without(training: Mapping[str, Any]) -> str:
+    """Return the groups of features that the network does not read, in words."""
+    groups = training["recipe"].get("without")  # weights made before have no such entry
+    return f"; not read: {', '.join(groups)}" if groups else ""
 
 
 def _baseline_names(training: Mapping[str, Any]) -> list[str]:
