@@ -43,8 +43,9 @@ class HeldOut:
         images: ids of the held-out images.
         entries: (H,) indices of their poses in the results.
         refined: (H,) scores in [0, 1] before calibration.
-        baseline: (H,) values of the best baseline on the training images of each split.
-        baseline_name: its name; all names, where splits differ.
+        baseline: (H,) values of the baseline that is best on these images: chosen in its favor, and
+            the same for all folds, whose values would not be comparable otherwise.
+        baseline_name: its name.
         calibrated: (H,) `refined`, each half of the images calibrated on the other half.
     """
 
@@ -130,8 +131,7 @@ def _score(
     data: LabeledResults, parts: Sequence[tuple[Split, Weights]], halves: Mapping[int, int]
 ) -> _Scores:
     """Score the held-out images of an estimator; nothing is calibrated yet."""
-    refined, baseline = data.scores * 0.0, data.scores * 0.0
-    names: dict[str, None] = {}
+    refined = data.scores * 0.0
     for split, weights in parts:
         items = [data.poses[image] for image in split.held_out if image in data.poses]
         if not items:
@@ -139,22 +139,19 @@ def _score(
         once = [replace(item.poses, agreement=None) for item in items]
         reference = data.score_reference if weights.uses_reference else None
         after = Refiner(weights, backend="torch").batch(once, reference=reference)
-        seen = [image for image in split.training if image in data.poses]
-        best = data.best_baseline(seen) if seen else weights.baseline
-        values, names[best] = data.baseline_values(best), None
         for item, poses in zip(items, after, strict=True):
             refined[item.entries] = poses.scores
-            baseline[item.entries] = values[item.entries]
     images = tuple(image for image in halves if image in data.poses)
     entries = [data.poses[image].entries for image in images]
+    best = data.best_baseline(images)
     return _Scores(
         data=data,
         images=images,
         entries=np.concatenate(entries),
         half=np.repeat([halves[image] for image in images], [len(some) for some in entries]),
         refined=refined,
-        baseline=baseline,
-        baseline_name=" / ".join(names),
+        baseline=data.baseline_values(best),
+        baseline_name=best,
         calibrated=refined.copy(),
     )
 
