@@ -13,7 +13,8 @@ from rcnet_rt.poses.arrays import Array, Constant, namespace
 
 __all__ = ["Calibration", "fit"]
 
-SAME = 1e-9  # scores closer than this share a knot
+# Knots are at least so far apart: in a steeper map rounding would show.
+MIN_WIDTH = 1e-3
 MIN_RISE = 1e-3  # share of each step's width that the map rises at least, so that no ties arise
 
 
@@ -94,7 +95,7 @@ def fit(
         for chunk in bins
     ]
     pools = _pool_adjacent_violators(points)
-    inside = [pool for pool in pools if SAME < pool[0] < 1 - SAME]
+    inside = [pool for pool in pools if MIN_WIDTH < pool[0] < 1 - MIN_WIDTH]
     inputs = np.array([0.0, *(x for x, _, _ in inside), 1.0])
     outputs = np.clip(np.array([0.0, *(y for _, y, _ in inside), 1.0]), 0, 1)
     outputs = (1 - MIN_RISE) * np.maximum.accumulate(outputs) + MIN_RISE * inputs
@@ -110,7 +111,7 @@ def _pool_adjacent_violators(
     for x, y, weight in points:
         pools.append((x, y, weight))
         while len(pools) > 1 and (
-            pools[-2][1] >= pools[-1][1] or pools[-1][0] - pools[-2][0] <= SAME
+            pools[-2][1] >= pools[-1][1] or pools[-1][0] - pools[-2][0] <= MIN_WIDTH
         ):
             x2, y2, w2 = pools.pop()
             x1, y1, w1 = pools.pop()

@@ -37,7 +37,7 @@ def test_it_is_about_the_held_out_images_and_their_calibrated_scores(
     write_held_out_report(folder, data, held_out, baseline("score"), dataset, resamples=10)
     page = (folder / PAGE).read_text(encoding="utf-8")
     assert "Every image here was held out" in page
-    assert "another_baseline" in page
+    assert "another baseline" in page
     assert "flatters" not in page
     assert f"{len(images)} held-out images" in page
     expected = compare(

@@ -70,3 +70,10 @@ def test_torch_equals_numpy():
 def test_maps_that_do_not_increase_are_refused(inputs, outputs):
     with pytest.raises(WeightsError):
         Calibration(np.array(inputs), np.array(outputs))
+
+
+def test_no_step_is_so_steep_that_rounding_would_show():
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.uniform(0, 1e-5, 500), rng.random(500)])
+    learned = fit(scores, np.clip(scores + rng.normal(0.1, 0.1, 1000), 0, 1))
+    assert np.diff(learned.inputs).min() >= 1e-3

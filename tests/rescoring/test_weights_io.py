@@ -214,7 +214,8 @@ def test_shipped_weights_load_and_run():
             np.random.default_rng(0).random((3, joints, 2)) * 300, [0.5] * 3
         )
         assert np.isfinite(scores).all()
-        assert weights.training["figures"]["all"]["gain"][0] > 0
+        several = weights.training.get("estimators", {"": weights.training}).values()
+        assert all(each["figures"]["all"]["gain"][0] > 0 for each in several)
 
 
 def test_calibration_of_saved_weights_is_exact(path):
