@@ -25,12 +25,11 @@ from rcnet_rt.evaluation.thresholds import best_f1_threshold, precision_threshol
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration, weights_io
 from rcnet_rt.rescoring.baselines import EXPECTED_RANK
-from rcnet_rt.rescoring.batch import PoseBatch, poses_to_batch
+from rcnet_rt.rescoring.batch import poses_to_batch
 from rcnet_rt.rescoring.constants import RELATED, UNEXPLAINED_POWER, UNKNOWN_CORRELATION
-from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
-from rcnet_rt.training.dataset import RankingSet, join, ranking_set, table
+from rcnet_rt.training.dataset import RankingSet, join, ranking_set, table, with_reference
 from rcnet_rt.training.loop import train
 from rcnet_rt.version import __version__
 
@@ -101,14 +100,8 @@ def _all(data: LabeledResults) -> list[ImagePoses]:
     return list(data.poses.values())
 
 
-def reference_of(data: LabeledResults) -> ScoreReference:
-    """Return the score reference of a results file."""
-    return ScoreReference.of([item.poses for item in _all(data)])
-
-
 def examples(data: LabeledResults, recipe: Recipe) -> RankingSet:
     """Return the ranking set of some results, scores by their expected rank in them."""
-    reference = reference_of(data)
     poses = table(
         data.ground_truth,
         data.poses,
@@ -116,15 +109,7 @@ def examples(data: LabeledResults, recipe: Recipe) -> RankingSet:
         max_poses=recipe.max_poses,
         unmatched_weight=recipe.unmatched_weight,
     )
-
-    def with_reference(packed: PoseBatch) -> PoseBatch:
-        return replace(packed, reference=reference)
-
-    poses = replace(
-        poses,
-        batches=[with_reference(packed) for packed in poses.batches],
-        mirrored=[with_reference(packed) for packed in poses.mirrored],
-    )
+    poses = with_reference(poses, data.score_reference)
     skeleton = data.ground_truth.skeleton
     return ranking_set(poses, skeleton, recipe.features, recipe.baseline, 1.0, recipe.target)
 
@@ -156,7 +141,7 @@ def _unseen(
 def refined(data: LabeledResults, weights: Weights, alone: bool = False) -> Floats:
     """Return (E,) scores as `rcnet-rt refine` gives them, or each frame by itself."""
     items = _all(data)
-    reference = None if alone else reference_of(data)
+    reference = None if alone else data.score_reference
     scores = np.zeros(len(data.entries))
     after = Refiner(weights, backend="torch").batch(
         [item.poses for item in items], reference=reference
@@ -182,7 +167,7 @@ def evaluate(estimator: str, convention: str, data: LabeledResults, weights: Wei
         estimator,
         convention,
         precision.ap(data.scores),
-        reference_of(data).joint_correlation,
+        data.score_reference.joint_correlation,
         gains,
     )
 
