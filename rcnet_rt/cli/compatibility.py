@@ -94,7 +94,7 @@ SUPPORT = (
     ),
     Support(
         "MoveNet Lightning",
-        "--model movenet:FILE.tflite,DETECTOR",
+        "--model movenet",
         REAL,
         "estimators/test_tflite.py",
         "ai_edge_litert",
@@ -110,7 +110,7 @@ SUPPORT = (
     ),
     Support(
         "PoseNet",
-        "--model posenet:FILE.tflite",
+        "--model posenet",
         REAL,
         "estimators/test_tflite.py",
         "ai_edge_litert",

@@ -32,9 +32,9 @@ __all__ = ["run"]
 @click.argument("source")
 @model_option(
     "The estimator: a YOLO-Pose name, a .pt, .onnx or .engine file, an OpenVINO folder; "
-    "rtmpose, rtmo, vitpose, keypointrcnn, mmpose (rtmo:lightweight, mmpose:human, …); a .tflite "
-    "file (movenet:FILE,DETECTOR); your own by module:name; or replay:FILE of any tool. A .pt file "
-    "is a program: load only those you trust."
+    "rtmpose, rtmo, vitpose, keypointrcnn, mmpose (rtmo:lightweight, mmpose:human, …); movenet, "
+    "posenet (movenet:FILE.tflite,DETECTOR), a .tflite file; your own by module:name; or "
+    "replay:FILE of any tool. A .pt file is a program: load only those you trust."
 )
 @weights_option(
     "What refines: auto, a shipped name, a .safetensors file, formula:NAME, or none, which leaves "

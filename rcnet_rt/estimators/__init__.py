@@ -27,12 +27,12 @@ ADAPTERS = {
     "keypointrcnn": "torchvision",
     "mmpose": "mmpose",
 }
-TFLITE = ("movenet", "posenet")  # names before the colon of a .tflite file
+TFLITE = ("movenet", "posenet")  # downloaded, or names before the colon of a .tflite file
 UNDERSTOOD = (
     "a YOLO-Pose name such as yolo-pose, yolov8n-pose or yolo11m-pose, the path of a .pt, .onnx or "
     f".engine file or of an OpenVINO folder, {', '.join(ADAPTERS)} (NAME:MODEL for another of its "
-    "models), a .tflite file of MoveNet, PoseNet or YOLO-Pose (movenet:FILE,DETECTOR for another "
-    "detector), module:name of your own, or replay:FILE"
+    "models), movenet or posenet (movenet:FILE.tflite,DETECTOR for another file or detector), a "
+    ".tflite file of MoveNet, PoseNet or YOLO-Pose, module:name of your own, or replay:FILE"
 )
 
 
@@ -131,7 +131,8 @@ def _resolve(model: str) -> str:
 
 
 def _is_tflite(model: str) -> bool:
-    return model.partition(":")[0] in TFLITE or Path(model).suffix.lower() == ".tflite"
+    first = model.partition(",")[0]
+    return first.partition(":")[0] in TFLITE or Path(first).suffix.lower() == ".tflite"
 
 
 def _is_pose_name(name: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from rcnet_rt.errors import EstimatorError
+from rcnet_rt.estimators.downloads import fetch
 from rcnet_rt.estimators.litert import LiteRtModel
 from rcnet_rt.estimators.movenet import MIN_BOX_SCORE, MoveNet, MoveNetMultiPose
 from rcnet_rt.estimators.posenet import PoseNet
@@ -17,11 +18,8 @@ from rcnet_rt.estimators.yolo_raw import RawYoloPose
 __all__ = ["NAMES", "family", "load", "model_class"]
 
 DETECTOR = "yolo-pose"
-# Names of `--model NAME:FILE.tflite[,DETECTOR]`, what the file may be, and where to get one.
-NAMES = {
-    "movenet": ((MoveNet, MoveNetMultiPose), "https://www.kaggle.com/models/google/movenet"),
-    "posenet": ((PoseNet,), "TensorFlow's example of pose estimation"),
-}
+# Names of `--model NAME[:FILE.tflite][,DETECTOR]`, and what the file may be.
+NAMES = {"movenet": (MoveNet, MoveNetMultiPose), "posenet": (PoseNet,)}
 
 
 class LoadDetector(Protocol):
@@ -39,7 +37,8 @@ def load(model: str, *, floor: float, load_detector: LoadDetector) -> Estimator:
     """Load a `.tflite` file, which runs on the CPU, and its detector where it needs one.
 
     Args:
-        model: FILE.tflite, movenet:FILE.tflite[,DETECTOR] or posenet:FILE.tflite.
+        model: FILE.tflite, movenet[:FILE.tflite][,DETECTOR] or posenet[:FILE.tflite]; without a
+            file the model is downloaded.
         floor: poses with a lower score are not returned.
         load_detector: loads the detector.
 
@@ -92,19 +91,13 @@ def model_class(network: LiteRtModel) -> ModelClass:
 
 def _open(model: str) -> tuple[LiteRtModel, ModelClass, str]:
     """Return the network, the estimator for it, and the name of the detector or ""."""
-    name, _, which = model.partition(":")
+    named, _, detector = model.partition(",")
+    name, _, path = named.partition(":")
     if name not in NAMES:
         network = LiteRtModel(model)
         return network, model_class(network), ""
-    expected, source = NAMES[name]
-    path, _, detector = which.partition(",")
-    if not path:
-        more = f"[,DETECTOR] (default {DETECTOR})" if MoveNet in expected else ""
-        raise EstimatorError(
-            f"{name} needs a model file: give {name}:FILE.tflite{more}; get one from {source}"
-        )
-    network = LiteRtModel(path)
+    network = LiteRtModel(path or fetch(name))
     made = model_class(network)
-    if made not in expected:
-        raise EstimatorError(f"{path} is a model of the family {made.family}, not {name}")
+    if made not in NAMES[name]:
+        raise EstimatorError(f"{network.name} is a model of the family {made.family}, not {name}")
     return network, made, detector
