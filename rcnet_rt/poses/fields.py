@@ -82,7 +82,7 @@ def _no_covariance(values: npt.NDArray[Any]) -> str | None:
     """Say what is wrong with (…, 2, 2) covariances; one that is not known is NaN throughout."""
     matrices = values.reshape(-1, 4).astype(np.float64)
     matrices = matrices[~np.isnan(matrices).all(axis=1)]
-    finite = np.isfinite(matrices).all(axis=1)
+    finite = np.asarray(np.isfinite(matrices).all(axis=1))
     xx, xy, yx, yy = np.where(finite[:, None], matrices, 0.0).T
     scale = np.sqrt(np.abs(xx * yy))
     symmetric = np.abs(xy - yx) <= ROUNDING * scale
