@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 class Poses:
     """The N poses of one image, K keypoints each. Frozen; indexing selects poses.
 
-    The arrays are those of `poses.fields.FIELDS`, which their shapes are checked against.
+    The arrays are those of `poses.fields.FIELDS`, which shapes and values are checked against.
 
     Attributes:
         keypoints: (N, K, 2) float32, x and y in image pixels; NaN for a joint that was not found.
@@ -36,10 +36,14 @@ class Poses:
         agreement: (N,) float32, OKS × √score of the pose that a recheck found; NaN where there was
             none.
         embeddings: (N, E) float32, features of the pose in the estimator's network, any E.
+        joint_confidence: (N, K) float32 in [0, 1], calibrated probability that each joint is right;
+            0 for a joint that was not found. From weights with a joint head, as is the next.
+        joint_covariance: (N, K, 2, 2) float32, covariance of each joint's error in square image
+            pixels, symmetric and positive semi-definite; NaN for a joint that was not found.
         image_size: (width, height) in pixels, or None.
 
     Raises:
-        PosesError: a shape that does not fit, with what was expected and what was got.
+        PosesError: a shape or a value that does not fit, with what was expected and what was got.
 
     >>> poses = Poses(np.zeros((3, 17, 2)), np.array([0.9, 0.5, 0.1]))
     >>> len(poses), len(poses[poses.scores > 0.3])
@@ -55,6 +59,8 @@ class Poses:
     consensus: Floats | None = None
     agreement: Floats | None = None
     embeddings: Floats | None = None
+    joint_confidence: Floats | None = None
+    joint_covariance: Floats | None = None
     image_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -71,6 +77,8 @@ class Poses:
                     f"{field.name}: expected shape {expected} for {count} poses of {joints} "
                     f"keypoints, got {array.shape}"
                 )
+            if field.fault is not None and (fault := field.fault(array)):
+                raise PosesError(f"{field.name}: {fault}")
             object.__setattr__(self, field.name, array)
         if self.image_size is not None:
             object.__setattr__(self, "image_size", _image_size(self.image_size))

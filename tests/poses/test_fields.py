@@ -27,9 +27,15 @@ def test_signals_are_inputs_that_may_be_unknown():
     assert all(field.may_be_unknown and field.file_name for field in signals)
 
 
+def test_joint_estimates_are_outputs_that_rescoring_never_reads():
+    outputs = {field.name for field in FIELDS if not field.is_input}
+    assert {"joint_confidence", "joint_covariance"} <= outputs
+
+
 def test_shapes():
     shapes = {field.name: shape_of(field, joints=14, embedding_size=5) for field in FIELDS}
     assert shapes["keypoints"] == (14, 2)
     assert shapes["keypoint_scores"] == (14,)
     assert shapes["embeddings"] == (5,)
     assert shapes["track_ids"] == ()
+    assert shapes["joint_covariance"] == (14, 2, 2)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,37 @@ def test_indexing_selects_in_every_field(random_poses):
     assert [len(pose) for pose in random_poses] == [1] * 5
     assert len(random_poses[:0]) == 0
     assert chosen.image_size == (640, 480)
+
+
+def test_joint_estimates_are_selected_with_their_poses(random_poses):
+    confidence = np.linspace(0, 1, 5 * 17, dtype=np.float32).reshape(5, 17)
+    covariance = np.einsum("nk,ij->nkij", 1 + confidence, [[4.0, -2.0], [-2.0, 1.0]])
+    covariance[0, 3] = np.nan  # the joint was not found
+    poses = replace(random_poses, joint_confidence=confidence, joint_covariance=covariance)
+    chosen = poses[[4, 0]].with_scores(np.zeros(2))
+    assert np.array_equal(chosen.joint_confidence, confidence[[4, 0]])
+    assert np.array_equal(
+        chosen.joint_covariance, covariance[[4, 0]].astype(np.float32), equal_nan=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("joint_confidence", np.full(17, 1.01), r"probabilities in \[0, 1\], got 1.01"),
+        ("joint_confidence", np.full(17, np.nan), "got nan"),
+        ("joint_covariance", [[1, 2], [2, 1]], "positive semi-definite"),
+        ("joint_covariance", [[-1, 0], [0, 1]], "positive semi-definite"),
+        ("joint_covariance", [[1, 0.5], [0.4, 1]], "symmetric"),
+        ("joint_covariance", [[1, np.nan], [np.nan, 1]], "NaN throughout"),
+        ("joint_covariance", [[np.inf, 0], [0, 1]], "positive semi-definite"),
+    ],
+)
+def test_joint_estimates_that_cannot_be_are_told(name, value, message):
+    shape = (1, 17, 2, 2) if name == "joint_covariance" else (1, 17)
+    given = {name: np.broadcast_to(np.array(value, np.float64), shape)}
+    with pytest.raises(PosesError, match=f"{name}: .*{message}"):
+        Poses(np.zeros((1, 17, 2)), np.zeros(1), **given)
 
 
 def test_an_index_beyond_the_end_raises(random_poses):
@@ -60,6 +93,8 @@ def test_found_needs_both_coordinates():
         ({"consensus": np.zeros((2, 3))}, r"consensus: expected shape \(2, 9\)"),
         ({"agreement": np.zeros(3)}, r"agreement: expected shape \(2,\)"),
         ({"embeddings": np.zeros((3, 8))}, r"embeddings: expected shape \(2, 'E'\)"),
+        ({"joint_confidence": np.zeros((2, 16))}, r"expected shape \(2, 17\)"),
+        ({"joint_covariance": np.zeros((2, 17, 3))}, r"expected shape \(2, 17, 2, 2\)"),
         ({"scores": ["a", "b"]}, "expected an array of numbers"),
         ({"image_size": (0, 5)}, "above 0"),
         ({"image_size": 5}, "width, height"),
