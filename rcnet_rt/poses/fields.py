@@ -8,18 +8,16 @@ that rescoring reads, also to `rescoring.inputs.PoseInputs`, and an argument to
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 __all__ = ["CANDIDATE_OKS", "CONSENSUS", "FIELDS", "INPUTS", "SIGNALS", "Field", "shape_of"]
 
 NAN = float("nan")
-ROUNDING = 1e-4  # relative, of the entries of a covariance in single precision
 
 CONSENSUS: Mapping[str, str] = MappingProxyType(
     {
@@ -53,7 +51,6 @@ class Field:
         fill: what stands for it where it is not given; None if a rule of `rescoring.batch` does.
         file_name: what files call it, where they hold it as a value of its own.
         dtype: of the array in `Poses`.
-        fault: says what is wrong with the values, None if nothing is; None where any will do.
     """
 
     name: str
@@ -65,35 +62,11 @@ class Field:
     fill: float | None = None
     file_name: str | None = None
     dtype: type[Any] = np.float32
-    fault: Callable[[npt.NDArray[Any]], str | None] | None = None
 
     @property
     def may_be_unknown(self) -> bool:
         """Whether NaN says that it is not known of a pose."""
         return self.fill is not None and math.isnan(self.fill)
-
-
-def _no_probability(values: npt.NDArray[Any]) -> str | None:
-    wrong = values[~((values >= 0) & (values <= 1))]
-    return f"expected probabilities in [0, 1], got {wrong[0]:g}" if len(wrong) else None
-
-
-def _no_covariance(values: npt.NDArray[Any]) -> str | None:
-    """Say what is wrong with (…, 2, 2) covariances; one that is not known is NaN throughout."""
-    matrices = values.reshape(-1, 4).astype(np.float64)
-    matrices = matrices[~np.isnan(matrices).all(axis=1)]
-    finite = np.asarray(np.isfinite(matrices).all(axis=1))
-    xx, xy, yx, yy = np.where(finite[:, None], matrices, 0.0).T
-    scale = np.sqrt(np.abs(xx * yy))
-    symmetric = np.abs(xy - yx) <= ROUNDING * scale
-    definite = (xx >= 0) & (yy >= 0) & (np.abs(xy) <= (1 + ROUNDING) * scale)
-    wrong = matrices[~(finite & symmetric & definite)]
-    if len(wrong) == 0:
-        return None
-    return (
-        "expected symmetric positive semi-definite matrices, or NaN throughout, got "
-        f"{wrong[0].reshape(2, 2).tolist()}"
-    )
 
 
 FIELDS = (
@@ -142,14 +115,12 @@ FIELDS = (
         ("K",),
         "calibrated probability that the joint is right; 0 where it was not found",
         is_input=False,
-        fault=_no_probability,
     ),
     Field(
         "joint_covariance",
         ("K", 2, 2),
         "covariance of the joint's error in image pixels²; NaN where it was not found",
         is_input=False,
-        fault=_no_covariance,
     ),
 )
 INPUTS = tuple(field for field in FIELDS if field.is_input)

@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 class Poses:
     """The N poses of one image, K keypoints each. Frozen; indexing selects poses.
 
-    The arrays are those of `poses.fields.FIELDS`, which shapes and values are checked against.
+    The arrays are those of `poses.fields.FIELDS`, which their shapes are checked against.
 
     Attributes:
         keypoints: (N, K, 2) float32, x and y in image pixels; NaN for a joint that was not found.
@@ -43,7 +43,7 @@ class Poses:
         image_size: (width, height) in pixels, or None.
 
     Raises:
-        PosesError: a shape or a value that does not fit, with what was expected and what was got.
+        PosesError: a shape that does not fit, with what was expected and what was got.
 
     >>> poses = Poses(np.zeros((3, 17, 2)), np.array([0.9, 0.5, 0.1]))
     >>> len(poses), len(poses[poses.scores > 0.3])
@@ -77,8 +77,6 @@ class Poses:
                     f"{field.name}: expected shape {expected} for {count} poses of {joints} "
                     f"keypoints, got {array.shape}"
                 )
-            if field.fault is not None and (fault := field.fault(array)):
-                raise PosesError(f"{field.name}: {fault}")
             object.__setattr__(self, field.name, array)
         if self.image_size is not None:
             object.__setattr__(self, "image_size", _image_size(self.image_size))

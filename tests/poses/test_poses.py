@@ -43,25 +43,6 @@ def test_joint_estimates_are_selected_with_their_poses(random_poses):
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("joint_confidence", np.full(17, 1.01), r"probabilities in \[0, 1\], got 1.01"),
-        ("joint_confidence", np.full(17, np.nan), "got nan"),
-        ("joint_covariance", [[1, 2], [2, 1]], "positive semi-definite"),
-        ("joint_covariance", [[-1, 0], [0, 1]], "positive semi-definite"),
-        ("joint_covariance", [[1, 0.5], [0.4, 1]], "symmetric"),
-        ("joint_covariance", [[1, np.nan], [np.nan, 1]], "NaN throughout"),
-        ("joint_covariance", [[np.inf, 0], [0, 1]], "positive semi-definite"),
-    ],
-)
-def test_joint_estimates_that_cannot_be_are_told(name, value, message):
-    shape = (1, 17, 2, 2) if name == "joint_covariance" else (1, 17)
-    given = {name: np.broadcast_to(np.array(value, np.float64), shape)}
-    with pytest.raises(PosesError, match=f"{name}: .*{message}"):
-        Poses(np.zeros((1, 17, 2)), np.zeros(1), **given)
-
-
 def test_an_index_beyond_the_end_raises(random_poses):
     with pytest.raises(IndexError):
         random_poses[5]
