@@ -15,18 +15,18 @@ from torch import Tensor
 
 from rcnet_rt.rescoring.inputs import ARRAYS, PoseInputs
 
-__all__ = ["BUCKETS", "CudaGraphs"]
+__all__ = ["BUCKETS", "CudaGraphs", "Step"]
 
 BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 WARM_UP = 3  # runs before recording, for libraries to settle
 
-Step = Callable[[PoseInputs], tuple[Tensor, Tensor]]
+Step = Callable[[PoseInputs], tuple[Tensor, ...]]
 
 
 class _Recording(NamedTuple):
     graph: Any
     inputs: PoseInputs
-    results: tuple[Tensor, Tensor]
+    results: tuple[Tensor, ...]
 
 
 class CudaGraphs:
@@ -42,8 +42,8 @@ class CudaGraphs:
         """Whether there is a bucket for so many poses; a reference is not part of a recording."""
         return 0 < len(inputs.scores) <= BUCKETS[-1] and inputs.reference is None
 
-    def __call__(self, inputs: PoseInputs) -> tuple[Tensor, Tensor]:
-        """Refine the poses, as `rescoring.rescore.refined_scores` does."""
+    def __call__(self, inputs: PoseInputs) -> tuple[Tensor, ...]:
+        """Return what the step does."""
         count = len(inputs.scores)
         bucket = next(size for size in BUCKETS if size >= count)
         shapes = (
@@ -57,9 +57,9 @@ class CudaGraphs:
             torch.cuda.current_stream().wait_event(self._done)  # of another thread's stream
             _fill(recording.inputs, inputs, count)
             recording.graph.replay()
-            refined, faulty = (result[:count].clone() for result in recording.results)
+            results = tuple(result[:count].clone() for result in recording.results)
             self._done.record()
-        return refined, faulty
+        return results
 
     def _record(self, inputs: PoseInputs, bucket: int) -> _Recording:
         def space(array: Tensor) -> Tensor:

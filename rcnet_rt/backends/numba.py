@@ -16,6 +16,7 @@ from rcnet_rt.backends.flat_weights import flat_weights
 from rcnet_rt.backends.numba_baselines import BASELINES
 from rcnet_rt.backends.numba_cache import compiled, source_hash
 from rcnet_rt.backends.numba_features import FEATURES
+from rcnet_rt.backends.numba_joints import Head
 from rcnet_rt.backends.numba_kernel import Arrays, Rules
 from rcnet_rt.backends.numba_network import ARCHITECTURES, Network
 from rcnet_rt.backends.protocol import Backend, Refined
@@ -25,6 +26,9 @@ from rcnet_rt.poses.arrays import Array
 from rcnet_rt.poses.fields import INPUTS, Field, shape_of
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.inputs import PoseInputs
+from rcnet_rt.rescoring.joint_features import neighbours
+from rcnet_rt.rescoring.joint_head import POSE_COLUMNS, JointEstimates, JointHead
+from rcnet_rt.rescoring.rescore import no_joint_head
 from rcnet_rt.rescoring.mistakes import Evidence
 from rcnet_rt.rescoring.weights import Weights
 
@@ -53,8 +57,15 @@ class NumbaBackend:
     device = "cpu"
 
     def __init__(self, weights: Weights, open_other: Callable[[], Backend]) -> None:
-        self._rules, self._network = _rules(weights), _network(weights)
-        self._kernel = _kernel(*map(numba.typeof, (self._rules, self._network)))
+        self._name = weights.name
+        self._parameters = _rules(weights), _network(weights)
+        self._kernel = _kernel(*map(numba.typeof, self._parameters))
+        self._head = None if weights.joints is None else _head(weights, weights.joints)
+        self._joint_kernel = (
+            None
+            if self._head is None
+            else _joint_kernel(*map(numba.typeof, (*self._parameters, self._head)))
+        )
         self._with_reference = open_other() if weights.uses_reference else None
         self._embedding_size = weights.embedding_size
 
@@ -62,11 +73,27 @@ class NumbaBackend:
         """Refine the poses; see `Backend`."""
         if inputs.reference is not None and self._with_reference is not None:
             return self._with_reference(inputs)
+        refined, faulty, evidence = self._kernel(self._arrays(inputs), *self._parameters)
+        return Refined(refined, faulty, _evidence(inputs, evidence))
+
+    def with_joints(self, inputs: PoseInputs) -> Refined:
+        """Refine the poses and estimate their joints; see `Backend`."""
+        if self._joint_kernel is None:
+            raise no_joint_head(self._name)
+        if inputs.reference is not None and self._with_reference is not None:
+            return self._with_reference.with_joints(inputs)
+        refined, faulty, evidence, joints = self._joint_kernel(
+            self._arrays(inputs), *self._parameters, self._head
+        )
+        return Refined(refined, faulty, _evidence(inputs, evidence), JointEstimates(*joints))
+
+    def _arrays(self, inputs: PoseInputs) -> Arrays:
+        """Return the arrays as the kernel takes them, none absent."""
         if not self._embedding_size and inputs.embeddings is not None:
             inputs = inputs._replace(embeddings=None)
         count, joints = inputs.keypoints.shape[:2]
         absent = _absent if count <= FEW else _absent_of_many
-        arrays = Arrays(
+        return Arrays(
             *[
                 absent(name, count, joints, self._embedding_size)
                 if (array := getattr(inputs, name)) is None
@@ -74,8 +101,6 @@ class NumbaBackend:
                 for name in Arrays._fields
             ]
         )
-        refined, faulty, evidence = self._kernel(arrays, self._rules, self._network)
-        return Refined(refined, faulty, _evidence(inputs, evidence))
 
 
 def _evidence(inputs: PoseInputs, numbers: tuple[float, ...]) -> Evidence:
@@ -113,9 +138,25 @@ def _kernel(rules: Any, network: Any) -> Callable[..., tuple[Array, Array, tuple
         _ = sources
         return numba_kernel.refine(arrays, rules, network)
 
+    return compiled(rescore_poses, (_kinds(), rules, network))
+
+
+@lru_cache
+def _joint_kernel(rules: Any, network: Any, head: Any) -> Callable[..., tuple[Any, ...]]:
+    """Return the kernel that estimates joints too, compiled for parameters of these types."""
+    sources = source_hash(numba_kernel)
+
+    def rescore_joints(arrays, rules, network, head):  # type: ignore[no-untyped-def]
+        _ = sources
+        return numba_kernel.refine_with_joints(arrays, rules, network, head)
+
+    return compiled(rescore_joints, (_kinds(), rules, network, head))
+
+
+def _kinds() -> Any:
+    """Return Numba's type of `Arrays`."""
     kinds = [_kind(BY_NAME.get(name)) for name in Arrays._fields]
-    arrays = types.NamedTuple(kinds, Arrays)  # type: ignore[no-untyped-call]
-    return compiled(rescore_poses, (arrays, rules, network))
+    return types.NamedTuple(kinds, Arrays)  # type: ignore[no-untyped-call]
 
 
 def _kind(field: Field | None) -> Any:
@@ -161,6 +202,27 @@ def _network(weights: Weights) -> Network:
     filled = {name: _filled(array) for name, array in arrays.items()}
     place = _place("architecture", config.architecture, ARCHITECTURES)
     return Network(place, config.hidden, **filled)
+
+
+def _head(weights: Weights, joints: JointHead) -> Head:
+    assert weights.skeleton is not None
+    own = joints.tensors
+    first, output = own["pose.0.weight"].T, own["output.weight"].transpose(2, 1, 0)
+    near = np.array(neighbours(skeletons.get(weights.skeleton)), np.int64)
+    arrays = {
+        "score": first[0],
+        "size": first[1],
+        "first": first[POSE_COLUMNS:],
+        "first_bias": own["pose.0.bias"],
+        "second": own["pose.1.weight"].T,
+        "second_bias": own["pose.1.bias"],
+        "pose": own["joint.pose"].T,
+        "features": own["joint.features"].T,
+        "embedding": own["joint.embedding"].T,
+        "output": output,
+        "output_bias": own["output.bias"].T,
+    }
+    return Head(near, **{name: _filled(array) for name, array in arrays.items()})
 
 
 def _filled(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

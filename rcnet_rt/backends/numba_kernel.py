@@ -17,11 +17,12 @@ import numpy as np
 from rcnet_rt.backends.numba_baselines import baseline_logit
 from rcnet_rt.backends.numba_cache import between, jit
 from rcnet_rt.backends.numba_features import features_of, standardise
+from rcnet_rt.backends.numba_joints import estimates
 from rcnet_rt.backends.numba_network import logits
 from rcnet_rt.poses.fields import CANDIDATE_OKS
 from rcnet_rt.rescoring.constants import BELOW_FLOOR, FLAGS, GROWN, MAX_MAGNITUDE
 
-__all__ = ["Arrays", "Rules", "refine"]
+__all__ = ["Arrays", "Rules", "refine", "refine_with_joints"]
 
 UNSEEN, VISIBLE, OCCLUDED = FLAGS
 
@@ -161,6 +162,21 @@ def _refined(rules, logit, score):
 @jit
 def refine(arrays, rules, network):
     """Return refined scores (P,) and faults (P,) of `Arrays`, and the evidence of mistakes."""
+    packed, _, _, refined, faulty = _rescore(arrays, rules, network)
+    return refined, faulty, _evidence(arrays, packed[1])
+
+
+@jit
+def refine_with_joints(arrays, rules, network, head):
+    """Return what `refine` does, and confidence and covariance of the joints."""
+    packed, areas, standard, refined, faulty = _rescore(arrays, rules, network)
+    joints = estimates(head, packed, areas, standard, refined, faulty)
+    return refined, faulty, _evidence(arrays, packed[1]), joints
+
+
+@jit
+def _rescore(arrays, rules, network):
+    """Return packed poses, their box areas and standardised features, scores and faults."""
     count, joints = arrays.keypoints.shape[:2]
     points, corners = np.empty((count, joints, 2)), np.empty((count, 4))
     found, confidence = np.empty((count, joints), np.bool_), np.empty((count, joints))
@@ -204,4 +220,4 @@ def refine(arrays, rules, network):
         if faulty[pose]:
             raw = arrays.scores[pose]
             refined[pose] = 0.0 if np.isnan(raw) else between(raw, 0.0, 1.0)
-    return refined, faulty, _evidence(arrays, found)
+    return packed, areas, standard, refined, faulty

@@ -13,7 +13,7 @@ import numpy as np
 from rcnet_rt.backends.numba_cache import jit
 from rcnet_rt.rescoring.constants import LAYER_NORM_EPSILON
 
-__all__ = ["ARCHITECTURES", "Network", "logits"]
+__all__ = ["ARCHITECTURES", "Network", "layer", "logits", "rectify"]
 
 ARCHITECTURES = ("linear", "mlp", "attention")
 MLP, ATTENTION = ARCHITECTURES.index("mlp"), ARCHITECTURES.index("attention")
@@ -50,8 +50,8 @@ class Network(NamedTuple):
 
 
 @jit
-def _layer(values, weight, bias):
-    """A linear layer (P, I) -> (P, O); a block of 4 x 4 is loaded once and serves 16 products."""
+def layer(values, weight, bias):
+    """Return a linear layer (P, I) -> (P, O); a block of 4 x 4 is loaded once and serves 16 products."""
     count, inputs, outputs = len(values), len(weight), len(bias)
     result = np.empty((count, outputs), np.float32)
     for p in range(0, count, 4):
@@ -75,7 +75,8 @@ def _layer(values, weight, bias):
 
 
 @jit
-def _rectify(values):
+def rectify(values):
+    """Raise what is negative to 0, in place."""
     for p in range(values.shape[0]):
         for k in range(values.shape[1]):
             values[p, k] = max(values[p, k], np.float32(0))
@@ -134,19 +135,19 @@ def _attend(projected, image_index, hidden, width):
 def logits(network, standard, image_index):
     """Return (P,) logits, without a base, of standardised features, which come in rows of 4."""
     hidden = network.hidden
-    wide = _layer(standard, network.weight, network.bias)
+    wide = layer(standard, network.weight, network.bias)
     if network.architecture == MLP:
-        _rectify(wide)
-        wide = _layer(wide, network.middle, network.middle_bias)
-        _rectify(wide)
+        rectify(wide)
+        wide = layer(wide, network.middle, network.middle_bias)
+        rectify(wide)
     elif network.architecture == ATTENTION:
-        projected = _layer(wide, network.in_weight, network.in_bias)
+        projected = layer(wide, network.in_weight, network.in_bias)
         seen = _attend(projected, image_index, hidden, wide.shape[1])
-        _add(wide, _layer(seen, network.out_weight, network.out_bias))
+        _add(wide, layer(seen, network.out_weight, network.out_bias))
         _normalise(wide, network.norm1, network.norm1_bias, hidden)
-        inner = _layer(wide, network.up, network.up_bias)
-        _rectify(inner)
-        _add(wide, _layer(inner, network.down, network.down_bias))
+        inner = layer(wide, network.up, network.up_bias)
+        rectify(inner)
+        _add(wide, layer(inner, network.down, network.down_bias))
         _normalise(wide, network.norm2, network.norm2_bias, hidden)
     result = np.empty(len(image_index))
     for pose in range(len(image_index)):

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx
 
-from rcnet_rt.backends.onnx_graph import network_graph, step_graph
+from rcnet_rt.backends.onnx_graph import joint_graph, network_graph, step_graph
 from rcnet_rt.backends.protocol import Refined
 from rcnet_rt.poses.arrays import Array
 from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.rescoring.inputs import ARRAYS, PoseInputs
-from rcnet_rt.rescoring.rescore import refined_scores
+from rcnet_rt.rescoring.joint_head import JointEstimates
+from rcnet_rt.rescoring.rescore import refined_joints, refined_scores
 from rcnet_rt.rescoring.weights import Weights
 
 disable_telemetry()  # onnxruntime reads its switch when it is imported
 import onnxruntime  # noqa: E402
 
 __all__ = ["OnnxBackend", "Session"]
+
+Graph = Callable[[Weights, Collection[str]], onnx.ModelProto]
 
 
 class OnnxBackend:
@@ -37,7 +40,7 @@ class OnnxBackend:
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
         self._lock = threading.Lock()
-        self._steps: dict[tuple[str, ...], Session] = {}
+        self._steps: dict[tuple[Graph, tuple[str, ...]], Session] = {}
         self._network = Session(network_graph(weights)) if weights.uses_reference else None
 
     def __call__(self, inputs: PoseInputs) -> Refined:
@@ -48,16 +51,29 @@ class OnnxBackend:
                     inputs.map(partial(np.asarray, dtype=np.float64)), self._weights, self._scores
                 )
             )
-        arrays = inputs._asdict()
-        present = tuple([name for name in ARRAYS if arrays[name] is not None])
-        step = self._steps.get(present) or self._prepare(present)
-        return Refined(*step(arrays))
+        return Refined(*self._run(step_graph, inputs))
 
-    def _prepare(self, present: tuple[str, ...]) -> Session:
+    def with_joints(self, inputs: PoseInputs) -> Refined:
+        """Refine the poses and estimate their joints; see `Backend`."""
+        if inputs.reference is not None and self._network is not None:
+            scores, faulty, estimates = refined_joints(
+                inputs.map(partial(np.asarray, dtype=np.float64)), self._weights, self._scores
+            )
+            return Refined(scores, faulty, joints=estimates)
+        scores, faulty, *joints = self._run(joint_graph, inputs)
+        return Refined(scores, faulty, joints=JointEstimates(*joints))
+
+    def _run(self, graph: Graph, inputs: PoseInputs) -> list[Any]:
+        arrays = inputs._asdict()
+        key = graph, tuple([name for name in ARRAYS if arrays[name] is not None])
+        return (self._steps.get(key) or self._prepare(key))(arrays)
+
+    def _prepare(self, key: tuple[Graph, tuple[str, ...]]) -> Session:
+        graph, present = key
         with self._lock:
-            if present not in self._steps:
-                self._steps[present] = Session(step_graph(self._weights, present))
-        return self._steps[present]
+            if key not in self._steps:
+                self._steps[key] = Session(graph(self._weights, present))
+        return self._steps[key]
 
     def _scores(self, features: Array, baseline: Array, image_index: Array) -> Array:
         """The network alone: what a reference tells is not worth a graph of its own."""

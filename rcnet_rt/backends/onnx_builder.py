@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -57,11 +58,15 @@ class Graph:
         return TracedArray(self, name, ndim, dtype)
 
     def model(
-        self, name: str, outputs: Mapping[str, TracedArray], notes: Mapping[str, str]
+        self,
+        name: str,
+        outputs: Mapping[str, TracedArray],
+        notes: Mapping[str, str],
+        shapes: Mapping[str, Sequence[str | int]] = MappingProxyType({}),
     ) -> onnx.ModelProto:
-        """Return the model with those outputs, each (N,); what they do not need is left out.
+        """Return the model with those outputs; what they do not need is left out.
 
-        Notes are kept in the file as its metadata.
+        Notes are kept in the file as its metadata. An output without a shape has (N,).
         """
         ends = [
             helper.make_node("Identity", [value.name], [output])
@@ -74,7 +79,9 @@ class Graph:
             name,
             [value for value in self._inputs if value.name in used],
             [
-                helper.make_tensor_value_info(output, self.type_code(value.dtype), ["N"])
+                helper.make_tensor_value_info(
+                    output, self.type_code(value.dtype), shapes.get(output, ("N",))
+                )
                 for output, value in outputs.items()
             ],
             [value for value in self._constants.values() if value.name in used],

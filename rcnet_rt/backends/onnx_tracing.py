@@ -114,6 +114,9 @@ class TracedArray:
     def __matmul__(self, other: Any) -> TracedArray:
         return self.numbers().apply("MatMul", other)
 
+    def __rmatmul__(self, other: Any) -> TracedArray:
+        return self.numbers().like(other) @ self
+
     def __neg__(self) -> TracedArray:
         return self.apply("Neg")
 

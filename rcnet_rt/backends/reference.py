@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rcnet_rt.backends.protocol import Refined
 from rcnet_rt.rescoring.inputs import PoseInputs, as_float64
-from rcnet_rt.rescoring.rescore import refined_scores
+from rcnet_rt.rescoring.rescore import refined_joints, refined_scores
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["BaselineBackend"]
@@ -22,3 +22,8 @@ class BaselineBackend:
     def __call__(self, inputs: PoseInputs) -> Refined:
         """Refine the poses; see `Backend`."""
         return Refined(*refined_scores(inputs.map(as_float64), self._weights, None))
+
+    def with_joints(self, inputs: PoseInputs) -> Refined:
+        """Raise `WeightsError`: a baseline has no joint head."""
+        scores, faulty, joints = refined_joints(inputs.map(as_float64), self._weights, None)
+        return Refined(scores, faulty, joints=joints)

@@ -7,13 +7,14 @@ import os
 import torch
 from torch import Tensor, nn
 
-from rcnet_rt.backends.cuda_graphs import CudaGraphs
+from rcnet_rt.backends.cuda_graphs import CudaGraphs, Step
 from rcnet_rt.backends.protocol import Refined
 from rcnet_rt.errors import BackendError
 from rcnet_rt.models import rcnet
 from rcnet_rt.poses.arrays import as_tensor
 from rcnet_rt.rescoring.inputs import PoseInputs, as_float64
-from rcnet_rt.rescoring.rescore import refined_scores
+from rcnet_rt.rescoring.joint_head import JointEstimates
+from rcnet_rt.rescoring.rescore import refined_joints, refined_scores
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["TorchBackend"]
@@ -48,6 +49,7 @@ class TorchBackend:
         self._device_type = torch.device(device).type
         recorded = graphs and self._device_type == "cuda"
         self._graphs = CudaGraphs(self._eager, device) if recorded else None
+        self._joint_graphs = CudaGraphs(self._eager_joints, device) if recorded else None
 
     def __call__(self, inputs: PoseInputs) -> Refined:
         """Refine the poses; see `Backend`.
@@ -55,13 +57,26 @@ class TorchBackend:
         Raises:
             BackendError: this process was forked after the backend was opened on a GPU.
         """
+        scores, faulty = self._run(inputs, self._eager, self._graphs)
+        return Refined(scores, faulty)
+
+    def with_joints(self, inputs: PoseInputs) -> Refined:
+        """Refine the poses and estimate their joints; see `Backend`.
+
+        Raises:
+            BackendError: this process was forked after the backend was opened on a GPU.
+        """
+        scores, faulty, *joints = self._run(inputs, self._eager_joints, self._joint_graphs)
+        return Refined(scores, faulty, joints=JointEstimates(*joints))
+
+    def _run(self, inputs: PoseInputs, step: Step, graphs: CudaGraphs | None) -> tuple[Tensor, ...]:
         if os.getpid() != PROCESS:
             self._adapt_to_fork()
         with torch.inference_mode(), torch.autocast(self._device_type, enabled=False):
             inputs = inputs.map(lambda array: as_tensor(as_float64(array), device=self.device))
-            if self._graphs is not None and self._graphs.fits(inputs):
-                return Refined(*self._graphs(inputs))
-            return Refined(*self._eager(inputs))
+            if graphs is not None and graphs.fits(inputs):
+                return graphs(inputs)
+            return step(inputs)
 
     def _adapt_to_fork(self) -> None:
         """Do without what a forked child lacks: OpenMP's threads, and the parent's GPU context."""
@@ -79,6 +94,11 @@ class TorchBackend:
         with torch.inference_mode():
             refined, faulty = refined_scores(inputs, self._weights, self._scores)
         return refined, faulty
+
+    def _eager_joints(self, inputs: PoseInputs) -> tuple[Tensor, ...]:
+        with torch.inference_mode():
+            refined, faulty, joints = refined_joints(inputs, self._weights, self._scores)
+        return refined, faulty, joints.confidence, joints.covariance
 
     def _scores(self, features: Tensor, baseline: Tensor, image_index: Tensor) -> Tensor:
         assert self._network is not None

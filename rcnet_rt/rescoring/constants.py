@@ -16,10 +16,16 @@ __all__ = [
     "FLAGS",
     "GROWN",
     "LAYER_NORM_EPSILON",
+    "LOG_SIZE",
+    "MAX_LENGTH",
+    "MAX_LOG_ASPECT",
+    "MAX_LOG_VARIANCE",
     "MAX_MAGNITUDE",
+    "MAX_SHEAR",
     "MIN_AGREEMENT",
     "MIN_CANDIDATE_IOU",
     "MIN_CONFIDENCE",
+    "MIN_LOG_VARIANCE",
     "MIN_OKS",
     "MIN_SCORE",
     "MIN_SIDE",
@@ -56,6 +62,15 @@ MIN_SIDE = 1e-3  # pixels, before the logarithm of a box side
 MIN_CONFIDENCE = 1e-3  # before the logarithm of a joint score
 MIN_AGREEMENT = 0.05  # a recheck below it found another person or nobody
 EQUAL = 1e-5  # baseline logits that are closer are equal: a vectorised log may differ in a bit
+
+# Features of joints.
+MAX_LENGTH = 3.0  # lengths as a share of sqrt(box area) are kept within ± this
+LOG_SIZE = 5.0  # subtracted from the log of sqrt(box area), to centre it
+
+# Joint head. A covariance is in shares of the box area; these bounds keep it finite and regular.
+MIN_LOG_VARIANCE, MAX_LOG_VARIANCE = -16.0, 0.0
+MAX_LOG_ASPECT = 4.0
+MAX_SHEAR = 4.0
 
 # Baselines.
 MIN_OKS = 0.3  # below it candidates and rechecks are of another person, or of nobody

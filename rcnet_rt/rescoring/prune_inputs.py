@@ -13,6 +13,7 @@ from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.batch import pack
 from rcnet_rt.rescoring.constants import CLIP
 from rcnet_rt.rescoring.inputs import PoseInputs
+from rcnet_rt.rescoring.joint_head import POSE_COLUMNS, JointHead
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["prune_signals"]
@@ -24,8 +25,8 @@ FIRST_LAYER = {"attention": "phi", "mlp": "layers.0", "linear": "head"}
 def prune_signals(weights: Weights) -> Weights:
     """Return weights that refine poses without consensus and agreement as these do.
 
-    What the network makes of signals that are not known is the same for every pose: it goes into
-    the bias of the layers that read the features.
+    What the network and the joint head make of signals that are not known is the same for every
+    pose: it goes into the bias of the layers that read the features.
     """
     config = weights.network
     if config is None or weights.features != WITH:
@@ -43,7 +44,16 @@ def prune_signals(weights: Weights) -> Weights:
         constant = weight[:, count:] @ unknown[count:]
         tensors[f"{biased}.bias"] = (bias + constant).astype(np.float32)
     network = replace(config, feature_count=count)
-    return replace(weights, features=WITHOUT, network=network, tensors=tensors)
+    joints = None if weights.joints is None else _pruned_head(weights.joints, count, unknown)
+    return replace(weights, features=WITHOUT, network=network, tensors=tensors, joints=joints)
+
+
+def _pruned_head(head: JointHead, count: int, unknown: npt.NDArray[np.float64]) -> JointHead:
+    tensors, last = dict(head.tensors), POSE_COLUMNS + count
+    weight, bias = tensors["pose.0.weight"], tensors["pose.0.bias"]
+    tensors["pose.0.weight"] = np.ascontiguousarray(weight[:, :last])
+    tensors["pose.0.bias"] = (bias + weight[:, last:] @ unknown[count:]).astype(np.float32)
+    return replace(head, tensors=tensors)
 
 
 def _unknown(weights: Weights) -> npt.NDArray[np.float64]:

@@ -6,20 +6,62 @@ Written for any kind of array. NumPy and torch run it; traced arrays write it do
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
+from rcnet_rt.errors import WeightsError
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import Array, namespace, sigmoid
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.batch import PoseBatch, fill, isolate
-from rcnet_rt.rescoring.constants import BELOW_FLOOR
+from rcnet_rt.rescoring.constants import BELOW_FLOOR, CLIP
 from rcnet_rt.rescoring.inputs import PoseInputs
+from rcnet_rt.rescoring.joint_features import joint_features, pose_size
+from rcnet_rt.rescoring.joint_head import (
+    JointEstimates,
+    confidences,
+    covariances,
+    head_outputs,
+    pose_columns,
+)
 from rcnet_rt.rescoring.weights import Weights
 
-__all__ = ["Network", "refined_scores"]
+__all__ = [
+    "JointInputs",
+    "Network",
+    "joint_inputs",
+    "no_joint_head",
+    "refined_joints",
+    "refined_scores",
+]
 
 Network = Callable[[Array, Array, Array], Array]
 """(P, D) features, (P,) base logits, (P,) image numbers -> (P,) scores in (0, 1)."""
+
+
+class JointInputs(NamedTuple):
+    """What the joint head reads of P poses, and what its estimates are in.
+
+    Attributes:
+        poses: (P, 2 + D) of `joint_head.pose_columns`.
+        joints: (P, F, K) of `joint_features.joint_features`.
+        size: (P,) pixels.
+        known: (P, K) whether the joint was found in a pose without fault.
+    """
+
+    poses: Array
+    joints: Array
+    size: Array
+    known: Array
+
+
+class _Rescored(NamedTuple):
+    """Packed poses with the features (P, D) and the refined scores (P,) that they were given."""
+
+    packed: PoseBatch
+    features: Array | None
+    refined: Array
+    scores: Array
 
 
 def refined_scores(
@@ -35,22 +77,76 @@ def refined_scores(
         weights: what to refine them with.
         network: the network of these weights; None if they are a baseline.
     """
+    step = _rescore(inputs, weights, network)
+    return step.scores, step.packed.faulty
+
+
+def refined_joints(
+    inputs: PoseInputs, weights: Weights, network: Network | None
+) -> tuple[Array, Array, JointEstimates]:
+    """Return what `refined_scores` does, and the estimates of the joints.
+
+    Joints of a faulty pose have confidence 0 and covariance NaN, like those that were not found.
+
+    Raises:
+        WeightsError: the weights have no joint head.
+    """
+    if weights.joints is None:
+        raise no_joint_head(weights.name)
+    step = _rescore(inputs, weights, network)
+    given = _joint_inputs(step, weights)
+    outputs = head_outputs(weights.joints.like(given.size), given.poses, given.joints)
+    xp = namespace(given.size)
+    xx, xy, yy = (
+        xp.where(given.known, entry, float("nan")) for entry in covariances(outputs, given.size)
+    )
+    covariance = xp.stack([xp.stack([xx, xy], 2), xp.stack([xy, yy], 2)], 2)
+    confidence = xp.where(given.known, confidences(outputs), 0.0)
+    return step.scores, step.packed.faulty, JointEstimates(confidence, covariance)
+
+
+def no_joint_head(name: str) -> WeightsError:
+    """Return the error of weights that cannot estimate joints."""
+    return WeightsError(
+        f"weights {name!r} have no joint head; use weights that `rcnet-rt train` made with one, or "
+        "shipped ones"
+    )
+
+
+def joint_inputs(inputs: PoseInputs, weights: Weights, network: Network) -> JointInputs:
+    """Return what a joint head of these weights, which have a network, reads of the poses."""
+    return _joint_inputs(_rescore(inputs, weights, network), weights)
+
+
+def _joint_inputs(step: _Rescored, weights: Weights) -> JointInputs:
+    assert step.features is not None and weights.skeleton is not None
+    packed, size = step.packed, pose_size(step.packed)
+    return JointInputs(
+        pose_columns(_standard(step.features, weights), step.refined, size),
+        joint_features(packed, skeletons.get(weights.skeleton), size),
+        size,
+        packed.found & ~packed.faulty[:, None],
+    )
+
+
+def _rescore(inputs: PoseInputs, weights: Weights, network: Network | None) -> _Rescored:
     packed = fill(inputs, weights.embedding_size)
     xp = namespace(packed.scores)
     below = packed.scores < weights.floor
     poses = isolate(packed, packed.faulty | below)
     baseline = baselines.baseline_logit(weights.baseline, poses, weights.baseline_scale)
     if network is None:
-        refined = _baseline_score(poses, baseline, weights)
+        features, refined = None, _baseline_score(poses, baseline, weights)
     else:
-        refined = _network_score(poses, baseline, weights, network)
+        features = _features(poses, baseline, weights)
+        refined = network(features, baseline, poses.image_index)
     if weights.calibration is not None:
         refined = weights.calibration(refined)
     if weights.floor > 0:
         low = xp.clip(packed.scores, 0, None) * (BELOW_FLOOR / weights.floor)
         refined = xp.where(below, low, BELOW_FLOOR + (1 - BELOW_FLOOR) * refined)
     raw = xp.clip(xp.where(xp.isnan(inputs.scores), 0.0, inputs.scores), 0, 1)
-    return xp.where(packed.faulty, raw, refined), packed.faulty
+    return _Rescored(packed, features, refined, xp.where(packed.faulty, raw, refined))
 
 
 def _baseline_score(poses: PoseBatch, baseline: Array, weights: Weights) -> Array:
@@ -61,8 +157,17 @@ def _baseline_score(poses: PoseBatch, baseline: Array, weights: Weights) -> Arra
     return sigmoid(baseline)
 
 
-def _network_score(poses: PoseBatch, baseline: Array, weights: Weights, network: Network) -> Array:
+def _features(poses: PoseBatch, baseline: Array, weights: Weights) -> Array:
     assert weights.skeleton is not None
     skeleton = skeletons.get(weights.skeleton)
-    features = feature_sets.get(weights.features).compute(poses, skeleton, baseline)
-    return network(features, baseline, poses.image_index)
+    return feature_sets.get(weights.features).compute(poses, skeleton, baseline)
+
+
+def _standard(features: Array, weights: Weights) -> Array:
+    """Return the features as the score network standardises them."""
+    xp = namespace(features)
+    mean, deviation = (part.like(features) for part in weights.standardisation)
+    standard = (features - mean) / deviation
+    if not feature_sets.get(weights.features).complete:
+        standard = xp.where(xp.isnan(standard), 0.0, standard)
+    return xp.clip(standard, -CLIP, CLIP)

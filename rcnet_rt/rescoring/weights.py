@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,19 @@ import numpy.typing as npt
 
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.arrays import Constant
 from rcnet_rt.poses.fields import SIGNALS
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.calibration import Calibration
+from rcnet_rt.rescoring.joint_head import JointHead
 from rcnet_rt.rescoring.network_config import NetworkConfig, tensor_shapes
 
-__all__ = ["DEFAULT_FLOOR", "DEFAULT_THRESHOLD", "Weights", "baseline"]
+__all__ = ["DEFAULT_FLOOR", "DEFAULT_THRESHOLD", "JOINTS", "Weights", "baseline"]
 
 DEFAULT_THRESHOLD = 0.25  # where nothing was fitted: the estimators' own customary value
 DEFAULT_FLOOR = 0.05
+JOINTS = "joints."  # how the names of a joint head's tensors begin in a file
 MAX_TENSOR_VALUE = 1e8  # products of layers stay finite in single precision
 MIN_DEVIATION = 1e-9  # of a feature over the training set
 
@@ -39,6 +43,7 @@ class Weights:
         network: shape of the network, or None.
         tensors: the network's parameters and feature normalisation.
         calibration: map of the output to expected OKS, or None.
+        joints: the joint head, or None.
         floor: poses whose raw score is below it are not re-scored and stay below all others.
         thresholds: refined-score thresholds by name: "auto", "p95".
         raw_threshold: the raw-score threshold that serves the estimator itself best.
@@ -57,6 +62,7 @@ class Weights:
     network: NetworkConfig | None = None
     tensors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     calibration: Calibration | None = None
+    joints: JointHead | None = None
     floor: float = 0.0
     thresholds: Mapping[str, float] = field(default_factory=dict)
     raw_threshold: float = DEFAULT_THRESHOLD
@@ -83,7 +89,9 @@ class Weights:
             object.__setattr__(self, "score_range", self._checked_range(self.score_range))
         if self.network is not None:
             self._check_network(self.network)
-        for name, tensor in self.tensors.items():
+        if self.joints is not None:
+            self._check_joints(self.joints)
+        for name, tensor in self.all_tensors.items():
             if not np.isfinite(tensor).all():
                 raise WeightsError(
                     f"weights {self.name!r}: tensor {name!r} holds values that are not finite; "
@@ -95,6 +103,23 @@ class Weights:
                     f"{MAX_TENSOR_VALUE:g}, with which scores are not numbers; the training run "
                     "diverged or the file is damaged"
                 )
+
+    @property
+    def all_tensors(self) -> dict[str, npt.NDArray[np.float32]]:
+        """All tensors by their names in the file: those of the joint head have a prefix."""
+        head = {} if self.joints is None else self.joints.tensors
+        return {**self.tensors, **{f"{JOINTS}{name}": tensor for name, tensor in head.items()}}
+
+    @cached_property
+    def standardisation(self) -> tuple[Constant, Constant]:
+        """Mean and standard deviation (D,) of the features, of weights with a network."""
+        mean, deviation = (self.tensors[f"standardise.{part}"] for part in ("mean", "deviation"))
+        return Constant(mean), Constant(deviation)
+
+    def _check_joints(self, head: JointHead) -> None:
+        if self.network is None or self.skeleton is None:
+            raise WeightsError(f"weights {self.name!r}: a joint head needs a network beside it")
+        head.check(self.network.feature_count, len(skeletons.get(self.skeleton).keypoints))
 
     def _checked_range(self, given: Any) -> tuple[float, float]:
         try:

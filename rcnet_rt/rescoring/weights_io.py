@@ -17,12 +17,14 @@ from rcnet_rt.errors import RcnetError, WeightsError
 from rcnet_rt.files.writing import write_atomically
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.calibration import Calibration
+from rcnet_rt.rescoring.joint_head import JointHead
 from rcnet_rt.rescoring.network_config import NetworkConfig
-from rcnet_rt.rescoring.weights import Weights, baseline
+from rcnet_rt.rescoring.weights import JOINTS, Weights, baseline
 
 __all__ = ["available", "find", "load", "save"]
 
 FORMAT_VERSION = 1
+WITH_JOINTS = 2  # format of a file with a joint head, which older programs cannot read
 SUFFIX = ".safetensors"
 CALIBRATION = ("calibration.inputs", "calibration.outputs")
 MAX_FILE_SIZE = 64 * 2**20  # bytes; a real one holds less than 1 MiB
@@ -45,6 +47,7 @@ DESCRIPTION: dict[str, tuple[type, ...]] = {
     "score_convention": TEXT,
     "score_range": (list, *NOTHING),
     "training": (dict,),
+    "joints": (dict,),
 }
 
 
@@ -91,16 +94,19 @@ def save(weights: Weights, path: Path) -> None:
     record = {
         FILE_NAMES.get(item.name, item.name): getattr(weights, item.name)
         for item in fields(Weights)
-        if item.name not in ("name", "tensors", "calibration", "network")
+        if item.name not in ("name", "tensors", "calibration", "network", "joints")
     }
+    version = FORMAT_VERSION
+    if weights.joints is not None:
+        version, record["joints"] = WITH_JOINTS, dict(weights.joints.training)
     record["network"] = None if weights.network is None else asdict(weights.network)
     tensors: dict[str, npt.NDArray[Any]] = {
-        name: np.ascontiguousarray(value) for name, value in weights.tensors.items()
+        name: np.ascontiguousarray(value) for name, value in weights.all_tensors.items()
     }
     if weights.calibration is not None:
         tensors[CALIBRATION[0]] = weights.calibration.inputs
         tensors[CALIBRATION[1]] = weights.calibration.outputs
-    text = json.dumps({"format": FORMAT_VERSION, **record}, sort_keys=True)
+    text = json.dumps({"format": version, **record}, sort_keys=True)
     write_atomically(path, to_bytes(tensors, metadata={"rcnet_rt": text}))
 
 
@@ -146,9 +152,10 @@ def _from_record(path: Path, record: dict[str, Any], tensors: dict[str, Any]) ->
     if not isinstance(record, dict):
         raise TypeError(f"expected an object, got {type(record).__name__}")
     version = record.pop("format", None)
-    if version != FORMAT_VERSION:
+    if version not in (FORMAT_VERSION, WITH_JOINTS):
         raise WeightsError(
-            f"format version {version}, this rcnet-rt reads {FORMAT_VERSION}; update rcnet-rt"
+            f"format version {version}, this rcnet-rt reads {FORMAT_VERSION} and {WITH_JOINTS}; "
+            "update rcnet-rt"
         )
     for key in record.keys() & DESCRIPTION.keys():
         if type(record[key]) not in DESCRIPTION[key]:
@@ -159,6 +166,12 @@ def _from_record(path: Path, record: dict[str, Any], tensors: dict[str, Any]) ->
         if file_name in record:
             record[name] = record.pop(file_name)
     knots = [tensors.pop(name, None) for name in CALIBRATION]
+    head = {
+        name.removeprefix(JOINTS): tensors.pop(name)
+        for name in [name for name in tensors if name.startswith(JOINTS)]
+    }
+    if version == WITH_JOINTS:
+        record["joints"] = JointHead(head, record["joints"])
     return Weights(
         name=path.stem,
         network=None if network is None else NetworkConfig(**network),
