@@ -25,7 +25,9 @@ from rcnet_rt.rescoring.inputs import (
     packs,
     with_floor,
 )
+from rcnet_rt.rescoring.joint_head import JointEstimates
 from rcnet_rt.rescoring.mistake_watch import MistakeWatch, OnMistake
+from rcnet_rt.rescoring.rescore import no_joint_head
 from rcnet_rt.rescoring.score_convention import expected_by
 from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights, baseline
@@ -144,24 +146,18 @@ class Refiner:
             PosesError: shapes that do not fit, or K is not that of the weights; faulty values; a
                 likely mistake, for on_mistake="raise".
         """
-        if isinstance(keypoints, Poses):
-            raise PosesError(
-                "refine takes arrays; call the Refiner itself with Poses: refiner(poses)"
-            )
         _check_choice("on_error", on_error, OnError)
         _check_choice("on_mistake", on_mistake, OnMistake)
-        inputs = check(
-            PoseInputs(
-                keypoints,
-                scores,
-                keypoint_scores,
-                boxes,
-                consensus,
-                agreement,
-                embeddings,
-                image_size=image_size,
-                reference=reference,
-            )
+        inputs = _checked(
+            keypoints,
+            scores,
+            keypoint_scores=keypoint_scores,
+            boxes=boxes,
+            image_size=image_size,
+            consensus=consensus,
+            agreement=agreement,
+            embeddings=embeddings,
+            reference=reference,
         )
         if len(inputs.scores) == 0:
             return _same_kind_as(scores, inputs.scores)
@@ -179,6 +175,66 @@ class Refiner:
             self._watch.returned(inputs.scores, refined)
         return _same_kind_as(scores, refined)
 
+    def joints(
+        self,
+        keypoints: Array,
+        scores: Array,
+        *,
+        keypoint_scores: Array | None = None,
+        boxes: Array | None = None,
+        image_size: tuple[float, float] | None = None,
+        consensus: Array | None = None,
+        agreement: Array | None = None,
+        embeddings: Array | None = None,
+        reference: ScoreReference | None = None,
+        on_mistake: OnMistake = "warn",
+    ) -> JointEstimates:
+        """Return confidence (N, K) and covariance (N, K, 2, 2) of the joints of one image's poses.
+
+        A joint that was not found has confidence 0 and a covariance of NaN; so have the joints of a
+        pose whose score, joints or box are NaN or beyond ±1e15. The arguments are those of
+        `refine`.
+
+        Returns:
+            NumPy for NumPy, torch on the same device for torch.
+
+        Raises:
+            WeightsError: the weights have no joint head.
+            PosesError: shapes that do not fit, or K is not that of the weights; a likely mistake,
+                for on_mistake="raise".
+        """
+        if self.weights.joints is None:
+            raise no_joint_head(self.weights.name)
+        _check_choice("on_mistake", on_mistake, OnMistake)
+        inputs = _checked(
+            keypoints,
+            scores,
+            keypoint_scores=keypoint_scores,
+            boxes=boxes,
+            image_size=image_size,
+            consensus=consensus,
+            agreement=agreement,
+            embeddings=embeddings,
+            reference=reference,
+        )
+        if len(inputs.scores) == 0:
+            joints = inputs.keypoints[:, :, 0]
+            return JointEstimates(
+                _same_kind_as(scores, joints),
+                _same_kind_as(scores, joints[:, :, None, None].repeat(2, 2).repeat(2, 3)),
+            )
+        self._check_sizes(inputs)
+        result = self._backend_for(inputs.scores).with_joints(
+            with_floor(inputs, self.weights.floor)
+        )
+        if not (is_torch(inputs.scores) and inputs.scores.is_cuda):
+            self._look(inputs, result, scores, on_mistake)
+        assert result.joints is not None
+        return JointEstimates(
+            _same_kind_as(scores, result.joints.confidence),
+            _same_kind_as(scores, result.joints.covariance),
+        )
+
     def __call__(
         self,
         poses: Poses,
@@ -187,8 +243,13 @@ class Refiner:
         on_error: OnError = "raise",
         on_mistake: OnMistake = "warn",
     ) -> Poses:
-        """Return the same poses with refined scores; the estimator's stay as `raw_scores`."""
-        return poses.with_scores(self._refined(inputs_of(poses, reference), on_error, on_mistake))
+        """Return the same poses with refined scores; the estimator's stay as `raw_scores`.
+
+        Weights with a joint head add `joint_confidence` and `joint_covariance`.
+        """
+        scores, joints = self._refined(inputs_of(poses, reference), on_error, on_mistake)
+        refined = poses.with_scores(scores)
+        return refined if joints is None else refined.with_joints(*joints)
 
     def batch(
         self,
@@ -201,18 +262,39 @@ class Refiner:
         """Refine many images, packed together: the same numbers as one by one, sooner."""
         refined = []
         for chunk in packs(images, self._max_poses):
-            scores = self._refined(join(chunk, reference), on_error, on_mistake)
-            parts = np.split(scores, np.cumsum([len(poses) for poses in chunk])[:-1])
-            refined += [poses.with_scores(part) for poses, part in zip(chunk, parts, strict=True)]
+            scores, joints = self._refined(join(chunk, reference), on_error, on_mistake)
+            ends = np.cumsum([len(poses) for poses in chunk])
+            slices = [slice(e - len(p), e) for p, e in zip(chunk, ends.tolist(), strict=True)]
+            parts = [poses.with_scores(scores[s]) for poses, s in zip(chunk, slices, strict=True)]
+            if joints is not None:
+                parts = [
+                    poses.with_joints(*(array[s] for array in joints))
+                    for poses, s in zip(parts, slices, strict=True)
+                ]
+            refined += parts
         return refined
 
-    def _refined(self, inputs: PoseInputs, on_error: OnError, on_mistake: OnMistake) -> Array:
-        if len(inputs.scores) == 0:
-            return inputs.scores
+    def _refined(
+        self, inputs: PoseInputs, on_error: OnError, on_mistake: OnMistake
+    ) -> tuple[Array, tuple[Array, Array] | None]:
+        """Return the refined scores, and confidence and covariance where there is a joint head."""
+        count, joints = inputs.keypoints.shape[:2]
+        has_head = self.weights.joints is not None
+        if count == 0:
+            nothing = np.zeros((0, joints)), np.zeros((0, joints, 2, 2))
+            return inputs.scores, nothing if has_head else None
         self._check_sizes(inputs)
-        result = self._default(with_floor(inputs, self.weights.floor))
+        backend, given = self._default, with_floor(inputs, self.weights.floor)
+        result = backend.with_joints(given) if has_head else backend(given)
         self._look(inputs, result, inputs.scores, on_mistake)
-        return _same_kind_as(inputs.scores, _ruled(result, on_error, inputs.image_index))
+        scores = _same_kind_as(inputs.scores, _ruled(result, on_error, inputs.image_index))
+        if result.joints is None:
+            return scores, None
+        estimates = result.joints.confidence, result.joints.covariance
+        return scores, (
+            _same_kind_as(inputs.scores, estimates[0]),
+            _same_kind_as(inputs.scores, estimates[1]),
+        )
 
     def _look(
         self, inputs: PoseInputs, result: Refined, scores: Any, on_mistake: OnMistake
@@ -251,6 +333,13 @@ class Refiner:
             if device not in self._on_gpu:
                 self._on_gpu[device] = open_backend(self.weights, "torch", device)
         return self._on_gpu[device]
+
+
+def _checked(keypoints: Array, scores: Array, **others: Any) -> PoseInputs:
+    """Return the arguments of `Refiner.refine` as inputs that were checked."""
+    if isinstance(keypoints, Poses):
+        raise PosesError("refine takes arrays; call the Refiner itself with Poses: refiner(poses)")
+    return check(PoseInputs(keypoints, scores, **others))
 
 
 def refine(

@@ -26,8 +26,8 @@ from rcnet_rt.poses.arrays import Array
 from rcnet_rt.poses.fields import INPUTS, Field, shape_of
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.inputs import PoseInputs
-from rcnet_rt.rescoring.joint_features import neighbours
-from rcnet_rt.rescoring.joint_head import POSE_COLUMNS, JointEstimates, JointHead
+from rcnet_rt.rescoring.joint_features import feature_count
+from rcnet_rt.rescoring.joint_head import JointEstimates, JointHead
 from rcnet_rt.rescoring.rescore import no_joint_head
 from rcnet_rt.rescoring.mistakes import Evidence
 from rcnet_rt.rescoring.weights import Weights
@@ -206,23 +206,22 @@ def _network(weights: Weights) -> Network:
 
 def _head(weights: Weights, joints: JointHead) -> Head:
     assert weights.skeleton is not None
-    own = joints.tensors
-    first, output = own["pose.0.weight"].T, own["output.weight"].transpose(2, 1, 0)
-    near = np.array(neighbours(skeletons.get(weights.skeleton)), np.int64)
-    arrays = {
-        "score": first[0],
-        "size": first[1],
-        "first": first[POSE_COLUMNS:],
-        "first_bias": own["pose.0.bias"],
-        "second": own["pose.1.weight"].T,
-        "second_bias": own["pose.1.bias"],
-        "pose": own["joint.pose"].T,
-        "features": own["joint.features"].T,
-        "embedding": own["joint.embedding"].T,
-        "output": output,
-        "output_bias": own["output.bias"].T,
+    own = feature_count(len(skeletons.get(weights.skeleton).keypoints))
+    layers = {
+        name.partition(".weight")[0]: tensor.T
+        for name, tensor in joints.tensors.items()
     }
-    return Head(near, **{name: _filled(array) for name, array in arrays.items()})
+    first = layers["layers.0"]
+    arrays = (
+        first[:own],
+        first[own:],
+        layers["layers.0.bias"],
+        layers["layers.1"],
+        layers["layers.1.bias"],
+        layers["output"],
+        layers["output.bias"],
+    )
+    return Head(*map(_filled, arrays))
 
 
 def _filled(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -13,7 +13,7 @@ import numpy as np
 from rcnet_rt.backends.numba_cache import jit
 from rcnet_rt.rescoring.constants import LAYER_NORM_EPSILON
 
-__all__ = ["ARCHITECTURES", "Network", "layer", "logits", "rectify"]
+__all__ = ["ARCHITECTURES", "Network", "add", "layer", "logits", "rectify"]
 
 ARCHITECTURES = ("linear", "mlp", "attention")
 MLP, ATTENTION = ARCHITECTURES.index("mlp"), ARCHITECTURES.index("attention")
@@ -83,7 +83,8 @@ def rectify(values):
 
 
 @jit
-def _add(values, more):
+def add(values, more):
+    """Add to the values, in place."""
     for p in range(values.shape[0]):
         for k in range(values.shape[1]):
             values[p, k] += more[p, k]
@@ -143,11 +144,11 @@ def logits(network, standard, image_index):
     elif network.architecture == ATTENTION:
         projected = layer(wide, network.in_weight, network.in_bias)
         seen = _attend(projected, image_index, hidden, wide.shape[1])
-        _add(wide, layer(seen, network.out_weight, network.out_bias))
+        add(wide, layer(seen, network.out_weight, network.out_bias))
         _normalise(wide, network.norm1, network.norm1_bias, hidden)
         inner = layer(wide, network.up, network.up_bias)
         rectify(inner)
-        _add(wide, layer(inner, network.down, network.down_bias))
+        add(wide, layer(inner, network.down, network.down_bias))
         _normalise(wide, network.norm2, network.norm2_bias, hidden)
     result = np.empty(len(image_index))
     for pose in range(len(image_index)):

@@ -165,6 +165,21 @@ class Poses:
         return changed
 
 
+    def with_joints(self, confidence: npt.ArrayLike, covariance: npt.ArrayLike) -> Poses:
+        """Return these poses with other estimates of their joints, (N, K) and (N, K, 2, 2)."""
+        new = {
+            "joint_confidence": _array("joint_confidence", confidence, np.float32),
+            "joint_covariance": _array("joint_covariance", covariance, np.float32),
+        }
+        count = self.keypoints.shape[:2]
+        for (name, array), expected in zip(new.items(), (count, (*count, 2, 2)), strict=True):
+            if array.shape != expected:
+                raise PosesError(f"{name}: expected shape {expected}, got {array.shape}")
+        changed = object.__new__(type(self))  # the rest was checked when these poses were made
+        changed.__dict__.update(self.__dict__, **new)
+        return changed
+
+
 def _joints(shape: tuple[int, ...]) -> int:
     """Return K of keypoints of shape (N, K, 2)."""
     if len(shape) == 3 and shape[2] == 2:

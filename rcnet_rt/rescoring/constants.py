@@ -17,11 +17,11 @@ __all__ = [
     "GROWN",
     "LAYER_NORM_EPSILON",
     "LOG_SIZE",
-    "MAX_LENGTH",
-    "MAX_LOG_ASPECT",
     "MAX_LOG_VARIANCE",
+    "MAX_LOGIT",
     "MAX_MAGNITUDE",
-    "MAX_SHEAR",
+    "MAX_PLACE",
+    "MAX_STRETCH",
     "MIN_AGREEMENT",
     "MIN_CANDIDATE_IOU",
     "MIN_CONFIDENCE",
@@ -64,13 +64,13 @@ MIN_AGREEMENT = 0.05  # a recheck below it found another person or nobody
 EQUAL = 1e-5  # baseline logits that are closer are equal: a vectorised log may differ in a bit
 
 # Features of joints.
-MAX_LENGTH = 3.0  # lengths as a share of sqrt(box area) are kept within ± this
+MAX_PLACE = 3.0  # of a joint in its box, which reaches from -1 to 1
 LOG_SIZE = 5.0  # subtracted from the log of sqrt(box area), to centre it
 
 # Joint head. A covariance is in shares of the box area; these bounds keep it finite and regular.
+MAX_LOGIT = 30.0
 MIN_LOG_VARIANCE, MAX_LOG_VARIANCE = -16.0, 0.0
-MAX_LOG_ASPECT = 4.0
-MAX_SHEAR = 4.0
+MAX_STRETCH = 4.0
 
 # Baselines.
 MIN_OKS = 0.3  # below it candidates and rechecks are of another person, or of nobody

@@ -1,12 +1,13 @@
 """The joint head: how sure one can be of each joint, and how far off it may be.
 
-A small network reads what the score network reads of a pose, the refined score, and the features of
-each joint. It gives the probability that the joint is right, and the covariance of its error. It is
-written once for NumPy, torch and traced arrays; training runs the same functions.
+A small network reads what the score network reads of a pose, the refined score, and its joints one
+by one. For each joint it gives the probability that it is right, and the covariance of its error.
+It is written once for NumPy, torch and traced arrays; training runs the same functions.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,36 +17,35 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.errors import WeightsError
-from rcnet_rt.poses.arrays import Array, Constant, clip_low, logit, namespace, sigmoid
+from rcnet_rt.poses.arrays import Array, Constant, clip_low, namespace
 from rcnet_rt.rescoring.constants import (
-    CLIP,
-    LOG_SIZE,
-    MAX_LOG_ASPECT,
     MAX_LOG_VARIANCE,
-    MAX_SHEAR,
+    MAX_LOGIT,
+    MAX_STRETCH,
     MIN_LOG_VARIANCE,
 )
-from rcnet_rt.rescoring.joint_features import JOINT_FEATURES
+from rcnet_rt.rescoring.joint_features import feature_count
 
 __all__ = [
     "COVERAGE",
     "COVERED",
     "OUTPUTS",
-    "POSE_COLUMNS",
     "JointEstimates",
     "JointHead",
-    "confidences",
-    "covariances",
+    "estimates_of",
     "head_outputs",
     "head_shapes",
-    "pose_columns",
+    "squared_distance",
 ]
 
-OUTPUTS = ("confidence", "log variance", "log aspect", "shear")
-POSE_COLUMNS = 2  # refined score and size, before the features of the score network
+OUTPUTS = ("confidence", "log variance", "stretch", "shear")
 # Covariances are scaled so that d' S⁻¹ d <= COVERED holds for this share of the joints.
 COVERAGE = 0.9
-COVERED = 4.605170185988092  # the 0.9 quantile of chi² with two degrees of freedom, -2 log(0.1)
+COVERED = -2 * math.log(1 - COVERAGE)  # the quantile of chi² with two degrees of freedom, 4.605
+BOUNDS = (
+    Constant([[-MAX_LOGIT], [MIN_LOG_VARIANCE], [-MAX_STRETCH], [-MAX_STRETCH]]),
+    Constant([[MAX_LOGIT], [MAX_LOG_VARIANCE], [MAX_STRETCH], [MAX_STRETCH]]),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +53,9 @@ class JointEstimates:
     """What is known of the joints of N poses; NumPy or torch.
 
     Attributes:
-        confidence: (N, K) calibrated probability in [0, 1] that the joint is right, that is, within
-            a keypoint similarity of 0.5 of the annotated one; 0 for a joint that was not found.
+        confidence: (N, K) calibrated probability in [0, 1] that the joint is right, that is, has a
+            keypoint similarity of at least 0.5 with the annotated one; 0 for a joint that was not
+            found.
         covariance: (N, K, 2, 2) of the joint's error, in image pixels²; NaN where not found.
     """
 
@@ -74,21 +75,18 @@ class JointHead:
     tensors: Mapping[str, npt.NDArray[np.float32]]
     training: Mapping[str, Any] = field(default_factory=dict)
 
-    def check(self, feature_count: int, joints: int) -> None:
+    def check(self, features: int, joints: int) -> None:
         """Check names, types and shapes against the score network and the skeleton.
 
         Raises:
             WeightsError: a tensor is missing, unknown, or of another type or shape.
         """
-        widths = [
-            self.tensors[name].shape[0] if name in self.tensors and self.tensors[name].ndim else 0
-            for name in ("pose.0.bias", "joint.embedding")
-        ]
-        shapes = head_shapes(feature_count, joints, *widths)
+        bias = self.tensors.get("layers.0.bias", np.zeros(0))
+        shapes = head_shapes(features, joints, bias.size)
         expected = {name: f"float32 {shape}" for name, shape in shapes.items()}
         got = {name: f"{value.dtype} {value.shape}" for name, value in self.tensors.items()}
         for name in sorted(got.keys() | expected.keys()):
-            if got.get(name) != expected.get(name) or 0 in widths:
+            if got.get(name) != expected.get(name):
                 raise WeightsError(
                     f"joint head: tensor {name!r} should be {expected.get(name, 'absent')} and is "
                     f"{got.get(name, 'absent')}"
@@ -103,77 +101,70 @@ class JointHead:
         return {name: Constant(tensor) for name, tensor in self.tensors.items()}
 
 
-def head_shapes(
-    feature_count: int, joints: int, pose_width: int, joint_width: int
-) -> dict[str, tuple[int, ...]]:
-    """Return the name and shape of every tensor of a joint head.
+def head_shapes(features: int, joints: int, width: int) -> dict[str, tuple[int, ...]]:
+    """Return the name and shape of every tensor of a joint head; layers are (outputs, inputs).
 
     Args:
-        feature_count: D, features of the score network.
+        features: D, of the score network.
         joints: K.
-        pose_width: T, width of the two layers that read the pose.
-        joint_width: H, width of the layer that reads pose and joint.
+        width: of the two hidden layers.
     """
     return {
-        "pose.0.weight": (pose_width, POSE_COLUMNS + feature_count),
-        "pose.0.bias": (pose_width,),
-        "pose.1.weight": (pose_width, pose_width),
-        "pose.1.bias": (pose_width,),
-        "joint.pose": (joint_width, pose_width),
-        "joint.features": (joint_width, len(JOINT_FEATURES)),
-        "joint.embedding": (joint_width, joints),
-        "output.weight": (len(OUTPUTS), joint_width, joints),
-        "output.bias": (len(OUTPUTS), joints),
+        "layers.0.weight": (width, feature_count(joints) + features),
+        "layers.0.bias": (width,),
+        "layers.1.weight": (width, width),
+        "layers.1.bias": (width,),
+        "output.weight": (len(OUTPUTS) * joints, width),
+        "output.bias": (len(OUTPUTS) * joints,),
     }
 
 
-def pose_columns(standard: Array, refined: Array, size: Array) -> Array:
-    """Return (P, 2 + D): the refined score, the size, and the standardised features.
+def head_outputs(tensors: Mapping[str, Array], features: Array) -> Array:
+    """Return the (P, 4, K) `OUTPUTS` of each joint.
 
     Args:
-        standard: (P, D) standardised features of the score network, unknown ones 0.
-        refined: (P,) refined scores.
-        size: (P,) pixels.
+        tensors: the parameters, of the kind of the features.
+        features: (P, 3K + 3 + D) those of `joint_features.joint_features`, then those of the score
+            network, standardised.
     """
-    xp = namespace(standard)
-    log_size = xp.clip(xp.log(size) - LOG_SIZE, -CLIP, CLIP)
-    return xp.concatenate([logit(refined)[:, None], log_size[:, None], standard], 1)
+    for layer in ("layers.0", "layers.1"):
+        linear = features @ tensors[f"{layer}.weight"].T + tensors[f"{layer}.bias"]
+        features = clip_low(linear, 0)
+    outputs = features @ tensors["output.weight"].T + tensors["output.bias"]
+    low, high = (bound.like(outputs) for bound in BOUNDS)
+    xp, joints = namespace(outputs), tensors["output.bias"].shape[0] // len(OUTPUTS)
+    return xp.minimum(xp.maximum(outputs.reshape(-1, len(OUTPUTS), joints), low), high)
 
 
-def head_outputs(tensors: Mapping[str, Array], poses: Array, joints: Array) -> list[Array]:
-    """Return the `OUTPUTS`, (P, K) each.
+def estimates_of(outputs: Array, size: Array) -> tuple[Array, Array]:
+    """Return the (P, K) confidence, and the (P, K, 4) entries of the covariance row by row.
+
+    The covariance is size² exp(log variance) [[c + stretch, shear], [shear, c - stretch]], where c
+    makes the determinant of the matrix 1: two numbers without bounds that treat all directions
+    alike.
 
     Args:
-        tensors: the parameters, of the kind of the other arrays.
-        poses: (P, 2 + D) of `pose_columns`.
-        joints: (P, F, K) of `joint_features`.
-    """
-    for layer in ("pose.0", "pose.1"):
-        poses = _relu(poses @ tensors[f"{layer}.weight"].T + tensors[f"{layer}.bias"])
-    shared = (poses @ tensors["joint.pose"].T)[:, :, None] + tensors["joint.embedding"]
-    hidden = _relu(shared + tensors["joint.features"] @ joints)
-    weight, bias = tensors["output.weight"], tensors["output.bias"]
-    return [(hidden * weight[n]).sum(axis=1) + bias[n] for n in range(len(OUTPUTS))]
-
-
-def confidences(outputs: list[Array]) -> Array:
-    """Return the (P, K) probability that each joint is right."""
-    return sigmoid(outputs[0])
-
-
-def covariances(outputs: list[Array], size: Array) -> tuple[Array, Array, Array]:
-    """Return the (P, K) entries xx, xy and yy of the covariances in pixels², size (P,) in pixels.
-
-    The square root of the determinant is size² exp(log variance).
+        outputs: (P, 4, K) of `head_outputs`.
+        size: (P,) pixels, of the poses.
     """
     xp = namespace(size)
-    variance = (size * size)[:, None] * xp.exp(
-        xp.clip(outputs[1], MIN_LOG_VARIANCE, MAX_LOG_VARIANCE)
-    )
-    aspect = xp.exp(xp.clip(outputs[2], -MAX_LOG_ASPECT, MAX_LOG_ASPECT))
-    shear = xp.clip(outputs[3], -MAX_SHEAR, MAX_SHEAR)
-    return variance * aspect, variance * shear, variance * (1 + shear * shear) / aspect
+    powers = xp.exp(outputs[:, :2])
+    stretch, shear = outputs[:, 2], outputs[:, 3]
+    variance = (size * size)[:, None] * powers[:, 1]
+    middle = xp.sqrt(1 + stretch * stretch + shear * shear)
+    xy = variance * shear
+    entries = [variance * (middle + stretch), xy, xy, variance * (middle - stretch)]
+    return powers[:, 0] / (1 + powers[:, 0]), xp.stack(entries, 2)
 
 
-def _relu(values: Array) -> Array:
-    return clip_low(values, 0)
+def squared_distance(outputs: Array, errors: Array) -> Array:
+    """Return the (P, K) squared Mahalanobis distances of errors, but for exp(-log variance).
+
+    Args:
+        outputs: (P, 4, K) of `head_outputs`.
+        errors: (P, K, 2) shares of the pose's size.
+    """
+    xp, x, y = namespace(errors), errors[..., 0], errors[..., 1]
+    stretch, shear = outputs[:, 2], outputs[:, 3]
+    middle = xp.sqrt(1 + stretch * stretch + shear * shear)
+    return (middle - stretch) * x * x - 2 * shear * x * y + (middle + stretch) * y * y

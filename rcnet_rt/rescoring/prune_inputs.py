@@ -13,7 +13,7 @@ from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.batch import pack
 from rcnet_rt.rescoring.constants import CLIP
 from rcnet_rt.rescoring.inputs import PoseInputs
-from rcnet_rt.rescoring.joint_head import POSE_COLUMNS, JointHead
+from rcnet_rt.rescoring.joint_head import JointHead
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["prune_signals"]
@@ -49,10 +49,11 @@ def prune_signals(weights: Weights) -> Weights:
 
 
 def _pruned_head(head: JointHead, count: int, unknown: npt.NDArray[np.float64]) -> JointHead:
-    tensors, last = dict(head.tensors), POSE_COLUMNS + count
-    weight, bias = tensors["pose.0.weight"], tensors["pose.0.bias"]
-    tensors["pose.0.weight"] = np.ascontiguousarray(weight[:, :last])
-    tensors["pose.0.bias"] = (bias + weight[:, last:] @ unknown[count:]).astype(np.float32)
+    tensors, signals = dict(head.tensors), len(unknown) - count
+    weight, bias = tensors["layers.0.weight"], tensors["layers.0.bias"]
+    tensors["layers.0.weight"] = np.ascontiguousarray(weight[:, :-signals])
+    constant = weight[:, -signals:] @ unknown[count:]
+    tensors["layers.0.bias"] = (bias + constant).astype(np.float32)
     return replace(head, tensors=tensors)
 
 

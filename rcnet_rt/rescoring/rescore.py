@@ -17,13 +17,7 @@ from rcnet_rt.rescoring.batch import PoseBatch, fill, isolate
 from rcnet_rt.rescoring.constants import BELOW_FLOOR, CLIP
 from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.joint_features import joint_features, pose_size
-from rcnet_rt.rescoring.joint_head import (
-    JointEstimates,
-    confidences,
-    covariances,
-    head_outputs,
-    pose_columns,
-)
+from rcnet_rt.rescoring.joint_head import JointEstimates, estimates_of, head_outputs
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = [
@@ -40,17 +34,15 @@ Network = Callable[[Array, Array, Array], Array]
 
 
 class JointInputs(NamedTuple):
-    """What the joint head reads of P poses, and what its estimates are in.
+    """What a joint head reads of P poses, and what its estimates are in.
 
     Attributes:
-        poses: (P, 2 + D) of `joint_head.pose_columns`.
-        joints: (P, F, K) of `joint_features.joint_features`.
+        features: (P, 3K + 3 + D) as `joint_head.head_outputs` takes them.
         size: (P,) pixels.
         known: (P, K) whether the joint was found in a pose without fault.
     """
 
-    poses: Array
-    joints: Array
+    features: Array
     size: Array
     known: Array
 
@@ -95,14 +87,14 @@ def refined_joints(
         raise no_joint_head(weights.name)
     step = _rescore(inputs, weights, network)
     given = _joint_inputs(step, weights)
-    outputs = head_outputs(weights.joints.like(given.size), given.poses, given.joints)
-    xp = namespace(given.size)
-    xx, xy, yy = (
-        xp.where(given.known, entry, float("nan")) for entry in covariances(outputs, given.size)
+    outputs = head_outputs(weights.joints.like(given.size), given.features)
+    confidence, entries = estimates_of(outputs, given.size)
+    xp, joints = namespace(given.size), inputs.keypoints.shape[1]
+    covariance = xp.where(given.known[:, :, None], entries, float("nan"))
+    estimates = JointEstimates(
+        xp.where(given.known, confidence, 0.0), covariance.reshape(-1, joints, 2, 2)
     )
-    covariance = xp.stack([xp.stack([xx, xy], 2), xp.stack([xy, yy], 2)], 2)
-    confidence = xp.where(given.known, confidences(outputs), 0.0)
-    return step.scores, step.packed.faulty, JointEstimates(confidence, covariance)
+    return step.scores, step.packed.faulty, estimates
 
 
 def no_joint_head(name: str) -> WeightsError:
@@ -119,11 +111,11 @@ def joint_inputs(inputs: PoseInputs, weights: Weights, network: Network) -> Join
 
 
 def _joint_inputs(step: _Rescored, weights: Weights) -> JointInputs:
-    assert step.features is not None and weights.skeleton is not None
+    assert step.features is not None
     packed, size = step.packed, pose_size(step.packed)
+    own = joint_features(packed, step.refined, size)
     return JointInputs(
-        pose_columns(_standard(step.features, weights), step.refined, size),
-        joint_features(packed, skeletons.get(weights.skeleton), size),
+        namespace(size).concatenate([own, _standard(step.features, weights)], 1),
         size,
         packed.found & ~packed.faulty[:, None],
     )
