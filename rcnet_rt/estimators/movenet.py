@@ -18,7 +18,7 @@ from rcnet_rt.estimators.protocol import Estimator
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
-from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
+from rcnet_rt.rescoring.score_convention import PRODUCT, UNIT, UNIT_JOINTS, ScoreConvention
 
 __all__ = ["MIN_BOX_SCORE", "MoveNet", "MoveNetMultiPose"]
 
@@ -43,7 +43,7 @@ class MoveNet:
 
     family = "movenet"
     skeleton = COCO17
-    score_convention = ScoreConvention(UNIT, UNIT_JOINTS)
+    score_convention = ScoreConvention(UNIT, UNIT_JOINTS, PRODUCT)
 
     def __init__(self, network: Network, detector: Estimator, *, floor: float) -> None:
         self.name = network.name

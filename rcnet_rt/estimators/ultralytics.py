@@ -20,7 +20,7 @@ from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.privacy import disable_telemetry
-from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
+from rcnet_rt.rescoring.score_convention import INDEPENDENT, UNIT, UNIT_JOINTS, ScoreConvention
 
 __all__ = ["UltralyticsEstimator", "fetch", "find"]
 
@@ -43,7 +43,7 @@ class UltralyticsEstimator:
     """
 
     family = "yolo-pose"
-    score_convention = ScoreConvention(UNIT, UNIT_JOINTS)
+    score_convention = ScoreConvention(UNIT, UNIT_JOINTS, INDEPENDENT)
 
     def __init__(self, model: str, *, floor: float, device: str = "auto") -> None:
         self.name = Path(model).name

@@ -16,7 +16,7 @@ from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.constants import CANDIDATE_FLOOR
 from rcnet_rt.rescoring.nms_consensus import Candidates
-from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
+from rcnet_rt.rescoring.score_convention import INDEPENDENT, UNIT, UNIT_JOINTS, ScoreConvention
 
 __all__ = ["RawYoloPose", "suppress"]
 
@@ -39,7 +39,7 @@ class RawYoloPose:
 
     family = "yolo-pose"
     skeleton = COCO17
-    score_convention = ScoreConvention(UNIT, UNIT_JOINTS)
+    score_convention = ScoreConvention(UNIT, UNIT_JOINTS, INDEPENDENT)
 
     def __init__(self, network: Network, *, floor: float) -> None:
         assert network.input_size is not None
