@@ -113,7 +113,7 @@ class MoveNetMultiPose:
             EstimatorError: the model fails.
         """
         height, width = self._network.input_size or _multi_pose_size(image_bgr)
-        fitted = fit(image_bgr, (height, width), grey=0, anchor=0)
+        fitted = fit(image_bgr, (height, width), grey=0)
         (output,) = self._network.run(fitted.rgb)
         people = output[0][output[0, :, -1] >= self._floor]
         sides = np.array([width, height], np.float32)

@@ -63,7 +63,7 @@ class PoseNet:
         """
         assert self._network.input_size is not None
         size = image_bgr.shape[1], image_bgr.shape[0]
-        fitted = fit(image_bgr, self._network.input_size, grey=GREY, anchor=0)
+        fitted = fit(image_bgr, self._network.input_size, grey=GREY)
         outputs = self._network.run(fitted.rgb, mean=127.5, std=127.5)
         maps = PoseMaps.of(outputs, self._network.input_size[0])
         joints, scores = decode(maps)

@@ -18,7 +18,7 @@ import torch
 
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
-from rcnet_rt.estimators.yolo_candidates import RawPredictions
+from rcnet_rt.estimators.yolo.candidates import RawPredictions
 from rcnet_rt.integrations.attached import remember
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
