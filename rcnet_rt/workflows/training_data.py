@@ -58,6 +58,9 @@ def estimator_files(
             is left to train on.
     """
     results, others = _by_name(predictions), _by_name(augmentations)
+    for name in results:
+        if name != UNNAMED and Path(name).name != name:
+            raise DatasetError(f"the estimator's name {name!r} is no file name; choose another")
     known = ", ".join(map(repr, sorted(results)))
     for name in [*others, *leave_out]:
         if name not in results:
