@@ -54,7 +54,8 @@ def estimator_files(
     """Return the files of each estimator, sorted by name.
 
     Raises:
-        DatasetError: augmentations or `leave_out` name an estimator without predictions, or none
+        DatasetError: a name that no file may have, augmentations or `leave_out` of an estimator
+            without predictions, or none
             is left to train on.
     """
     results, others = _by_name(predictions), _by_name(augmentations)

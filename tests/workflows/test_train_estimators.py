@@ -146,7 +146,7 @@ def test_what_cannot_be_is_told(coco: Path, files: dict[str, Path], tmp_path: Pa
         train(coco, files, out=out, leave_out=["posenet"])
     with pytest.raises(DatasetError, match="no predictions are of an estimator 'other'"):
         train(coco, files, out=out, augmentations={"other": files["movenet"]})
-    with pytest.raises(DatasetError, match="name '../yolo' is no file name"):
+    with pytest.raises(DatasetError, match=r"name '../yolo' is no file name"):
         train(coco, {"../yolo": files["movenet"]}, out=out)
     with pytest.raises(DatasetError, match="every estimator is left out"):
         train(coco, files, out=out, leave_out=NAMES)
