@@ -55,8 +55,7 @@ def estimator_files(
 
     Raises:
         DatasetError: a name that no file may have, augmentations or `leave_out` of an estimator
-            without predictions, or none
-            is left to train on.
+            without predictions, or none is left to train on.
     """
     results, others = _by_name(predictions), _by_name(augmentations)
     for name in results:
