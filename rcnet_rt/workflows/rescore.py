@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -57,6 +57,7 @@ def rescore(
     out: str | PathLike[str],
     weights: str | Weights = "auto",
     *,
+    joint_confidence: bool = False,
     on_error: OnError = "raise",
     device: str = "auto",
     backend: str = "auto",
@@ -71,13 +72,16 @@ def rescore(
         out: file to write, gzipped if its name ends in .gz; may be `results` itself. A new folder
             for OpenPose.
         weights: as for `Refiner`.
+        joint_confidence: add `joint_confidence` and `joint_covariance` to each pose; in an OpenPose
+            folder the calibrated confidence replaces c. Needs weights with a joint head.
         on_error: what a pose gets whose numbers are not finite, see `Refiner.refine`.
         device: "auto", "cpu", "cuda", …
         backend: as for `Refiner`.
 
     Raises:
         DatasetError: a damaged file, or numbers that are not finite.
-        WeightsError: unknown or damaged weights, or made for another skeleton or other scores.
+        WeightsError: unknown or damaged weights, made for another skeleton or other scores, or
+            without the joint head that is asked for.
         BackendError: a backend that is unknown or does not suit the device.
         OutputError: `out` cannot be written.
     """
@@ -85,17 +89,41 @@ def rescore(
     if not results.is_dir():
         check_output_file(out)
     refiner = load_refiner(weights, device, backend)
+    finish = _check_joint_estimates if joint_confidence else _without_joint_estimates
     if is_results(results):
-        images, poses = _rescore_results(results, out, refiner, on_error)
+        images, poses = _rescore_results(results, out, refiner, on_error, finish)
     else:
         file = read_pose_file(results)
-        refined = rescore_images(file.images, refiner, on_error)
+        plain = [_without_joint_estimates(poses) for poses in file.images]
+        refined = [finish(poses) for poses in rescore_images(plain, refiner, on_error)]
         file.write(out, refined, refiner.weights.threshold("auto"), refiner.weights.name)
         images, poses = len(file.images), sum(map(len, file.images))
     return RescoredFile(out, images, poses, refiner.weights.name, refiner.backend_name)
 
 
-def _rescore_results(path: Path, out: Path, refiner: Refiner, on_error: OnError) -> tuple[int, int]:
+def _without_joint_estimates(poses: Poses) -> Poses:
+    if poses.joint_confidence is None and poses.joint_covariance is None:
+        return poses
+    return replace(poses, joint_confidence=None, joint_covariance=None)
+
+
+def _check_joint_estimates(poses: Poses) -> Poses:
+    """Return poses that have joint estimates.
+
+    Raises:
+        WeightsError: they have none.
+    """
+    if poses.joint_confidence is None and len(poses):
+        raise WeightsError(
+            "these weights have no joint head, so joints have no calibrated confidence; choose "
+            "weights with one, or leave the joint confidence out"
+        )
+    return poses
+
+
+def _rescore_results(
+    path: Path, out: Path, refiner: Refiner, on_error: OnError, finish: Callable[[Poses], Poses]
+) -> tuple[int, int]:
     """Write COCO results of any size with refined scores; return how many images and poses."""
     choose = partial(_skeleton, weights=refiner.weights)
     with open_results(path, choose, finite=on_error == "raise") as results:
@@ -103,7 +131,12 @@ def _rescore_results(path: Path, out: Path, refiner: Refiner, on_error: OnError)
         reference = None
         if refiner.weights.uses_reference:
             reference = ScoreReference.of(results.pooled(), count=results.image_count)
-        results.write(out, partial(refiner.batch, reference=reference, on_error=on_error))
+
+        def refine(images: list[Poses]) -> list[Poses]:
+            refined = refiner.batch(images, reference=reference, on_error=on_error)
+            return [finish(poses) for poses in refined]
+
+        results.write(out, refine)
         return results.image_count, results.pose_count
 
 
