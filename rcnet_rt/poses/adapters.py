@@ -309,7 +309,8 @@ def entry_signals(entries: Sequence[Entry]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise DatasetError(
             f"image {entries[0].get('image_id')}: consensus, agreement, embedding or joint "
-            f"estimates of the results are not what those of its other entries are ({error})"
+            f"estimates of the results are not as many numbers as those of its other entries, or "
+            f"cannot be ({error})"
         ) from error
 
 

@@ -23,6 +23,7 @@ JOINT_CONFIDENCE, JOINT_COVARIANCE = "joint_confidence", "joint_covariance"
 
 Floats = npt.NDArray[np.float32]
 UNKNOWN = [math.nan] * 3
+ROUNDING = 1e-4  # relative, of the entries of a covariance in single precision
 
 
 def joint_estimates(confidence: Floats | None, covariance: Floats | None) -> dict[str, Any]:
@@ -45,17 +46,26 @@ def joint_estimates(confidence: Floats | None, covariance: Floats | None) -> dic
 
 
 def parse_joint_estimates(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the arguments of `Poses` that the objects of all poses hold; what one lacks is left out.
+    """Return the arguments of `Poses` that the objects of all poses hold, {} for none.
+
+    What one of them lacks is left out of all.
 
     Raises:
-        ValueError: values of different lengths, or that are not numbers.
+        TypeError, ValueError: lengths that differ, or values that cannot be.
     """
     estimates: dict[str, Any] = {}
     if objects and all(pose.get(JOINT_CONFIDENCE) is not None for pose in objects):
-        estimates[JOINT_CONFIDENCE] = float32_of([pose[JOINT_CONFIDENCE] for pose in objects])
+        estimates[JOINT_CONFIDENCE] = _probabilities([pose[JOINT_CONFIDENCE] for pose in objects])
     if objects and all(pose.get(JOINT_COVARIANCE) is not None for pose in objects):
         estimates[JOINT_COVARIANCE] = _matrices([pose[JOINT_COVARIANCE] for pose in objects])
     return estimates
+
+
+def _probabilities(given: list[Any]) -> Floats:
+    values = float32_of(given)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"{JOINT_CONFIDENCE} is not made of probabilities in [0, 1]")
+    return values
 
 
 def _matrices(given: list[Any]) -> Floats:
@@ -65,4 +75,7 @@ def _matrices(given: list[Any]) -> Floats:
     )
     if entries.ndim != 3 or entries.shape[2] != 3:
         raise ValueError(f"{JOINT_COVARIANCE} is not made of [xx, xy, yy] or null for each joint")
+    xx, xy, yy = entries[~np.isnan(entries).all(axis=2)].astype(np.float64).T
+    if not ((xx >= 0) & (yy >= 0) & (xy**2 <= (1 + ROUNDING) * xx * yy)).all():
+        raise ValueError(f"{JOINT_COVARIANCE} has a matrix that is not positive semi-definite")
     return entries[..., [0, 1, 1, 2]].reshape(*entries.shape[:2], 2, 2)
