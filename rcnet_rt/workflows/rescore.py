@@ -15,6 +15,7 @@ from rcnet_rt.datasets.pose_files import is_results, read_pose_file
 from rcnet_rt.datasets.results import (
     BODY_FIRST,
     Entry,
+    ImagePoses,
     check_finite,
     keypoint_values,
     poses_by_image,
@@ -30,7 +31,15 @@ from rcnet_rt.rescoring.score_convention import ScoreConvention, check_conventio
 from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights
 
-__all__ = ["RescoredFile", "load_refiner", "rescore", "rescore_entries", "rescore_images"]
+__all__ = [
+    "RescoredFile",
+    "load_refiner",
+    "refine_entries",
+    "rescore",
+    "rescore_entries",
+    "rescore_images",
+    "scores_of_images",
+]
 
 
 @dataclass(frozen=True)
@@ -164,14 +173,30 @@ def rescore_entries(
         DatasetError: entries of another number of joints, or with numbers that are not finite.
         WeightsError: the weights are for another skeleton, or another convention of scores.
     """
+    return scores_of_images(refine_entries(entries, refiner, on_error))
+
+
+def refine_entries(
+    entries: Sequence[Entry], refiner: Refiner, on_error: OnError = "raise"
+) -> list[ImagePoses]:
+    """Return the refined poses of each image of a results file's entries.
+
+    Raises:
+        DatasetError, WeightsError: as `rescore_entries`.
+    """
     skeleton = _skeleton(entries, refiner.weights)
     if on_error == "raise":
         check_finite(entries, keypoint_values(entries, skeleton))
     images = list(poses_by_image(entries, skeleton, finite_scores=False).values())
-    scores = np.zeros(len(entries))
     refined = rescore_images([image.poses for image in images], refiner, on_error)
-    for image, poses in zip(images, refined, strict=True):
-        scores[image.entries] = poses.scores
+    return [replace(image, poses=poses) for image, poses in zip(images, refined, strict=True)]
+
+
+def scores_of_images(images: Sequence[ImagePoses]) -> npt.NDArray[np.float64]:
+    """Return the (N,) scores of all entries of a results file."""
+    scores = np.zeros(sum(len(image.entries) for image in images))
+    for image in images:
+        scores[image.entries] = image.poses.scores
     return scores
 
 
