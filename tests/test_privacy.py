@@ -79,7 +79,7 @@ def imports(tree: ast.AST) -> set[int]:
 def test_every_module_that_imports_such_a_library_turns_its_reports_off() -> None:
     package = Path(rcnet_rt.__file__).parent
     # Code that runs when ultralytics has predicted already.
-    after = {"yolo_candidates.py"}
+    after = {"candidates.py"}
     found = set()
     for path in package.rglob("*.py"):
         source = path.read_text("utf-8")

@@ -44,15 +44,23 @@ class Support:
 
 SUPPORT = (
     Support(
-        "YOLO-Pose, OpenVINO",
+        "YOLO-Pose exported to OpenVINO",
         "--model FOLDER",
         REAL,
-        "estimators/test_load.py",
-        "ultralytics",
-        "ultralytics",
+        "estimators/yolo/test_exported.py",
+        "openvino",
+        "rcnet-rt[openvino]",
     ),
     Support(
-        "YOLO-Pose 8, 11, 26; .pt, .onnx",
+        "YOLO-Pose 8, 11, 26 exported to ONNX",
+        "--model FILE.onnx",
+        LIBRARY,
+        "estimators/test_ultralytics.py",
+        "onnxruntime",
+        "onnxruntime",
+    ),
+    Support(
+        "YOLO-Pose 8, 11, 26; .pt",
         "--model yolo-pose",
         LIBRARY,
         "estimators/test_ultralytics.py",

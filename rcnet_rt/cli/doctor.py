@@ -32,7 +32,7 @@ PACKAGES = {
     "onnxruntime": ("pip install onnxruntime", ""),
     "safetensors": ("pip install safetensors", ""),
     "faster-coco-eval": ("pip install faster-coco-eval", ""),
-    "openvino": ("pip install openvino", "OpenVINO models"),
+    "openvino": ("pip install 'rcnet-rt[openvino]'", "OpenVINO models"),
     "matplotlib": ("pip install 'rcnet-rt[report]'", "reports and training curves"),
     "tensorboard": ("pip install 'rcnet-rt[tensorboard]'", "training curves as they grow"),
     "numba": ("pip install 'rcnet-rt[numba]'", "refining on a CPU in half the time"),

@@ -312,8 +312,8 @@ def _print(result: TrainingResult) -> None:
     for name, estimator in named.items():
         subject = f"{name}: " if name else ""
         console.print(subject + _verdict(estimator.evaluation.all_images), markup=False)
-    if result.report_page is not None:
-        click.echo(f"report -> {result.report_page}")
+    for page in result.report_pages.values():
+        click.echo(f"report -> {page}")
 
 
 def _print_estimator(console: Console, name: str, estimator: TrainedEstimator) -> None:

@@ -17,7 +17,8 @@ from rcnet_rt.estimators.protocol import EmbeddingEstimator, Estimator, FrameEst
 __all__ = ["EmbeddingEstimator", "Estimator", "FrameEstimator", "caution", "family", "load"]
 
 ALIASES = {"yolo-pose": "yolov8n-pose.pt"}  # the model that the family's weights were measured on
-FILE_SUFFIXES = (".pt", ".onnx", ".engine")
+EXPORTED = (".onnx", ".xml")  # run on their own runtime, as OpenVINO folders do
+FILE_SUFFIXES = (".pt", ".engine", *EXPORTED)
 # Names of other libraries' estimators, and the module here with a function of that name. A model
 # of theirs follows a colon: rtmo:lightweight, mmpose:human.
 ADAPTERS = {
@@ -36,7 +37,15 @@ UNDERSTOOD = (
 )
 
 
-def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
+def load(
+    model: str,
+    *,
+    floor: float,
+    device: str = "auto",
+    threads: int | None = None,
+    imgsz: tuple[int, int] | None = None,
+    half: bool = False,
+) -> Estimator:
     """Load the estimator that `model` names.
 
     Args:
@@ -44,10 +53,17 @@ def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
             pickle, that is, a program: load only those that you trust.
         floor: poses with a lower raw score are not returned.
         device: "auto", "cpu", "cuda", "cuda:1", …; models in .tflite files run on the CPU.
+        threads: of .onnx, OpenVINO and .tflite models on the CPU; None is what their runtime takes.
+        imgsz: (height, width) that YOLO-Pose fits images into; None is the model's own.
+        half: whether YOLO-Pose computes in half precision.
 
     Raises:
-        EstimatorError: it is unknown, missing, or no model of poses.
+        EstimatorError: it is unknown, missing, no model of poses, or has another size or precision.
     """
+    if (imgsz is not None or half) and not _is_yolo(model):
+        raise EstimatorError(
+            f"imgsz and half are for YOLO-Pose, and {model} is another estimator; leave them out"
+        )
     if model.startswith("replay:"):
         from rcnet_rt.estimators.replay import open_replay
 
@@ -60,12 +76,20 @@ def load(model: str, *, floor: float, device: str = "auto") -> Estimator:
     if _is_tflite(model):
         from rcnet_rt.estimators import tflite
 
-        return tflite.load(model, floor=floor, load_detector=partial(load, device=device))
+        detector = partial(load, device=device, threads=threads)
+        return tflite.load(model, floor=floor, load_detector=detector, threads=threads)
     if is_import_path(model):
         return imported(model)
+    path = _resolve(model)
+    if Path(path).suffix.lower() in EXPORTED or Path(path).is_dir():
+        from rcnet_rt.estimators.yolo.exported import load_exported
+
+        return load_exported(
+            path, floor=floor, device=device, threads=threads, size=imgsz, half=half
+        )
     from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 
-    return UltralyticsEstimator(_resolve(model), floor=floor, device=device)
+    return UltralyticsEstimator(path, floor=floor, device=device, imgsz=imgsz, half=half)
 
 
 def caution(model: str) -> str | None:
@@ -128,6 +152,13 @@ def _resolve(model: str) -> str:
     if path.name != model or path.suffix.lower() in FILE_SUFFIXES:
         raise EstimatorError(f"model {model} does not exist; check the path, or give {UNDERSTOOD}")
     raise EstimatorError(f"unknown model {model!r}; give {UNDERSTOOD}")
+
+
+def _is_yolo(model: str) -> bool:
+    """Return whether a model is one that `_resolve` takes: YOLO-Pose by name or as a file."""
+    adapter = model.partition(":")[0]
+    others = adapter in ADAPTERS or adapter == "replay" or _is_tflite(model)
+    return not (others or is_import_path(model))
 
 
 def _is_tflite(model: str) -> bool:

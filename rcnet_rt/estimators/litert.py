@@ -25,6 +25,7 @@ class LiteRtModel:
 
     Args:
         path: of the file.
+        threads: None is as many as the machine has, up to `MAX_THREADS`.
 
     Attributes:
         name: the file's name without its suffix.
@@ -35,13 +36,13 @@ class LiteRtModel:
         EstimatorError: LiteRT is not installed; or the file is missing, damaged, or takes no image.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, threads: int | None = None) -> None:
         self.name = Path(path).stem
         if not Path(path).is_file():
             raise EstimatorError(f"no model file at {path}; check the path")
         interpreter = _library().Interpreter
         with explained(f"{path} cannot be loaded", "check that it is a TFLite model"):
-            threads = min(os.cpu_count() or 1, MAX_THREADS)
+            threads = threads or min(os.cpu_count() or 1, MAX_THREADS)
             self._interpreter = interpreter(model_path=str(path), num_threads=threads)
             inputs, self._outputs = _details(self._interpreter)
         self.output_names = tuple(str(output["name"]) for output in self._outputs)

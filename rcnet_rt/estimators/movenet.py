@@ -18,7 +18,7 @@ from rcnet_rt.estimators.protocol import Estimator
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
-from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
+from rcnet_rt.rescoring.score_convention import PRODUCT, UNIT, UNIT_JOINTS, ScoreConvention
 
 __all__ = ["MIN_BOX_SCORE", "MoveNet", "MoveNetMultiPose"]
 
@@ -43,7 +43,7 @@ class MoveNet:
 
     family = "movenet"
     skeleton = COCO17
-    score_convention = ScoreConvention(UNIT, UNIT_JOINTS)
+    score_convention = ScoreConvention(UNIT, UNIT_JOINTS, PRODUCT)
 
     def __init__(self, network: Network, detector: Estimator, *, floor: float) -> None:
         self.name = network.name
@@ -113,7 +113,7 @@ class MoveNetMultiPose:
             EstimatorError: the model fails.
         """
         height, width = self._network.input_size or _multi_pose_size(image_bgr)
-        fitted = fit(image_bgr, (height, width), grey=0, anchor=0)
+        fitted = fit(image_bgr, (height, width), grey=0)
         (output,) = self._network.run(fitted.rgb)
         people = output[0][output[0, :, -1] >= self._floor]
         sides = np.array([width, height], np.float32)

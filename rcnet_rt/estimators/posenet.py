@@ -17,7 +17,7 @@ from rcnet_rt.estimators.network import Floats, Network, fit
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
-from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
+from rcnet_rt.rescoring.score_convention import PRODUCT, UNIT, UNIT_JOINTS, ScoreConvention
 
 __all__ = ["PoseMaps", "PoseNet", "decode"]
 
@@ -49,7 +49,7 @@ class PoseNet:
 
     family = "posenet"
     skeleton = COCO17
-    score_convention = ScoreConvention(UNIT, UNIT_JOINTS)
+    score_convention = ScoreConvention(UNIT, UNIT_JOINTS, PRODUCT)
 
     def __init__(self, network: Network, *, floor: float) -> None:
         self.name = network.name
@@ -63,7 +63,7 @@ class PoseNet:
         """
         assert self._network.input_size is not None
         size = image_bgr.shape[1], image_bgr.shape[0]
-        fitted = fit(image_bgr, self._network.input_size, grey=GREY, anchor=0)
+        fitted = fit(image_bgr, self._network.input_size, grey=GREY)
         outputs = self._network.run(fitted.rgb, mean=127.5, std=127.5)
         maps = PoseMaps.of(outputs, self._network.input_size[0])
         joints, scores = decode(maps)

@@ -20,7 +20,13 @@ from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.privacy import disable_telemetry
-from rcnet_rt.rescoring.score_convention import UNBOUNDED_JOINTS, UNIT, UNIT_JOINTS, ScoreConvention
+from rcnet_rt.rescoring.score_convention import (
+    INDEPENDENT,
+    UNBOUNDED_JOINTS,
+    UNIT,
+    UNIT_JOINTS,
+    ScoreConvention,
+)
 
 __all__ = ["Rtmo", "Rtmpose", "rtmo", "rtmpose"]
 
@@ -41,7 +47,7 @@ class Rtmpose:
 
     family = "rtmpose"
     skeleton = COCO17
-    score_convention = ScoreConvention(UNIT, UNBOUNDED_JOINTS)
+    score_convention = ScoreConvention(UNIT, UNBOUNDED_JOINTS, INDEPENDENT)
 
     def __init__(self, detector: Any, pose: Any, *, floor: float) -> None:
         self.name = Path(pose.onnx_model).stem

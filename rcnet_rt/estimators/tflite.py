@@ -13,7 +13,8 @@ from rcnet_rt.estimators.litert import LiteRtModel
 from rcnet_rt.estimators.movenet import MIN_BOX_SCORE, MoveNet, MoveNetMultiPose
 from rcnet_rt.estimators.posenet import PoseNet
 from rcnet_rt.estimators.protocol import Estimator
-from rcnet_rt.estimators.yolo_raw import RawYoloPose
+from rcnet_rt.estimators.yolo.raw import RawYoloPose
+from rcnet_rt.estimators.yolo.units import in_pixels
 
 __all__ = ["NAMES", "family", "load", "model_class"]
 
@@ -33,7 +34,9 @@ class LoadDetector(Protocol):
 ModelClass = type[MoveNet] | type[MoveNetMultiPose] | type[PoseNet] | type[RawYoloPose]
 
 
-def load(model: str, *, floor: float, load_detector: LoadDetector) -> Estimator:
+def load(
+    model: str, *, floor: float, load_detector: LoadDetector, threads: int | None = None
+) -> Estimator:
     """Load a `.tflite` file, which runs on the CPU, and its detector where it needs one.
 
     Args:
@@ -41,11 +44,12 @@ def load(model: str, *, floor: float, load_detector: LoadDetector) -> Estimator:
             file the model is downloaded.
         floor: poses with a lower score are not returned.
         load_detector: loads the detector.
+        threads: of the model; None is as many as the machine has, up to 4.
 
     Raises:
         EstimatorError: LiteRT is not installed; or a file is missing, or no such model.
     """
-    network, made, detector = _open(model)
+    network, made, detector = _open(model, threads)
     if made is not MoveNet and detector:
         raise EstimatorError(f"{network.name} needs no detector; leave out ,{detector}")
     if made is MoveNet:
@@ -53,7 +57,9 @@ def load(model: str, *, floor: float, load_detector: LoadDetector) -> Estimator:
         return MoveNet(network, people, floor=floor)
     if made is MoveNetMultiPose:
         return MoveNetMultiPose(network, floor=floor)
-    return PoseNet(network, floor=floor) if made is PoseNet else RawYoloPose(network, floor=floor)
+    if made is PoseNet:
+        return PoseNet(network, floor=floor)
+    return RawYoloPose(in_pixels(network), floor=floor)
 
 
 def family(model: str) -> str:
@@ -89,14 +95,14 @@ def model_class(network: LiteRtModel) -> ModelClass:
     )
 
 
-def _open(model: str) -> tuple[LiteRtModel, ModelClass, str]:
+def _open(model: str, threads: int | None = None) -> tuple[LiteRtModel, ModelClass, str]:
     """Return the network, the estimator for it, and the name of the detector or ""."""
     named, _, detector = model.partition(",")
     name, _, path = named.partition(":")
     if name not in NAMES:
-        network = LiteRtModel(model)
+        network = LiteRtModel(model, threads)
         return network, model_class(network), ""
-    network = LiteRtModel(path or fetch(name))
+    network = LiteRtModel(path or fetch(name), threads)
     made = model_class(network)
     if made not in NAMES[name]:
         raise EstimatorError(f"{network.name} is a model of the family {made.family}, not {name}")

@@ -12,7 +12,7 @@ from rcnet_rt.estimators.failures import explained
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
-from rcnet_rt.rescoring.score_convention import UNBOUNDED_JOINTS, UNIT, ScoreConvention
+from rcnet_rt.rescoring.score_convention import INDEPENDENT, UNBOUNDED_JOINTS, UNIT, ScoreConvention
 
 __all__ = ["KeypointRcnn", "keypointrcnn"]
 
@@ -31,7 +31,7 @@ class KeypointRcnn:
     family = "keypointrcnn"
     name = "keypointrcnn"
     skeleton = COCO17
-    score_convention = ScoreConvention(UNIT, UNBOUNDED_JOINTS)
+    score_convention = ScoreConvention(UNIT, UNBOUNDED_JOINTS, INDEPENDENT)
 
     def __init__(self, model: Any, *, floor: float, device: str = "auto") -> None:
         import torch

@@ -12,7 +12,7 @@ from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.privacy import disable_telemetry
-from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
+from rcnet_rt.rescoring.score_convention import INDEPENDENT, UNIT, UNIT_JOINTS, ScoreConvention
 
 __all__ = ["VitPose", "vitpose"]
 
@@ -36,7 +36,7 @@ class VitPose:
 
     family = "vitpose"
     skeleton = COCO17
-    score_convention = ScoreConvention(UNIT, UNIT_JOINTS)
+    score_convention = ScoreConvention(UNIT, UNIT_JOINTS, INDEPENDENT)
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""YOLO-Pose by ultralytics: PyTorch, ONNX, TensorRT and OpenVINO models."""
+"""YOLO-Pose by ultralytics: PyTorch and TensorRT models, and whatever else it loads."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from rcnet_rt.errors import EstimatorError, missing_package
-from rcnet_rt.estimators.yolo_candidates import RawPredictions
-from rcnet_rt.estimators.yolo_features import features_of, watch_features
-from rcnet_rt.poses import skeletons
+from rcnet_rt.estimators.yolo.candidates import RawPredictions
+from rcnet_rt.estimators.yolo.features import features_of, watch_features
+from rcnet_rt.estimators.yolo.head import skeleton_of
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.privacy import disable_telemetry
-from rcnet_rt.rescoring.score_convention import UNIT, UNIT_JOINTS, ScoreConvention
+from rcnet_rt.rescoring.score_convention import INDEPENDENT, UNIT, UNIT_JOINTS, ScoreConvention
 
 __all__ = ["UltralyticsEstimator", "fetch", "find"]
 
@@ -37,17 +37,29 @@ class UltralyticsEstimator:
             program: load only those that you trust.
         floor: poses with a lower box confidence are not returned.
         device: "auto" leaves the choice to ultralytics.
+        imgsz: (height, width) that images are fitted into; None is ultralytics' choice.
+        half: whether to compute in half precision, where the device can.
 
     Raises:
         EstimatorError: it cannot be loaded or is no model of poses.
     """
 
     family = "yolo-pose"
-    score_convention = ScoreConvention(UNIT, UNIT_JOINTS)
+    score_convention = ScoreConvention(UNIT, UNIT_JOINTS, INDEPENDENT)
 
-    def __init__(self, model: str, *, floor: float, device: str = "auto") -> None:
+    def __init__(
+        self,
+        model: str,
+        *,
+        floor: float,
+        device: str = "auto",
+        imgsz: tuple[int, int] | None = None,
+        half: bool = False,
+    ) -> None:
         self.name = Path(model).name
-        self._options: dict[str, Any] = {"conf": floor, "verbose": False}
+        self._options: dict[str, Any] = {"conf": floor, "verbose": False, "half": half}
+        if imgsz is not None:
+            self._options["imgsz"] = list(imgsz)
         if device != "auto":
             self._options["device"] = device
         self._model = _load(model)
@@ -96,13 +108,7 @@ class UltralyticsEstimator:
             raise EstimatorError(
                 f"{self.name} gives boxes without keypoints; use a pose model such as yolov8n-pose"
             )
-        count = int(result.keypoints.data.shape[1])
-        for skeleton in skeletons.with_keypoints(count):
-            return skeleton
-        raise EstimatorError(
-            f"{self.name} gives {count} keypoints, for which no skeleton is known; "
-            "use a model of people, or register one with rcnet_rt.register_skeleton"
-        )
+        return skeleton_of(self.name, int(result.keypoints.data.shape[1]))
 
 
 def find(name: str) -> Path | None:

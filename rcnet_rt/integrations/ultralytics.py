@@ -5,6 +5,11 @@
     detach(model)
 
 No pose is added or removed: `conf`, NMS and the tracker go by the raw scores, as without `attach`.
+
+Where the weights have a joint head, a result also has `joint_confidence` (N, K) and
+`joint_covariance` (N, K, 2, 2) in square pixels of the image, beside the poses of its `keypoints`,
+which stay as they are. They are attributes of that result: ultralytics' copies (`result.cpu()`,
+`result[0]`) do not have them.
 """
 
 from __future__ import annotations
@@ -18,9 +23,10 @@ import torch
 
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
-from rcnet_rt.estimators.yolo_candidates import RawPredictions
+from rcnet_rt.estimators.yolo.candidates import RawPredictions
 from rcnet_rt.integrations.attached import remember
 from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.joint_estimates import JOINT_CONFIDENCE, JOINT_COVARIANCE
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.refiner import Refiner
@@ -35,6 +41,7 @@ __all__ = ["RefinedBoxes", "attach", "detach"]
 Model = TypeVar("Model")
 
 POSTPROCESSED = "on_predict_postprocess_end"
+JOINT_ESTIMATES = (JOINT_CONFIDENCE, JOINT_COVARIANCE)
 RAW = "_rcnet_rt_raw_predictions"  # the attribute of a predictor that holds its candidates
 
 
@@ -118,14 +125,15 @@ def detach(model: Model) -> Model:
 
 
 class _Carrier(Keypoints):  # type: ignore[misc]
-    """Keypoints that keep their poses' refined scores when a tracker selects some of them."""
+    """Keypoints that keep what was refined of their poses when a tracker selects some of them."""
 
-    def __init__(self, data: Any, orig_shape: tuple[int, int], refined: Any) -> None:
+    def __init__(self, data: Any, orig_shape: tuple[int, int], refined: dict[str, Any]) -> None:
         super().__init__(data, orig_shape)
         self.refined = refined
 
     def __getitem__(self, index: Any) -> _Carrier:
-        return _Carrier(self.data[index], self.orig_shape, self.refined[index])
+        selected = {name: tensor[index] for name, tensor in self.refined.items()}
+        return _Carrier(self.data[index], self.orig_shape, selected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +164,8 @@ class _Hooks:
         for result in predictor.results:
             points, boxes = result.keypoints, result.boxes
             data = boxes.data.clone()
-            data[:, -2] = points.refined
+            data[:, -2] = points.refined.pop("scores")
+            vars(result).update(points.refined)
             result.boxes = RefinedBoxes(data, boxes.orig_shape, boxes.conf)
             result.keypoints = Keypoints(points.data, points.orig_shape)
 
@@ -173,7 +182,7 @@ class _Hooks:
                 result = _result(prediction, batch, index)
                 consensus = self._consensus(raw, _as_seen(prediction, batch), index)
                 poses = replace(Poses.from_ultralytics(result), consensus=consensus)
-                prediction["conf"] = self._refined(poses, result)
+                prediction["conf"] = self._refined(poses, result)["scores"]
             update_metrics(predictions, batch)
 
         validator.update_metrics = refine_and_update
@@ -186,10 +195,17 @@ class _Hooks:
         consensus = raw.consensus(result, skeletons.get(weights.skeleton).sigmas, place)
         return consensus.cpu() if isinstance(consensus, torch.Tensor) else consensus
 
-    def _refined(self, poses: Poses, result: Any) -> torch.Tensor:
-        scores = self.refiner(poses, on_error="raw").scores
-        remember(poses.keypoints, scores, poses.scores)
-        return torch.as_tensor(scores.copy(), device=result.boxes.data.device)
+    def _refined(self, poses: Poses, result: Any) -> dict[str, torch.Tensor]:
+        """Return what the refiner gives of N poses: scores, and joint estimates if it has any."""
+        refined = self.refiner(poses, on_error="raw")
+        remember(poses.keypoints, refined.scores, poses.scores)
+        given = {name: getattr(refined, name) for name in ("scores", *JOINT_ESTIMATES)}
+        device = result.boxes.data.device
+        return {
+            name: torch.as_tensor(array.copy(), device=device)
+            for name, array in given.items()
+            if array is not None
+        }
 
 
 class _ValidatorAdapter:

@@ -23,9 +23,11 @@ __all__ = [
     "ABOVE_0",
     "ANY_SIGN",
     "CONSTANT_JOINTS",
+    "INDEPENDENT",
     "JOINTS",
     "NO_JOINTS",
     "POSES",
+    "PRODUCT",
     "UNBOUNDED_JOINTS",
     "UNIT",
     "UNIT_JOINTS",
@@ -38,20 +40,27 @@ __all__ = [
 UNIT, ABOVE_0, ANY_SIGN = "in [0, 1]", "above 0, without bound", "of any sign"
 UNIT_JOINTS, UNBOUNDED_JOINTS = "joint scores in [0, 1]", "joint scores without bound"
 CONSTANT_JOINTS, NO_JOINTS = "constant joint scores", "no joint scores"
+PRODUCT = "at most the mean joint score"  # box score × mean joint score, or that mean itself
+INDEPENDENT = "not bounded by the joint scores"  # a detector's score
 
 POSES = (UNIT, ABOVE_0, ANY_SIGN)  # each holds those before it
 JOINTS = (UNIT_JOINTS, UNBOUNDED_JOINTS, CONSTANT_JOINTS, NO_JOINTS)
+RELATIONS = (PRODUCT, INDEPENDENT)
 
 OVERSHOOT = 1.1  # a heat map whose peaks should be 1 passes it by a little
 SAME = 1e-6  # joint scores that differ by less are constant
+# Shares of the poses whose score is at most the mean joint score; between them it is not said. Low
+# scores are below that mean in any convention, and say nothing.
+PRODUCT_SHARE, INDEPENDENT_SHARE = 0.99, 0.8
+TELLING_SCORE, MIN_TELLING_POSES = 0.3, 50
 
 
 @dataclass(frozen=True)
 class ScoreConvention:
     """The range of pose scores and the meaning of joint scores; None where it is not known.
 
-    `observed` ones were seen in numbers, and may be narrower than the truth; `typical` are the
-    1st and the 99th percentile of these pose scores.
+    `relation` says how both go together. `observed` ones were seen in numbers, and may be narrower
+    than the truth; `typical` are the 1st and the 99th percentile of these pose scores.
 
     >>> str(ScoreConvention(UNIT, UNIT_JOINTS))
     'in [0, 1]; joint scores in [0, 1]'
@@ -61,20 +70,23 @@ class ScoreConvention:
 
     poses: str | None
     joints: str | None = None
+    relation: str | None = field(default=None, compare=False)  # few poses do not tell it
     observed: bool = field(default=False, compare=False, repr=False)
     typical: tuple[float, float] | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
-        return "; ".join(part for part in (self.poses, self.joints) if part) or "unknown"
+        parts = (self.poses, self.joints, self.relation)
+        return "; ".join(part for part in parts if part) or "unknown"
 
     @classmethod
     def parse(cls, text: str) -> ScoreConvention:
         """Return the convention that words describe, as far as they are understood."""
         parts = text.split("; ")
-        return cls(
-            next((part for part in parts if part in POSES), None),
-            next((part for part in parts if part in JOINTS), None),
+        poses, joints, relation = (
+            next((part for part in parts if part in words), None)
+            for words in (POSES, JOINTS, RELATIONS)
         )
+        return cls(poses, joints, relation)
 
     @classmethod
     def of(cls, images: Iterable[Poses]) -> ScoreConvention:
@@ -84,11 +96,12 @@ class ScoreConvention:
         >>> str(ScoreConvention.of([poses]))
         'above 0, without bound; no joint scores'
         """
-        raw, joints = [np.zeros(0, np.float32)], _Range()
+        raw, joints, relation = [np.zeros(0, np.float32)], _Range(), _Relation()
         for poses in images:
             raw.append(poses.estimator_scores)
             if poses.keypoint_scores is not None:
                 joints.add(poses.keypoint_scores[poses.found])
+                relation.add(poses)
         scores = np.concatenate(raw).astype(np.float64)
         scores = scores[np.isfinite(scores)]
         if len(scores) == 0:
@@ -101,7 +114,9 @@ class ScoreConvention:
             else ANY_SIGN
         )
         low, high = np.quantile(scores, (0.01, 0.99)).tolist()
-        return cls(kind, _joints(joints), observed=True, typical=(low, high))
+        meaning = _joints(joints)
+        related = relation.name if meaning in JOINTS[:2] else None
+        return cls(kind, meaning, related, observed=True, typical=(low, high))
 
 
 # Joint scores of any estimator: probabilities, or peaks of up to 6.
@@ -132,6 +147,8 @@ def check_convention(weights: Weights, given: ScoreConvention, subject: str) -> 
     if weights.is_baseline or (
         _fits(POSES, made_for.poses, given.poses, given.observed)
         and _fits(JOINTS[:2], made_for.joints, given.joints, given.observed)
+        # The other way round is no fault: scores of a detector may be low.
+        and (made_for.relation, given.relation) != (PRODUCT, INDEPENDENT)
     ):
         return
     raise WeightsError(
@@ -166,7 +183,8 @@ def widest(conventions: Sequence[ScoreConvention]) -> ScoreConvention:
     """
     poses = _widest(POSES, [convention.poses for convention in conventions])
     joints = _widest(JOINTS[:2], [convention.joints for convention in conventions])
-    return ScoreConvention(poses, joints)
+    relation = _widest((), [convention.relation for convention in conventions])
+    return ScoreConvention(poses, joints, relation)
 
 
 def _widest(order: Sequence[str], given: Sequence[str | None]) -> str | None:
@@ -200,6 +218,38 @@ class _Range:
             self.count += len(finite)
             self.lowest = min(self.lowest, float(finite.min()))
             self.highest = max(self.highest, float(finite.max()))
+
+
+@dataclass
+class _Relation:
+    """How many poses have a telling score, and in how many it is at most the mean joint score."""
+
+    telling: int = 0
+    bounded: int = 0
+
+    def add(self, poses: Poses) -> None:
+        assert poses.keypoint_scores is not None
+        found = poses.found.sum(axis=1)
+        total = np.where(poses.found, poses.keypoint_scores, 0.0).sum(axis=1)
+        scores = poses.estimator_scores
+        telling = (scores > TELLING_SCORE) & (found > 0) & np.isfinite(total)
+        mean = total[telling] / found[telling]
+        self.telling += int(telling.sum())
+        self.bounded += int((scores[telling] <= 1.02 * mean + 1e-3).sum())  # files round
+
+    @property
+    def name(self) -> str | None:
+        """The relation, None where too few poses tell it."""
+        if self.telling < MIN_TELLING_POSES:
+            return None
+        share = self.bounded / self.telling
+        return (
+            PRODUCT
+            if share >= PRODUCT_SHARE
+            else INDEPENDENT
+            if share <= INDEPENDENT_SHARE
+            else None
+        )
 
 
 def _joints(values: _Range) -> str:

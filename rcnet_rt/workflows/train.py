@@ -85,7 +85,7 @@ def train(
         workers: how many folds are trained at once, each in a process of its own, with the same
             numbers; None is one a usable core, and 1 on a GPU or where there is little to do.
         resume: go on with the run in `out`, which has the same options and files.
-        report: write a page on the held-out images too; of one estimator.
+        report: write a page on the held-out images too; of several estimators, one each.
         progress: called after each epoch with its loss, AP and ranking accuracy.
 
     Raises:
@@ -102,8 +102,6 @@ def train(
         raise WeightsError(f"workers must be at least 1, got {workers}")
     chosen = _recipe(recipe)
     files = estimator_files(predictions, augmentations, leave_out)
-    if report and len(files) > 1:
-        raise DatasetError("a report is about one estimator; train several without report")
     held_out = HoldOut(folds, val_fraction, val_split)
     data = load_estimators(dataset, files)
     examples = Examples({f.name: data[f.name] for f in files if not f.is_left_out}, chosen)
@@ -117,7 +115,8 @@ def train(
     )
     if report:
         require_packages()
-        check_folder(run.report)
+        for name in data:
+            check_folder(run.report_folder(name))
     run.claim(resume)
     if workers is None:
         poses = sum(len(some.entries) for some in examples.estimators.values())
@@ -130,9 +129,13 @@ def train(
         result = judge(run, data, examples, trained)
     if not report:
         return result
-    (only,) = data.values()
-    write_held_out_report(run.report, only, result.held_out, result.weights, dataset)
-    return replace(result, report_page=run.report / PAGE)
+    pages = {}
+    for name, judged in result.estimators.items():
+        folder = run.report_folder(name)
+        folder.parent.mkdir(exist_ok=True)
+        write_held_out_report(folder, data[name], judged.held_out, result.weights, dataset)
+        pages[name] = folder / PAGE
+    return replace(result, report_pages=pages)
 
 
 def new_run_folder() -> Path:

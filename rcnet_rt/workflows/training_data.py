@@ -54,10 +54,13 @@ def estimator_files(
     """Return the files of each estimator, sorted by name.
 
     Raises:
-        DatasetError: augmentations or `leave_out` name an estimator without predictions, or none
-            is left to train on.
+        DatasetError: a name that no file may have, augmentations or `leave_out` of an estimator
+            without predictions, or none is left to train on.
     """
     results, others = _by_name(predictions), _by_name(augmentations)
+    for name in results:
+        if name != UNNAMED and Path(name).name != name:
+            raise DatasetError(f"the estimator's name {name!r} is no file name; choose another")
     known = ", ".join(map(repr, sorted(results)))
     for name in [*others, *leave_out]:
         if name not in results:

@@ -55,14 +55,15 @@ class TrainingResult:
         weights: calibrated, with their thresholds.
         weights_file: where the weights are.
         card_file: where their model card is.
-        report_page: page of the report on the held-out images, None if it was not asked for.
+        report_pages: page of the report on the held-out images by name of the estimator; empty if
+            none was asked for.
     """
 
     estimators: Mapping[str, TrainedEstimator]
     weights: Weights
     weights_file: Path
     card_file: Path
-    report_page: Path | None
+    report_pages: Mapping[str, Path]
 
     @property
     def evaluation(self) -> Evaluation:
@@ -115,7 +116,7 @@ def judge(
     weights = replace(weights, training=_record(run, data, examples, estimators))
     weights_io.save(weights, run.weights)
     write_bytes(run.card, card(weights).encode())
-    return TrainingResult(estimators, weights, run.weights, run.card, None)
+    return TrainingResult(estimators, weights, run.weights, run.card, {})
 
 
 def _evaluate(

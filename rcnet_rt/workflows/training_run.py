@@ -3,7 +3,8 @@
 <folder>/run.json               what the run is
 <folder>/log.jsonl              a line an epoch
 <folder>/curves.png             the same drawn, where matplotlib is installed
-<folder>/report/                the report on the held-out images, where asked for
+<folder>/report/                the report on the held-out images, where asked for; of several
+                                estimators report/<estimator>/
 <folder>/tensorboard/           the same as events, where tensorboard is installed
 <folder>/checkpoints/           one file a split, rewritten after every epoch
 <folder>/<name>.safetensors     the weights
@@ -134,10 +135,10 @@ class Run:
         """Path of the training curves."""
         return self.folder / "curves.png"
 
-    @property
-    def report(self) -> Path:
-        """Folder of the report on the held-out images."""
-        return self.folder / "report"
+    def report_folder(self, estimator: str) -> Path:
+        """Folder of the report on the held-out images: of several estimators, one each."""
+        folder = self.folder / "report"
+        return folder / (estimator or "unnamed") if len(self.estimators) > 1 else folder
 
     @property
     def events(self) -> Path:

@@ -37,6 +37,7 @@ class VideoOptions:
     json: Path | None
     telemetry: Path | None
     compare: bool
+    ellipses: bool
     recheck: int
     track: bool
     nms_oks: float | None
@@ -58,18 +59,20 @@ class Models:
         scoring: refines, with its thresholds.
         estimator: gives the poses; a `Recheck` where rechecks are asked for.
         compare: whether raw scores are drawn beside the refined ones.
+        ellipses: whether the ellipses of the joints are drawn.
     """
 
     scoring: Scoring
     estimator: Estimator
     compare: bool
+    ellipses: bool
 
     def draw(self, result: Result) -> Image:
         """Return the image with the poses that are kept; to compare, with those of raw scores."""
         image, poses, kept = result.frame.image_bgr, result.poses, result.kept
         skeleton, scoring = self.estimator.skeleton, self.scoring
         if not self.compare:
-            return overlay.draw(image, poses, kept, skeleton)
+            return overlay.draw(image, poses, kept, skeleton, ellipses=self.ellipses)
         return overlay.compare(
             image,
             poses,
@@ -77,6 +80,7 @@ class Models:
             skeleton,
             threshold=scoring.threshold,
             raw_threshold=scoring.raw_threshold,
+            ellipses=self.ellipses,
         )
 
     def draw_raw(self, result: Result) -> Image:
@@ -104,7 +108,7 @@ def load_models(options: VideoOptions) -> Models:
         estimator.show_embeddings()
     if options.recheck:
         estimator = Recheck(estimator, scoring.refine, options.recheck)
-    models = Models(scoring, estimator, options.compare)
+    models = Models(scoring, estimator, options.compare, options.ellipses)
     _rules(options, estimator.skeleton)  # an unknown joint fails before anything is written
     if options.track:
         _track(models)  # what is not installed fails before anything is written

@@ -12,7 +12,8 @@ from rcnet_rt.estimators.movenet import MoveNet, MoveNetMultiPose
 from rcnet_rt.estimators.network import fit
 from rcnet_rt.estimators.posenet import TREE, PoseNet
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
-from rcnet_rt.estimators.yolo_raw import RawYoloPose
+from rcnet_rt.estimators.yolo.raw import RawYoloPose
+from rcnet_rt.estimators.yolo.units import in_pixels
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
@@ -51,11 +52,11 @@ class Detector:
 def test_fitting_and_back() -> None:
     image = np.zeros((30, 60, 3), np.uint8)
     image[..., 0] = 200  # blue
-    fitted = fit(image, (128, 120), grey=7, anchor=0.5)
+    fitted = fit(image, (128, 120), grey=7)
     assert fitted.rgb.shape == (128, 120, 3)
-    assert fitted.rgb[34, 0].tolist() == [0, 0, 200]
-    assert fitted.rgb[33, 0].tolist() == [7, 7, 7]
-    points = np.array([[0, 34], [120, 94]], np.float32)
+    assert fitted.rgb[59, 0].tolist() == [0, 0, 200]
+    assert fitted.rgb[60, 0].tolist() == [7, 7, 7]
+    points = np.array([[0, 0], [120, 60]], np.float32)
     np.testing.assert_array_equal(fitted.to_image(points), [[0, 0], [60, 30]])
 
 
@@ -165,7 +166,7 @@ def test_yolo_pose_in_pixels_or_shares(shares: str) -> None:
     if shares == "all":
         units[5::3] = units[6::3] = 320
     network = Network([(rows / units).T[None]], (320, 320))
-    poses = RawYoloPose(network, floor=0.05).estimate(IMAGE)
+    poses = RawYoloPose(in_pixels(network), floor=0.05).estimate(IMAGE)
     np.testing.assert_allclose(poses.scores, [0.9, 0.6])
     # The image fills the width; 40 rows of padding lie above it.
     np.testing.assert_allclose(poses.boxes, [[80, 80, 120, 160], [180, 80, 220, 160]], rtol=1e-5)

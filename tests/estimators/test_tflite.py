@@ -18,7 +18,8 @@ from rcnet_rt.estimators import tflite
 from rcnet_rt.estimators.litert import LiteRtModel
 from rcnet_rt.estimators.movenet import MoveNet, MoveNetMultiPose
 from rcnet_rt.estimators.posenet import PoseNet
-from rcnet_rt.estimators.yolo_raw import RawYoloPose
+from rcnet_rt.estimators.yolo.raw import RawYoloPose
+from rcnet_rt.estimators.yolo.units import in_pixels
 from rcnet_rt.poses.boxes import box_areas, box_iou
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.oks import oks
@@ -101,7 +102,8 @@ def test_poses_are_those_recorded(shared_data: Path, name: str) -> None:
             box_scores = np.array([entry["box_score"] for entry in entries])
             estimator = MoveNet(network, Detector(expected.with_scores(box_scores)), floor=0)
         else:
-            estimator = made(network, floor=0.01)
+            decoded = in_pixels(network) if made is RawYoloPose else network
+            estimator = made(decoded, floor=0.01)
         image = image_of(shared_data, number)
         poses = estimator.estimate(image)
         assert poses.image_size == (image.shape[1], image.shape[0])

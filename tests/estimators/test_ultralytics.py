@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from rcnet_rt import estimators
+from rcnet_rt.estimators.yolo.raw import RawYoloPose
 from rcnet_rt.poses.poses import Poses
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # ultralytics' own
@@ -79,13 +80,24 @@ def test_an_end_to_end_network_shows_no_embeddings(
     assert estimator.estimate(IMAGE).embeddings is None
 
 
-def test_an_onnx_file(file: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"format": "onnx", "simplify": False},
+        {"format": "onnx", "simplify": False, "dynamic": True},
+        {"format": "openvino"},
+        {"format": "openvino", "dynamic": True},
+    ],
+    ids=str,
+)
+def test_an_exported_file(file: Path, options: dict[str, Any]) -> None:
+    if options["format"] == "openvino":
+        pytest.importorskip("openvino")
     from ultralytics import YOLO
 
-    exported = YOLO(str(file)).export(format="onnx", imgsz=64, simplify=False, verbose=False)
+    exported = YOLO(str(file)).export(**options, imgsz=64, verbose=False)
     estimator, _ = check(Path(exported))
-    estimator.show_embeddings()
-    assert estimator.estimate(IMAGE).embeddings is None
+    assert isinstance(estimator, RawYoloPose)
 
 
 class Trap:

@@ -17,9 +17,12 @@ from rcnet_rt.rescoring.score_convention import (
     ABOVE_0,
     ANY_SIGN,
     CONSTANT_JOINTS,
+    INDEPENDENT,
     JOINTS,
     NO_JOINTS,
     POSES,
+    PRODUCT,
+    RELATIONS,
     UNBOUNDED_JOINTS,
     UNIT,
     UNIT_JOINTS,
@@ -38,9 +41,11 @@ def poses(scores=(0.2, 0.9), joints=(0.1, 0.8), **more) -> Poses:
 
 @pytest.mark.parametrize("pose_part", POSES)
 @pytest.mark.parametrize("joint_part", [*JOINTS, None])
-def test_words_and_back(pose_part: str, joint_part: str | None) -> None:
-    convention = ScoreConvention(pose_part, joint_part)
-    assert ScoreConvention.parse(str(convention)) == convention
+@pytest.mark.parametrize("relation", [*RELATIONS, None])
+def test_words_and_back(pose_part: str, joint_part: str | None, relation: str | None) -> None:
+    convention = ScoreConvention(pose_part, joint_part, relation)
+    read = ScoreConvention.parse(str(convention))
+    assert (read, read.relation) == (convention, relation)
 
 
 @pytest.mark.parametrize("text", ["any: the higher, the better", "any", "", "logits"])
@@ -62,6 +67,28 @@ def test_other_words_say_nothing(text: str) -> None:
 )
 def test_what_numbers_show(image: Poses, expected: tuple) -> None:
     assert ScoreConvention.of([image]) == ScoreConvention(*expected)
+
+
+@pytest.mark.parametrize(
+    ("factor", "count", "relation"),
+    [(0.9, 50, PRODUCT), (1.2, 50, INDEPENDENT), (0.9, 49, None), (1.2, 49, None)],
+)
+def test_how_scores_go_together(factor: float, count: int, relation: str | None) -> None:
+    joints = np.linspace(0.4, 0.8, count)
+    image = poses(factor * joints, np.repeat(joints, 17))
+    assert ScoreConvention.of([image]).relation == relation
+    low = poses(factor * joints / 4, np.repeat(joints / 4, 17))  # says nothing
+    assert ScoreConvention.of([image, low]).relation == relation
+
+
+def test_the_relation_is_of_the_joints_found() -> None:
+    joints = np.full((50, 17), 0.5)
+    joints[:, 9:] = 0
+    keypoints = np.where(joints[..., None] > 0, 1.0, np.nan) * np.ones(2)
+    keypoints[:, :, 0] += np.arange(17)
+    joints[:, 0] = 0.6  # not constant
+    image = Poses(keypoints, np.full(50, 0.5), keypoint_scores=joints)
+    assert ScoreConvention.of([image]).relation == PRODUCT
 
 
 def test_missing_joints_do_not_count() -> None:
@@ -136,6 +163,34 @@ def test_real_results_suit_their_own_weights_and_generic(
         check_convention(weights_io.find(name), given, "the results")
     with pytest.raises(WeightsError, match=f"'{other}' are made .* give --weights generic"):
         check_convention(weights_io.find(other), given, "the results")
+
+
+@pytest.mark.parametrize(
+    ("name", "relation", "refused_by"),
+    [
+        ("movenet", PRODUCT, []),
+        ("simplepose", PRODUCT, []),
+        ("tinypose", PRODUCT, []),
+        ("posenet", PRODUCT, []),
+        ("yolov8n_640", INDEPENDENT, ["top-down", "posenet"]),
+        ("yolo11n_256", INDEPENDENT, ["top-down", "posenet"]),
+    ],
+)
+def test_weights_of_products_refuse_the_scores_of_a_detector(
+    shared_data: Path, name: str, relation: str, refused_by: list[str]
+) -> None:
+    path = shared_data / "predictions" / "val1540" / f"{name}.json.gz"
+    if not path.is_file():
+        pytest.skip(f"{path} is not here")
+    images = poses_by_image(read_results(path), COCO17).values()
+    given = ScoreConvention.of([image.poses for image in images])
+    assert given.relation == relation
+    for weights in ("top-down", "posenet"):
+        if weights in refused_by:
+            with pytest.raises(WeightsError, match=f"'{weights}' are made .*{PRODUCT}"):
+                check_convention(weights_io.find(weights), given, "the results")
+        elif weights == "top-down" or name == "posenet":
+            check_convention(weights_io.find(weights), given, "the results")
 
 
 class Estimator:

@@ -39,7 +39,7 @@ def test_weights_with_their_gain(
     )
     assert trained.weights_file == out / "mine.safetensors"
     assert trained.card_file.read_text().startswith("#")
-    assert trained.report_page is None
+    assert trained.report_pages == {}
     assert trained.evaluation.all_images.images == len(trained.held_out.images)
     poses = np.random.default_rng(0).random((4, 17, 2)) * 200, np.full(4, 0.5)
     saved = Refiner(load_weights(str(trained.weights_file))).refine(*poses)
@@ -77,8 +77,8 @@ def test_a_report_on_the_held_out_images(
     monkeypatch.setattr("rcnet_rt.report.page.MAX_IMAGES", 0)
     out = tmp_path / "run"
     trained = train(coco, results, out=out, recipe=SHORT, val_fraction=0.4, report=True)
-    assert trained.report_page == out / "report" / "index.html"
-    assert trained.report_page.exists()
+    assert trained.report_pages == {"": out / "report" / "index.html"}
+    assert trained.report_pages[""].exists()
 
 
 def test_what_cannot_be_leaves_no_folder(coco: Path, results: Path, tmp_path: Path) -> None:

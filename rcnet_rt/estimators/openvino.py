@@ -1,0 +1,138 @@
+"""OpenVINO models of images, run by OpenVINO."""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rcnet_rt.errors import EstimatorError, missing_package
+from rcnet_rt.estimators.failures import explained
+from rcnet_rt.estimators.network import Floats, planes
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.privacy import disable_telemetry
+
+__all__ = ["OpenVinoNetwork"]
+
+
+class OpenVinoNetwork:
+    """An OpenVINO model with one image as its input, (batch, 3, height, width); thread-safe.
+
+    Args:
+        path: of the folder, or of the .xml file in it.
+        device: "auto" is the CPU, or OpenVINO's choice where it has others; "cpu"; "intel:gpu", …
+        threads: on the CPU; None leaves it to OpenVINO: all cores.
+
+    Attributes:
+        name: the folder's or file's name.
+        input_size: (height, width); None where the model leaves it open.
+        metadata: what `metadata.yaml` beside the model says.
+        half: False: the precision of the input.
+
+    Raises:
+        EstimatorError: OpenVINO is not installed, the device is not here, or the model is damaged
+            or takes no image.
+    """
+
+    half = False
+
+    def __init__(
+        self, path: str | Path, *, device: str = "auto", threads: int | None = None
+    ) -> None:
+        self.name = Path(path).name
+        file = next(Path(path).glob("*.xml")) if Path(path).is_dir() else Path(path)
+        core = _library().Core()
+        target = _target(device, core.available_devices)
+        with explained(f"{path} cannot be loaded", "check that it is an OpenVINO model"):
+            self.metadata = _metadata(file.with_name("metadata.yaml"))
+            model = core.read_model(str(file))
+            self._compiled = core.compile_model(model, target, _config(target, threads))
+            shapes = [given.get_partial_shape() for given in model.inputs]
+        sides = [[_length(side) for side in shape] for shape in shapes]
+        if len(sides) != 1 or len(sides[0]) != 4 or sides[0][1] != 3:
+            raise EstimatorError(
+                f"{path} takes inputs of shape {', '.join(map(str, shapes))}, "
+                "expected one image, [batch,3,height,width]"
+            )
+        batch, _, height, width = sides[0]
+        self.input_size = None if height is None or width is None else (height, width)
+        self._batch = batch or 1
+        self._of_thread = threading.local()
+
+    def run(self, image_rgb: Image, *, mean: float = 0.0, std: float = 1.0) -> list[Floats]:
+        """Return its outputs for an (H, W, 3) uint8 image; the input is (pixel - mean) / std.
+
+        Raises:
+            EstimatorError: the model fails.
+        """
+        values = planes(image_rgb, mean=mean, std=std, batch=self._batch)
+        with explained(f"{self.name} failed", "check that the model is one of images"):
+            outputs = self._request().infer({0: values}, share_inputs=True)
+            return [np.asarray(output[:1], np.float32) for output in outputs.values()]
+
+    def _request(self) -> Any:
+        """Return the request of the calling thread: one runs a single inference at a time."""
+        if not hasattr(self._of_thread, "request"):
+            self._of_thread.request = self._compiled.create_infer_request()
+        return self._of_thread.request
+
+
+def _library() -> Any:
+    disable_telemetry()
+    try:
+        import openvino
+    except ImportError as error:
+        raise EstimatorError(
+            missing_package("openvino", "OpenVINO models", "rcnet-rt[openvino]")
+        ) from error
+    return openvino
+
+
+def _metadata(file: Path) -> Mapping[str, Any]:
+    """Return what a file of metadata says; nothing where there is none."""
+    if not file.is_file():
+        return {}
+    import yaml
+
+    values = yaml.safe_load(file.read_text("utf-8"))
+    return values if isinstance(values, dict) else {}
+
+
+def _target(device: str, available: list[str]) -> str:
+    """Return OpenVINO's name of a device.
+
+    >>> _target("auto", ["CPU"]), _target("auto", ["CPU", "GPU"]), _target("intel:gpu", ["GPU.0"])
+    ('CPU', 'AUTO', 'GPU')
+
+    Raises:
+        EstimatorError: it is not here.
+    """
+    if device == "auto":
+        return "CPU" if available == ["CPU"] else "AUTO"
+    name = device.removeprefix("intel:").upper()
+    if name in {each.split(".")[0] for each in available} | {*available, "AUTO"}:
+        return name
+    raise EstimatorError(
+        f"OpenVINO runs on {', '.join(available)}, and the device asked for is not here: {device}; "
+        "choose cpu or, of Intel's, intel:gpu or intel:npu, or leave it to auto"
+    )
+
+
+def _config(target: str, threads: int | None) -> dict[str, Any]:
+    config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if target != "CPU":
+        return config
+    if threads is not None:
+        config["INFERENCE_NUM_THREADS"] = threads
+    # As ultralytics has it: half precision changes results on ARM and fails on Windows.
+    if platform.machine().lower() in ("arm64", "aarch64") or platform.system() == "Windows":
+        config["INFERENCE_PRECISION_HINT"] = "f32"
+    return config
+
+
+def _length(dimension: Any) -> int | None:
+    return int(dimension.get_length()) if dimension.is_static else None
