@@ -28,7 +28,7 @@ from rcnet_rt.training.config import Recipe
 from rcnet_rt.workflows.train import train
 from rcnet_rt.workflows.training_run import is_run
 
-__all__ = ["GROUPS", "main"]
+__all__ = ["GROUPS", "WITH_SIGNALS", "main", "others_of"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def main(
         if WITH_SIGNALS in files:
             if signals is None or augmented is None:
                 raise click.UsageError(f"{group} needs --signals and --augmented")
-            files[WITH_SIGNALS] = [signals, _others(files[WITH_SIGNALS][0], signals, runs)]
+            files[WITH_SIGNALS] = [signals, others_of(files[WITH_SIGNALS][0], signals, runs)]
             augmentations[WITH_SIGNALS] = [augmented]
         result = train(
             data / "coco-val",
@@ -128,7 +128,7 @@ def main(
         click.echo(result.card_file.read_text(encoding="utf-8"))
 
 
-def _others(results: Path, signals: Path, folder: Path) -> Path:
+def others_of(results: Path, signals: Path, folder: Path) -> Path:
     """Write the results on the images that have no signals, and return the file."""
     known = {entry["image_id"] for entry in read_results(signals)}
     rest = [entry for entry in read_results(results) if entry["image_id"] not in known]

@@ -60,6 +60,7 @@ def train(
     workers: int | None = None,
     resume: bool = False,
     report: bool = False,
+    joints: bool = True,
     progress: OnProgress = ignore,
 ) -> TrainingResult:
     """Train a network that re-scores poses, and measure what it gains.
@@ -86,6 +87,7 @@ def train(
             numbers; None is one a usable core, and 1 on a GPU or where there is little to do.
         resume: go on with the run in `out`, which has the same options and files.
         report: write a page on the held-out images too; of several estimators, one each.
+        joints: whether the weights get a joint head, see `rescoring.joint_head`.
         progress: called after each epoch with its loss, AP and ranking accuracy.
 
     Raises:
@@ -112,6 +114,7 @@ def train(
         estimators=files,
         parts=held_out.splits(data.values(), chosen.seed),
         skeleton=dataset.skeleton.name,
+        joints=joints,
     )
     if report:
         require_packages()

@@ -21,6 +21,8 @@ from rcnet_rt.training.cross_validation import (
     hold_out_each,
 )
 from rcnet_rt.training.examples import Examples
+from rcnet_rt.training.joint_judging import add_joint_head
+from rcnet_rt.training.joint_training import JointRecipe
 from rcnet_rt.training.model_card import JudgedEstimator, card, record, record_estimators
 from rcnet_rt.training.splits import Split
 from rcnet_rt.workflows.training_data import UNNAMED, EstimatorFiles
@@ -114,6 +116,8 @@ def judge(
         if files.name in held_out
     }
     weights = replace(weights, training=_record(run, data, examples, estimators))
+    if run.joints:
+        weights = add_joint_head(weights, parts, data, JointRecipe(), left_out)
     weights_io.save(weights, run.weights)
     write_bytes(run.card, card(weights).encode())
     return TrainingResult(estimators, weights, run.weights, run.card, {})

@@ -106,6 +106,7 @@ class Run:
         estimators: the files of each estimator.
         parts: the splits into training and held-out images.
         skeleton: name of the skeleton.
+        joints: whether the weights get a joint head.
     """
 
     folder: Path
@@ -114,6 +115,7 @@ class Run:
     estimators: Sequence[EstimatorFiles]
     parts: Sequence[Split]
     skeleton: str = COCO17.name
+    joints: bool = True
 
     @property
     def weights(self) -> Path:
@@ -196,6 +198,7 @@ class Run:
             "skeleton": self.skeleton,
             **unnamed,
             **({"estimators": named} if named else {}),
+            **({} if self.joints else {"joints": False}),
             "held-out images": [list(part.held_out) for part in self.parts],
             "version": __version__,
         }
