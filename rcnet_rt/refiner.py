@@ -5,17 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import Any, Literal, get_args
-
-import numpy as np
+from typing import Any
 
 from rcnet_rt.backends.choice import auto, open_backend
 from rcnet_rt.backends.protocol import Backend, Refined
+from rcnet_rt.backends.results import (
+    OnError,
+    check_choice,
+    estimates_like,
+    no_estimates,
+    ruled,
+    same_kind_as,
+)
 from rcnet_rt.errors import BackendError, PosesError
-from rcnet_rt.poses import skeletons
-from rcnet_rt.poses.arrays import Array, is_torch, namespace
+from rcnet_rt.poses.arrays import Array, is_torch
 from rcnet_rt.poses.poses import Poses
-from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.inputs import (
     MAX_POSES_IN_PACK,
     PoseInputs,
@@ -30,11 +34,10 @@ from rcnet_rt.rescoring.mistake_watch import MistakeWatch, OnMistake
 from rcnet_rt.rescoring.rescore import no_joint_head
 from rcnet_rt.rescoring.score_convention import expected_by
 from rcnet_rt.rescoring.score_reference import ScoreReference
-from rcnet_rt.rescoring.weights import Weights, baseline
+from rcnet_rt.rescoring.weights import Weights, check_poses
+from rcnet_rt.rescoring.weights_io import find_weights
 
 __all__ = ["OnError", "OnMistake", "Refiner", "find_weights", "refine"]
-
-OnError = Literal["raise", "raw", "drop"]
 
 
 class Refiner:
@@ -73,8 +76,6 @@ class Refiner:
         self._on_gpu: dict[str, Backend] = {}
         kind = self._default.device.partition(":")[0]
         self._max_poses = MAX_POSES_IN_PACK.get(kind, MAX_POSES_IN_PACK["cpu"])
-        skeleton = self.weights.skeleton
-        self._joints = None if skeleton is None else len(skeletons.get(skeleton).keypoints)
         self._watch = None if self.weights.is_baseline else MistakeWatch(expected_by(self.weights))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -146,8 +147,8 @@ class Refiner:
             PosesError: shapes that do not fit, or K is not that of the weights; faulty values; a
                 likely mistake, for on_mistake="raise".
         """
-        _check_choice("on_error", on_error, OnError)
-        _check_choice("on_mistake", on_mistake, OnMistake)
+        check_choice("on_error", on_error, OnError)
+        check_choice("on_mistake", on_mistake, OnMistake)
         inputs = _checked(
             keypoints,
             scores,
@@ -160,8 +161,8 @@ class Refiner:
             reference=reference,
         )
         if len(inputs.scores) == 0:
-            return _same_kind_as(scores, inputs.scores)
-        self._check_sizes(inputs)
+            return same_kind_as(scores, inputs.scores)
+        check_poses(inputs, self.weights)
         on_gpu = is_torch(inputs.scores) and inputs.scores.is_cuda
         looks = not on_gpu if validate is None else validate
         if not looks and (on_gpu or on_error == "raise"):
@@ -170,10 +171,10 @@ class Refiner:
         result = self._backend_for(inputs.scores)(inputs)
         if not on_gpu:
             self._look(inputs, result, scores, on_mistake)
-        refined = _ruled(result, on_error)
+        refined = ruled(result, on_error)
         if not on_gpu and self._watch is not None:
             self._watch.returned(inputs.scores, refined)
-        return _same_kind_as(scores, refined)
+        return same_kind_as(scores, refined)
 
     def joints(
         self,
@@ -191,21 +192,15 @@ class Refiner:
     ) -> JointEstimates:
         """Return confidence (N, K) and covariance (N, K, 2, 2) of the joints of one image's poses.
 
-        A joint that was not found has confidence 0 and a covariance of NaN; so have the joints of a
-        pose whose score, joints or box are NaN or beyond ±1e15. The arguments are those of
-        `refine`.
-
-        Returns:
-            NumPy for NumPy, torch on the same device for torch.
+        Arguments and errors are those of `refine`. A joint that was not found has confidence 0 and
+        a covariance of NaN; so have the joints of a pose that `refine` takes for faulty.
 
         Raises:
             WeightsError: the weights have no joint head.
-            PosesError: shapes that do not fit, or K is not that of the weights; a likely mistake,
-                for on_mistake="raise".
         """
         if self.weights.joints is None:
             raise no_joint_head(self.weights.name)
-        _check_choice("on_mistake", on_mistake, OnMistake)
+        check_choice("on_mistake", on_mistake, OnMistake)
         inputs = _checked(
             keypoints,
             scores,
@@ -218,22 +213,15 @@ class Refiner:
             reference=reference,
         )
         if len(inputs.scores) == 0:
-            joints = inputs.keypoints[:, :, 0]
-            return JointEstimates(
-                _same_kind_as(scores, joints),
-                _same_kind_as(scores, joints[:, :, None, None].repeat(2, 2).repeat(2, 3)),
-            )
-        self._check_sizes(inputs)
+            return estimates_like(scores, no_estimates(inputs.keypoints.shape[1]))
+        check_poses(inputs, self.weights)
         result = self._backend_for(inputs.scores).with_joints(
             with_floor(inputs, self.weights.floor)
         )
         if not (is_torch(inputs.scores) and inputs.scores.is_cuda):
             self._look(inputs, result, scores, on_mistake)
         assert result.joints is not None
-        return JointEstimates(
-            _same_kind_as(scores, result.joints.confidence),
-            _same_kind_as(scores, result.joints.covariance),
-        )
+        return estimates_like(scores, result.joints)
 
     def __call__(
         self,
@@ -249,7 +237,9 @@ class Refiner:
         """
         scores, joints = self._refined(inputs_of(poses, reference), on_error, on_mistake)
         refined = poses.with_scores(scores)
-        return refined if joints is None else refined.with_joints(*joints)
+        return (
+            refined if joints is None else refined.with_joints(joints.confidence, joints.covariance)
+        )
 
     def batch(
         self,
@@ -260,62 +250,39 @@ class Refiner:
         on_mistake: OnMistake = "warn",
     ) -> list[Poses]:
         """Refine many images, packed together: the same numbers as one by one, sooner."""
-        refined = []
+        refined: list[Poses] = []
         for chunk in packs(images, self._max_poses):
             scores, joints = self._refined(join(chunk, reference), on_error, on_mistake)
-            ends = np.cumsum([len(poses) for poses in chunk])
-            slices = [slice(e - len(p), e) for p, e in zip(chunk, ends.tolist(), strict=True)]
-            parts = [poses.with_scores(scores[s]) for poses, s in zip(chunk, slices, strict=True)]
-            if joints is not None:
-                parts = [
-                    poses.with_joints(*(array[s] for array in joints))
-                    for poses, s in zip(parts, slices, strict=True)
-                ]
-            refined += parts
+            start = 0
+            for poses in chunk:
+                rows = slice(start, start + len(poses))
+                new = poses.with_scores(scores[rows])
+                if joints is not None:
+                    new = new.with_joints(joints.confidence[rows], joints.covariance[rows])
+                refined.append(new)
+                start += len(poses)
         return refined
 
     def _refined(
         self, inputs: PoseInputs, on_error: OnError, on_mistake: OnMistake
-    ) -> tuple[Array, tuple[Array, Array] | None]:
-        """Return the refined scores, and confidence and covariance where there is a joint head."""
-        count, joints = inputs.keypoints.shape[:2]
+    ) -> tuple[Array, JointEstimates | None]:
+        """Return the refined scores, and the estimates of joints where there is a joint head."""
         has_head = self.weights.joints is not None
-        if count == 0:
-            nothing = np.zeros((0, joints)), np.zeros((0, joints, 2, 2))
-            return inputs.scores, nothing if has_head else None
-        self._check_sizes(inputs)
-        backend, given = self._default, with_floor(inputs, self.weights.floor)
-        result = backend.with_joints(given) if has_head else backend(given)
+        if len(inputs.scores) == 0:
+            joints = inputs.keypoints.shape[1]
+            return inputs.scores, no_estimates(joints) if has_head else None
+        check_poses(inputs, self.weights)
+        given = with_floor(inputs, self.weights.floor)
+        result = self._default.with_joints(given) if has_head else self._default(given)
         self._look(inputs, result, inputs.scores, on_mistake)
-        scores = _same_kind_as(inputs.scores, _ruled(result, on_error, inputs.image_index))
-        if result.joints is None:
-            return scores, None
-        estimates = result.joints.confidence, result.joints.covariance
-        return scores, (
-            _same_kind_as(inputs.scores, estimates[0]),
-            _same_kind_as(inputs.scores, estimates[1]),
-        )
+        scores = same_kind_as(inputs.scores, ruled(result, on_error, inputs.image_index))
+        return scores, result.joints and estimates_like(inputs.scores, result.joints)
 
     def _look(
         self, inputs: PoseInputs, result: Refined, scores: Any, on_mistake: OnMistake
     ) -> None:
         if self._watch is not None and on_mistake != "ignore":
             self._watch.look(inputs, result.evidence, scores, on_mistake)
-
-    def _check_sizes(self, inputs: PoseInputs) -> None:
-        joints, size = inputs.keypoints.shape[1], self.weights.embedding_size
-        if self._joints not in (None, joints):
-            raise PosesError(
-                f"weights {self.weights.name!r} are for {self.weights.skeleton} with "
-                f"{self._joints} keypoints, got poses of {joints}; use weights made for your "
-                "skeleton"
-            )
-        if size and inputs.embeddings is not None and inputs.embeddings.shape[1] != size:
-            raise PosesError(
-                f"weights {self.weights.name!r} are for embeddings of {size} values, got "
-                f"{inputs.embeddings.shape[1]}; use the model that they were trained on, or leave "
-                "the embeddings out"
-            )
 
     def _backend_for(self, scores: Array) -> Backend:
         """Tensors on a GPU stay there, whatever device was chosen for arrays of the host."""
@@ -384,56 +351,6 @@ def refine(
     )
 
 
-def find_weights(name: str) -> Weights:
-    """Return weights by name; "auto" is the best that is shipped for an unknown estimator."""
-    if name != "auto":
-        return weights_io.find(name)
-    shipped = weights_io.available()
-    for choice in ("generic", "yolo-pose"):
-        if choice in shipped:
-            return weights_io.load(shipped[choice])
-    return baseline("score_times_confidence")
-
-
 @lru_cache(maxsize=8)
 def _loaded(weights: str, device: str, backend: str) -> Refiner:
     return Refiner(weights, device=device, backend=backend)
-
-
-def _check_choice(name: str, value: str, choices: Any) -> None:
-    known = get_args(choices)
-    if value not in known:
-        raise PosesError(f"{name}: expected {', '.join(known)}, got {value!r}")
-
-
-def _ruled(result: Refined, on_error: OnError, image_index: Array | None = None) -> Array:
-    """Apply the rule for faulty poses, which come with their raw score."""
-    refined, faulty = result.scores, result.faulty
-    if on_error == "drop":
-        return namespace(refined).where(faulty, 0.0, refined)
-    if on_error == "raise" and faulty.any():
-        first = faulty.tolist().index(True)
-        where = f"pose {first}"
-        if image_index is not None:
-            number = int(image_index[first])
-            where = (
-                f"pose {first - int((image_index < number).sum())} of image {number} in its pack"
-            )
-        raise PosesError(
-            f"{where}: its score, a joint, a joint score or its box is NaN or beyond 1e15 (NaN "
-            "is allowed for both coordinates of a joint that was not found); mend it, or say "
-            "on_error='raw' or 'drop'"
-        )
-    return refined
-
-
-def _same_kind_as(given: Any, refined: Array) -> Array:
-    """Return scores in the kind and floating type that came in; float32 where none did."""
-    if is_torch(given):
-        torch = namespace(given)
-        dtype = given.dtype if given.is_floating_point() else torch.float32
-        return torch.as_tensor(refined, dtype=dtype, device=given.device)
-    if is_torch(refined):
-        refined = refined.cpu().numpy()
-    dtype = np.asarray(given).dtype
-    return refined.astype(dtype if dtype.kind == "f" else np.float32)

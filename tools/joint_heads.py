@@ -8,7 +8,7 @@ Weights without such a run have their folds trained again, by the recipe that th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +23,15 @@ from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
-from rcnet_rt.training.joint_judging import add_joint_head
-from rcnet_rt.training.joint_training import JointRecipe
+from rcnet_rt.training.joint_judging import with_head
+from rcnet_rt.training.joint_training import JointRecipe, TrainedHeads, train_heads
 from rcnet_rt.training.splits import Split
 from rcnet_rt.workflows.train import train
 from rcnet_rt.workflows.training_data import estimator_files, load_estimators
 from rcnet_rt.workflows.training_run import is_run
 from tools.group_weights import GROUPS, WITH_SIGNALS, others_of
 
-__all__ = ["ALONE", "folds_of", "load_group", "main"]
+__all__ = ["ALONE", "folds_of", "load_group", "main", "trained_heads"]
 
 # Weights that were trained before the groups, on one estimator.
 ALONE: Mapping[str, dict[str, str]] = {
@@ -84,6 +84,28 @@ def train_folds(data: Path, group: str, weights: Weights, run: Path) -> None:
     )
 
 
+def trained_heads(
+    run: Path,
+    weights: Weights,
+    results: Mapping[str, LabeledResults],
+    left_out: Collection[str] = (),
+) -> TrainedHeads:
+    """Train the heads of a run, or read them where that was done; they are kept in its folder."""
+    folder, parts = run / "joint-heads", folds_of(run, weights)
+    last = folder / "all-images.safetensors"
+    files = [folder / f"fold-{number}.safetensors" for number in range(1, len(parts) + 1)]
+    if not last.exists():
+        heads = train_heads(results, parts, weights, JointRecipe(), left_out)
+        folder.mkdir(exist_ok=True)
+        for file, (_, held_out) in zip(files, heads.held_out, strict=True):
+            weights_io.save(held_out, file)
+        weights_io.save(replace(weights, joints=heads.head), last)
+    head = weights_io.load(last).joints
+    assert head is not None
+    splits = [split for split, _ in parts]
+    return TrainedHeads(head, list(zip(splits, map(weights_io.load, files), strict=True)))
+
+
 @click.command()
 @data_option
 @click.argument("names", type=click.Choice([*GROUPS, *ALONE]), nargs=-1)
@@ -97,7 +119,8 @@ def main(data: Path, names: tuple[str, ...], signals: Path | None, runs: Path, o
         if not is_run(run):
             train_folds(data, name, weights, run)
         results = load_group(data, name, signals, runs)
-        done = add_joint_head(weights, folds_of(run, weights), results, JointRecipe())
+        heads = trained_heads(run, weights, results)
+        done = with_head(weights, heads, results, JointRecipe())
         weights_io.save(done, out / f"{name}.safetensors")
         assert done.joints is not None
         click.echo(f"{name}: {json.dumps(done.joints.training['estimators'])}")

@@ -28,8 +28,8 @@ from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.joint_features import feature_count
 from rcnet_rt.rescoring.joint_head import JointEstimates, JointHead
-from rcnet_rt.rescoring.rescore import no_joint_head
 from rcnet_rt.rescoring.mistakes import Evidence
+from rcnet_rt.rescoring.rescore import no_joint_head
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["NumbaBackend"]
@@ -207,10 +207,7 @@ def _network(weights: Weights) -> Network:
 def _head(weights: Weights, joints: JointHead) -> Head:
     assert weights.skeleton is not None
     own = feature_count(len(skeletons.get(weights.skeleton).keypoints))
-    layers = {
-        name.partition(".weight")[0]: tensor.T
-        for name, tensor in joints.tensors.items()
-    }
+    layers = {name.partition(".weight")[0]: tensor.T for name, tensor in joints.tensors.items()}
     first = layers["layers.0"]
     arrays = (
         first[:own],

@@ -109,6 +109,9 @@ def estimates(head, packed, areas, standard, refined, faulty):
             variance = area * exp(power)
             middle = sqrt(1 + stretch * stretch + shear * shear)
             entries = covariance[pose, joint]
-            entries[0, 0], entries[1, 1] = variance * (middle + stretch), variance * (middle - stretch)
+            entries[0, 0], entries[1, 1] = (
+                variance * (middle + stretch),
+                variance * (middle - stretch),
+            )
             entries[0, 1] = entries[1, 0] = variance * shear
     return certainty, covariance

@@ -51,7 +51,7 @@ class Network(NamedTuple):
 
 @jit
 def layer(values, weight, bias):
-    """Return a linear layer (P, I) -> (P, O); a block of 4 x 4 is loaded once and serves 16 products."""
+    """Return a linear layer (P, I) -> (P, O); a block of 4 x 4 serves 16 products."""
     count, inputs, outputs = len(values), len(weight), len(bias)
     result = np.empty((count, outputs), np.float32)
     for p in range(0, count, 4):

@@ -59,9 +59,7 @@ def joint_graph(
     return graph.model(weights.name, outputs, {}, _joint_shapes(weights))
 
 
-def _step(
-    weights: Weights, given: Collection[str], real: Any
-) -> tuple[Graph, Weights, PoseInputs]:
+def _step(weights: Weights, given: Collection[str], real: Any) -> tuple[Graph, Weights, PoseInputs]:
     """Return an empty graph, the weights that it needs, and its inputs."""
     if not set(SIGNALS) & set(given):
         weights = prune_signals(weights)

@@ -190,6 +190,12 @@ OF_THE_PRESET = "the preset's"
 @click.option(
     "--report", is_flag=True, help="Write a page on the held-out images: report/ in --out."
 )
+@click.option(
+    "--joints/--no-joints",
+    default=True,
+    show_default=True,
+    help="Also train the joint head: a confidence and a covariance of each joint.",
+)
 @debug_option
 def train(
     dataset: Dataset,
@@ -206,6 +212,7 @@ def train(
     device: str,
     resume: bool,
     report: bool,
+    joints: bool,
     folds: int | None,
     val_fraction: float | None,
     val_split: str | None,
@@ -243,6 +250,7 @@ def train(
             workers=workers,
             resume=resume,
             report=report,
+            joints=joints,
             progress=bar,
         )
     _print(result)

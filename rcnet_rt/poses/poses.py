@@ -164,7 +164,6 @@ class Poses:
         changed.__dict__.update(self.__dict__, scores=new, raw_scores=raw)
         return changed
 
-
     def with_joints(self, confidence: npt.ArrayLike, covariance: npt.ArrayLike) -> Poses:
         """Return these poses with other estimates of their joints, (N, K) and (N, K, 2, 2)."""
         new = {

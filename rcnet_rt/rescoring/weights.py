@@ -10,17 +10,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.errors import WeightsError
+from rcnet_rt.errors import PosesError, WeightsError
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.arrays import Constant
 from rcnet_rt.poses.fields import SIGNALS
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
 from rcnet_rt.rescoring.calibration import Calibration
+from rcnet_rt.rescoring.inputs import PoseInputs
 from rcnet_rt.rescoring.joint_head import JointHead
 from rcnet_rt.rescoring.network_config import NetworkConfig, tensor_shapes
 
-__all__ = ["DEFAULT_FLOOR", "DEFAULT_THRESHOLD", "JOINTS", "Weights", "baseline"]
+__all__ = [
+    "DEFAULT_FLOOR",
+    "DEFAULT_THRESHOLD",
+    "JOINTS",
+    "Weights",
+    "baseline",
+    "check_poses",
+]
 
 DEFAULT_THRESHOLD = 0.25  # where nothing was fitted: the estimators' own customary value
 DEFAULT_FLOOR = 0.05
@@ -116,10 +124,15 @@ class Weights:
         mean, deviation = (self.tensors[f"standardise.{part}"] for part in ("mean", "deviation"))
         return Constant(mean), Constant(deviation)
 
+    @cached_property
+    def joint_count(self) -> int | None:
+        """K of the poses that they are for; None for any."""
+        return None if self.skeleton is None else len(skeletons.get(self.skeleton).keypoints)
+
     def _check_joints(self, head: JointHead) -> None:
-        if self.network is None or self.skeleton is None:
+        if self.network is None or self.joint_count is None:
             raise WeightsError(f"weights {self.name!r}: a joint head needs a network beside it")
-        head.check(self.network.feature_count, len(skeletons.get(self.skeleton).keypoints))
+        head.check(self.network.feature_count, self.joint_count)
 
     def _checked_range(self, given: Any) -> tuple[float, float]:
         try:
@@ -214,6 +227,27 @@ class Weights:
         if not 0 <= value <= 1:
             raise WeightsError(f"a threshold must be in [0, 1], got {value}")
         return value
+
+
+def check_poses(inputs: PoseInputs, weights: Weights) -> None:
+    """Check that poses have the joints, and embeddings of the length, that the weights are for.
+
+    Raises:
+        PosesError: they have others.
+    """
+    joints, size = inputs.keypoints.shape[1], weights.embedding_size
+    expected = weights.joint_count
+    if expected not in (None, joints):
+        raise PosesError(
+            f"weights {weights.name!r} are for {weights.skeleton} with {expected} keypoints, got "
+            f"poses of {joints}; use weights made for your skeleton"
+        )
+    if size and inputs.embeddings is not None and inputs.embeddings.shape[1] != size:
+        raise PosesError(
+            f"weights {weights.name!r} are for embeddings of {size} values, got "
+            f"{inputs.embeddings.shape[1]}; use the model that they were trained on, or leave the "
+            "embeddings out"
+        )
 
 
 def baseline(name: str) -> Weights:

@@ -21,7 +21,7 @@ from rcnet_rt.rescoring.joint_head import JointHead
 from rcnet_rt.rescoring.network_config import NetworkConfig
 from rcnet_rt.rescoring.weights import JOINTS, Weights, baseline
 
-__all__ = ["available", "find", "load", "save"]
+__all__ = ["available", "find", "find_weights", "load", "save"]
 
 FORMAT_VERSION = 1
 WITH_JOINTS = 2  # format of a file with a joint head, which older programs cannot read
@@ -81,6 +81,17 @@ def find(name: str) -> Weights:
         f"unknown weights {name!r}; shipped are {', '.join(shipped) or 'none'}: give one of these, "
         f"a path to a {SUFFIX} file, or formula:NAME with {', '.join(sorted(baselines.BASELINES))}"
     )
+
+
+def find_weights(name: str) -> Weights:
+    """Return weights by name; "auto" is the best that is shipped for an unknown estimator."""
+    if name != "auto":
+        return find(name)
+    shipped = available()
+    for choice in ("generic", "yolo-pose"):
+        if choice in shipped:
+            return load(shipped[choice])
+    return baseline("score_times_confidence")
 
 
 def save(weights: Weights, path: Path) -> None:

@@ -22,7 +22,7 @@ __all__ = ["JointCalibration", "calibrated_tensors", "fit_joint_calibration"]
 
 Floats = npt.NDArray[np.float64]
 MIN_JOINTS = 50  # with fewer examples a joint keeps what the network gives
-OCCLUDED_WEIGHT = 4.0  # see `joint_loss.OCCLUDED_WEIGHT`; one factor a joint has to do the rest
+OCCLUDED_WEIGHT = 2.5  # see `joint_loss.OCCLUDED_WEIGHT`; one factor a joint has to do the rest
 STEPS = 25  # of Newton's method
 RIDGE = 1.0  # pulls slope and intercept towards 1 and 0, by as much as one uncertain joint
 
@@ -61,7 +61,9 @@ def _fit_joint(outputs: Floats, examples: JointExamples, joint: int) -> tuple[fl
     chosen = examples.judged[:, joint]
     if chosen.sum() >= MIN_JOINTS:
         squares = squared_distance(outputs[chosen], examples.errors[chosen])[:, joint]
-        ratios = np.log(np.maximum(squares, MIN_SQUARE)) - outputs[chosen, 1, joint] - np.log(COVERED)
+        ratios = (
+            np.log(np.maximum(squares, MIN_SQUARE)) - outputs[chosen, 1, joint] - np.log(COVERED)
+        )
         weights = np.where(examples.occluded[chosen, joint], OCCLUDED_WEIGHT, 1.0)
         shift = _quantile(ratios, weights)
     return slope, intercept, shift
@@ -70,14 +72,24 @@ def _fit_joint(outputs: Floats, examples: JointExamples, joint: int) -> tuple[fl
 def _logistic(
     logits: Floats, right: npt.NDArray[np.bool_], weights: npt.NDArray[np.float32]
 ) -> tuple[float, float]:
-    """Return slope and intercept of a logistic regression."""
+    """Return slope and intercept of a logistic regression, by Newton's method with halved steps."""
     columns, start = np.stack([logits, np.ones_like(logits)], 1), np.array([1.0, 0.0])
-    solution = start.copy()
+
+    def loss(solution: Floats) -> float:
+        values = columns @ solution
+        log_loss = weights @ (np.logaddexp(0, values) - right * values)
+        return float(log_loss + RIDGE / 2 * ((solution - start) ** 2).sum())
+
+    solution = start
     for _ in range(STEPS):
-        chance = 1 / (1 + np.exp(-columns @ solution))
+        chance = np.exp(-np.logaddexp(0, -columns @ solution))
         slope = columns.T @ (weights * (chance - right)) + RIDGE * (solution - start)
         curvature = (columns.T * (weights * chance * (1 - chance))) @ columns + RIDGE * np.eye(2)
-        solution = solution - np.linalg.solve(curvature, slope)
+        step = np.linalg.solve(curvature, slope)
+        lower = [0.5**n for n in range(STEPS) if loss(solution - 0.5**n * step) < loss(solution)]
+        if not lower:
+            break
+        solution = solution - lower[0] * step
     return float(solution[0]), float(solution[1])
 
 

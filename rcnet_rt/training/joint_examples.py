@@ -103,9 +103,7 @@ def joint_examples(
     return join_examples(found)
 
 
-def _variants(
-    items: Sequence[ImagePoses], hide: bool
-) -> Iterable[tuple[bool, list[ImagePoses]]]:
+def _variants(items: Sequence[ImagePoses], hide: bool) -> Iterable[tuple[bool, list[ImagePoses]]]:
     """Yield the poses of the images, and again with inputs hidden."""
     yield True, _without(items, ["agreement"])
     if not hide:

@@ -13,10 +13,16 @@ from rcnet_rt.evaluation.joint_figures import JointFigures, joint_figures
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring.weights import Weights
-from rcnet_rt.training.joint_training import JointRecipe, train_heads
+from rcnet_rt.training.joint_training import JointRecipe, TrainedHeads, train_heads
 from rcnet_rt.training.splits import Split
 
-__all__ = ["add_joint_head", "held_out_figures", "joint_record", "refined_held_out"]
+__all__ = [
+    "add_joint_head",
+    "held_out_figures",
+    "joint_record",
+    "refined_held_out",
+    "with_head",
+]
 
 
 def add_joint_head(
@@ -31,6 +37,16 @@ def add_joint_head(
     The arguments are those of `joint_training.train_heads`. The score does not change.
     """
     heads = train_heads(estimators, parts, weights, recipe, left_out)
+    return with_head(weights, heads, estimators, recipe)
+
+
+def with_head(
+    weights: Weights,
+    heads: TrainedHeads,
+    estimators: Mapping[str, LabeledResults],
+    recipe: JointRecipe,
+) -> Weights:
+    """Return the weights with a trained joint head and its figures on held-out images."""
     figures = {name: held_out_figures(data, heads.held_out) for name, data in estimators.items()}
     known = {name: joint_record(each) for name, each in figures.items() if each is not None}
     record = {"recipe": asdict(recipe), "estimators": known}

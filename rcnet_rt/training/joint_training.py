@@ -40,7 +40,7 @@ class JointRecipe:
     """
 
     width: int = 64
-    epochs: int = 20
+    epochs: int = 30
     poses_per_step: int = 256
     learning_rate: float = 3e-3
     weight_decay: float = 1e-3
@@ -78,9 +78,7 @@ def train_heads(
         recipe: of the head.
         left_out: names of estimators that are not trained on.
     """
-    scored = [
-        (split, replace(weights, tensors=part.tensors, joints=None)) for split, part in parts
-    ]
+    scored = [(split, replace(weights, tensors=part.tensors, joints=None)) for split, part in parts]
     results = [data for name, data in sorted(estimators.items()) if name not in left_out]
     examples = join_examples([joint_examples(data, scored, hide=True) for data in results])
     held_out = _folds(scored, recipe)

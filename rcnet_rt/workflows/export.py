@@ -19,6 +19,11 @@ __all__ = ["FORMATS", "ExportedFile", "Format", "export", "export_metadata", "ex
 
 Format = Literal["onnx", "tensorrt"]
 FORMATS = get_args(Format)
+JOINT_NOTE = (
+    "; joint_confidence [N,K] in [0, 1]: the probability that each joint is right, 0 for one that "
+    "was not found; joint_covariance [N,K,2,2] of its error in image pixels², NaN for one that was "
+    "not found"
+)
 
 
 @dataclass(frozen=True)
@@ -107,5 +112,6 @@ def export_metadata(weights: Weights) -> dict[str, str]:
         "and keypoint_scores [N,K] as the estimator gives them; all poses of one image in a call",
         "nan": "keypoints: the joint was not found; anything else: not known. A pose whose own "
         "score is NaN gets 0; one with an infinite number its own score brought into [0, 1]",
-        "output": "refined_scores [N] in [0, 1]: the expected OKS of each pose",
+        "output": "refined_scores [N] in [0, 1]: the expected OKS of each pose"
+        + (JOINT_NOTE if weights.joints is not None else ""),
     }

@@ -9,6 +9,7 @@ from rcnet_rt.models.rcnet import build
 from rcnet_rt.poses import skeletons
 from rcnet_rt.rescoring import features
 from rcnet_rt.rescoring.calibration import Calibration
+from rcnet_rt.rescoring.joint_head import JointHead, head_shapes
 from rcnet_rt.rescoring.network_config import NetworkConfig
 from rcnet_rt.rescoring.weights import Weights
 
@@ -55,3 +56,17 @@ def random_weights(architecture="attention", feature_set="paper", output="residu
         "training": {"images": [1, 2]},
     }
     return Weights(**{**fields, **changes})
+
+
+def random_head(feature_set="paper", skeleton="coco17", training=None):
+    """Return a joint head with random parameters for the features of `random_weights`."""
+    known = skeletons.get(skeleton)
+    embedding_size = EMBEDDING_SIZE if features.get(feature_set).visual else 0
+    count, joints = features.get(feature_set).size(known, embedding_size), len(known.keypoints)
+    rng = np.random.default_rng(2)
+    tensors = {
+        name: rng.normal(0, 0.15, shape).astype(np.float32)
+        for name, shape in head_shapes(count, joints, 64).items()
+    }
+    tensors["output.bias"][joints : 2 * joints] = -7.0  # errors of a few hundredths of the size
+    return JointHead(tensors, training or {})
