@@ -8,7 +8,7 @@ Weights without such a run have their folds trained again, by the recipe that th
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
+from rcnet_rt.training.joint_card import HEADING, joint_section
 from rcnet_rt.training.joint_judging import with_head
 from rcnet_rt.training.joint_training import JointRecipe, TrainedHeads, train_heads
 from rcnet_rt.training.splits import Split
@@ -106,6 +107,12 @@ def trained_heads(
     return TrainedHeads(head, list(zip(splits, map(weights_io.load, files), strict=True)))
 
 
+def _write_section(card: Path, section: Sequence[str]) -> None:
+    """Put the section about joints at the end of a model card."""
+    before = card.read_text(encoding="utf-8").partition(f"\n{HEADING}\n")[0]
+    card.write_text("\n".join([before.rstrip("\n"), "", *section]), encoding="utf-8")
+
+
 @click.command()
 @data_option
 @click.argument("names", type=click.Choice([*GROUPS, *ALONE]), nargs=-1)
@@ -122,6 +129,7 @@ def main(data: Path, names: tuple[str, ...], signals: Path | None, runs: Path, o
         heads = trained_heads(run, weights, results)
         done = with_head(weights, heads, results, JointRecipe())
         weights_io.save(done, out / f"{name}.safetensors")
+        _write_section(out / f"{name}.md", joint_section(done.joints))
         assert done.joints is not None
         click.echo(f"{name}: {json.dumps(done.joints.training['estimators'])}")
 

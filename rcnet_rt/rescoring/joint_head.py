@@ -148,13 +148,13 @@ def estimates_of(outputs: Array, size: Array) -> tuple[Array, Array]:
         size: (P,) pixels, of the poses.
     """
     xp = namespace(size)
-    powers = xp.exp(outputs[:, :2])
+    odds = xp.exp(outputs[:, 0])
     stretch, shear = outputs[:, 2], outputs[:, 3]
-    variance = (size * size)[:, None] * powers[:, 1]
+    variance = (size * size)[:, None] * xp.exp(outputs[:, 1])
     middle = xp.sqrt(1 + stretch * stretch + shear * shear)
     xy = variance * shear
     entries = [variance * (middle + stretch), xy, xy, variance * (middle - stretch)]
-    return powers[:, 0] / (1 + powers[:, 0]), xp.stack(entries, 2)
+    return odds / (1 + odds), xp.stack(entries, 2)
 
 
 def squared_distance(outputs: Array, errors: Array) -> Array:

@@ -11,6 +11,7 @@ from rcnet_rt.evaluation.compare import Comparison, Evaluation
 from rcnet_rt.evaluation.report_rows import formatted, points
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.config import Recipe
+from rcnet_rt.training.joint_card import joint_section
 from rcnet_rt.version import __version__
 
 __all__ = ["MAX_IMAGES_LISTED", "JudgedEstimator", "card", "record", "record_estimators"]
@@ -172,6 +173,7 @@ def card(weights: Weights) -> str:
         "",
         *(_by_estimator(training) if "estimators" in training else _of_one(training)),
         "",
+        *joint_section(weights.joints),
     ]
     return "\n".join(lines)
 

@@ -34,9 +34,7 @@ SHIPPED = {
     if (weights := weights_io.load(path)).joints is not None
 }
 ALL = RANDOM | SHIPPED
-on_cpu = pytest.mark.parametrize(
-    "kind", [*(name for name in ON_CPU if not missing(name)), "torch"]
-)
+on_cpu = pytest.mark.parametrize("kind", [*(name for name in ON_CPU if not missing(name)), "torch"])
 
 
 def reference(weights, given):

@@ -36,7 +36,7 @@ def some_examples(count=2000, seed=0):
 
 
 def test_a_trained_and_calibrated_head_is_calibrated_on_others():
-    recipe = JointRecipe(width=16, epochs=15)
+    recipe = JointRecipe(width=16, epochs=20, poses_per_step=32)
     tensors = _train(some_examples(), recipe)
     held_out = some_examples(seed=1)
     outputs = head_outputs(tensors, held_out.features)
