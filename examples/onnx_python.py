@@ -24,7 +24,8 @@ poses = {
     "boxes": np.array([[90, 90, 310, 310]] * 2, np.float32),
 }
 wanted = {item.name for item in session.get_inputs()}
-(refined,) = session.run(None, {name: poses[name] for name in wanted})
+# With a joint head, "joint_confidence" and "joint_covariance" are outputs too.
+(refined,) = session.run(["refined_scores"], {name: poses[name] for name in wanted})
 for before, after in zip(poses["scores"], refined, strict=True):
     kept = "kept" if after >= float(notes["threshold"]) else "dropped"
     print(f"{before:.3f} -> {after:.3f} {kept}")

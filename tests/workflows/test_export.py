@@ -47,7 +47,8 @@ def test_it_gives_the_scores_of_refine(name, count, signals, tmp_path):
     weights = weights_io.find(name) if name in SHIPPED else random_weights("mlp", name)
     poses = given_poses(weights, count).map(lambda array: array.astype(np.float32))._asdict()
     session = exported(weights, tmp_path, signals)
-    assert [item.name for item in session.get_outputs()] == ["refined_scores"]
+    joints = [] if weights.joints is None else ["joint_confidence", "joint_covariance"]
+    assert [item.name for item in session.get_outputs()] == ["refined_scores", *joints]
     assert all(item.type == "tensor(float)" for item in session.get_inputs())
     poses["boxes"][np.isnan(poses["boxes"])] = 7  # NaN would say that there is no box
     poses["keypoint_scores"][np.isnan(poses["keypoint_scores"])] = 0.5
