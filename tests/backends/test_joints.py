@@ -70,7 +70,7 @@ def test_a_backend_on_the_cpu_gives_the_joints_of_the_reference(kind, name):
             result, (_, faulty, expected) = backend.with_joints(some), reference(weights, some)
             np.testing.assert_array_equal(np.asarray(result.faulty), faulty.numpy())
             assert_equal(
-                result.joints, expected, {"numba": 1e-5, "onnx": 1e-4, "torch": 1e-9}[kind]
+                result.joints, expected, {"numba": 1e-5, "onnx": 3e-4, "torch": 1e-9}[kind]
             )
 
 
