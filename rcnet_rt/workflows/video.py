@@ -14,7 +14,7 @@ from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import SourceError
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.poses.frame import Gap, Source
-from rcnet_rt.video import overlay, pipeline
+from rcnet_rt.video import pipeline
 from rcnet_rt.video.address import is_url
 from rcnet_rt.video.audio import Sound, open_sound
 from rcnet_rt.video.pipeline import Result, Sink, Stage
@@ -188,8 +188,6 @@ def _run(
     with first, between_frames() as check_interrupt, ExitStack() as stack:
         models = load_models(options)
         tally.scoring = models.scoring
-        if options.show or options.draws:
-            overlay.prepare()
         tally.telemetry = Telemetry()
         writer = _json_writer(options, models, first, tally, stack)
         window = _window(options, models, first.name, check_interrupt, stack)
