@@ -11,8 +11,6 @@ import click
 
 from rcnet_rt import estimators
 from rcnet_rt.backends import choice
-from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.datasets.crowdpose import crowdpose as crowdpose_dataset
 
 __all__ = [
     "OptionWithFormerNames",
@@ -108,6 +106,10 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_dataset(
         *arguments: Any, coco: Path | None, crowdpose: Path | None, **options: Any
     ) -> Any:
+        # Commands that take no data set share this module, and are to start fast.
+        from rcnet_rt.datasets.coco import Dataset
+        from rcnet_rt.datasets.crowdpose import crowdpose as crowdpose_dataset
+
         given = [
             *([Dataset(coco)] if coco is not None else []),
             *([crowdpose_dataset(crowdpose)] if crowdpose is not None else []),

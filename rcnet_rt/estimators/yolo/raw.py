@@ -31,7 +31,8 @@ COCO_HEAD = Head()
 class RawYoloPose:
     """YOLO-Pose on any runtime; with NMS consensus, unless the network suppresses by itself.
 
-    Making one runs the network once, so that a wrong one fails here. Safe to use from several
+    Making one estimates a grey image, so that a wrong network fails here and the first image
+    waits for nothing. Safe to use from several
     threads if its network is.
 
     Args:
@@ -61,7 +62,7 @@ class RawYoloPose:
         self._size = network.input_size or size
         self._stride = head.stride if network.input_size is None else None
         self._sigmas = np.asarray(self.skeleton.sigmas, np.float32)
-        self._output(np.full((*self._size, 3), GREY, np.uint8))
+        self.estimate(np.full((*self._size, 3), GREY, np.uint8))
 
     def estimate(self, image_bgr: Image) -> Poses:
         """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV.
