@@ -26,6 +26,7 @@ __all__ = [
     "recheck_option",
     "threshold_option",
     "weights_option",
+    "yolo_options",
 ]
 
 RECHECKED = 3  # poses of an image, for --recheck without a number
@@ -69,6 +70,22 @@ class Threshold(click.ParamType[str | float]):
         if not 0 <= number <= 1:
             self.fail(f"{value!r} is none of: auto, p95, a number from 0 to 1", param, ctx)
         return number
+
+
+class ImageSize(click.ParamType[tuple[int, int]]):
+    """A side in pixels, or HEIGHTxWIDTH."""
+
+    name = "N|HxW"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return (height, width); anything else is wrong usage."""
+        height, _, width = str(value).partition("x")
+        sides = (height, width or height)
+        if not all(side.isdecimal() and int(side) > 0 for side in sides):
+            self.fail(f"{value!r} is neither a number of pixels nor HEIGHTxWIDTH", param, ctx)
+        return int(sides[0]), int(sides[1])
 
 
 class Weights(click.ParamType[str]):
@@ -205,3 +222,20 @@ def weights_option(
     return click.option(
         "--weights", type=Weights(), default=default, show_default=True, help=help_text
     )
+
+
+def yolo_options(command: Command) -> Command:
+    """Add --imgsz and --half."""
+    imgsz = click.option(
+        "--imgsz",
+        type=ImageSize(),
+        show_default="the model's own",
+        help="Size that YOLO-Pose fits images into. A model that was exported with a fixed size "
+        "takes no other.",
+    )
+    half = click.option(
+        "--half",
+        is_flag=True,
+        help="YOLO-Pose computes in half precision: a .pt file on a GPU, or a model exported so.",
+    )
+    return imgsz(half(command))

@@ -14,6 +14,7 @@ from rcnet_rt.cli.options import (
     device_option,
     model_option,
     recheck_option,
+    yolo_options,
 )
 from rcnet_rt.cli.progress import frame_bar
 from rcnet_rt.datasets.coco import Dataset
@@ -97,6 +98,7 @@ ABSENT = {
     "for train --features paper+visual: costs no inference.",
 )
 @recheck_option
+@yolo_options
 @device_option()
 @debug_option
 def predict(
@@ -111,6 +113,8 @@ def predict(
     candidates: bool,
     embeddings: bool,
     recheck: int,
+    imgsz: tuple[int, int] | None,
+    half: bool,
     device: str,
 ) -> None:
     """Run an estimator over a data set's images and write COCO results with its own scores.
@@ -140,6 +144,8 @@ def predict(
                 candidates=candidates,
                 embeddings=embeddings,
                 recheck=recheck,
+                imgsz=imgsz,
+                half=half,
                 device=device,
                 progress=show,
             )

@@ -18,6 +18,7 @@ from rcnet_rt.cli.options import (
     recheck_option,
     threshold_option,
     weights_option,
+    yolo_options,
 )
 from rcnet_rt.cli.progress import frame_bar
 from rcnet_rt.cli.summary import joined, print_summary
@@ -77,6 +78,7 @@ __all__ = ["run"]
     help="Confidence of each of --joints.",
 )
 @click.option("--compare", is_flag=True, help="Raw score left, refined right, twice as wide.")
+@yolo_options
 @device_option()
 @backend_option
 @click.option(

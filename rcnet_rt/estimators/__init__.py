@@ -43,7 +43,7 @@ def load(
     floor: float,
     device: str = "auto",
     threads: int | None = None,
-    imgsz: tuple[int, int] | None = None,
+    imgsz: int | tuple[int, int] | None = None,
     half: bool = False,
 ) -> Estimator:
     """Load the estimator that `model` names.
@@ -54,7 +54,7 @@ def load(
         floor: poses with a lower raw score are not returned.
         device: "auto", "cpu", "cuda", "cuda:1", …; models in .tflite files run on the CPU.
         threads: of .onnx, OpenVINO and .tflite models on the CPU; None is what their runtime takes.
-        imgsz: (height, width) that YOLO-Pose fits images into; None is the model's own.
+        imgsz: side, or (height, width), that YOLO-Pose fits images into; None is the model's own.
         half: whether YOLO-Pose computes in half precision.
 
     Raises:
@@ -81,15 +81,16 @@ def load(
     if is_import_path(model):
         return imported(model)
     path = _resolve(model)
+    size = (imgsz, imgsz) if isinstance(imgsz, int) else imgsz
     if Path(path).suffix.lower() in EXPORTED or Path(path).is_dir():
         from rcnet_rt.estimators.yolo.exported import load_exported
 
         return load_exported(
-            path, floor=floor, device=device, threads=threads, size=imgsz, half=half
+            path, floor=floor, device=device, threads=threads, size=size, half=half
         )
     from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 
-    return UltralyticsEstimator(path, floor=floor, device=device, imgsz=imgsz, half=half)
+    return UltralyticsEstimator(path, floor=floor, device=device, imgsz=size, half=half)
 
 
 def caution(model: str) -> str | None:

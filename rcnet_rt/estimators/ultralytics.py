@@ -57,7 +57,9 @@ class UltralyticsEstimator:
         half: bool = False,
     ) -> None:
         self.name = Path(model).name
-        self._options: dict[str, Any] = {"conf": floor, "verbose": False, "half": half}
+        self._options: dict[str, Any] = {"conf": floor, "verbose": False}
+        if half:
+            self._options["half"] = True
         if imgsz is not None:
             self._options["imgsz"] = list(imgsz)
         if device != "auto":

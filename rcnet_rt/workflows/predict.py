@@ -79,6 +79,8 @@ class Job:
         embeddings: keep the features of each pose in the estimator's network, where it gives them.
         recheck: recheck so many poses of each image, see `estimators.recheck`.
         max_det: keep so many poses of each image, the best by raw score; None keeps all.
+        imgsz: as for `estimators.load`.
+        half: as for `estimators.load`.
     """
 
     model: str
@@ -89,12 +91,23 @@ class Job:
     embeddings: bool = False
     recheck: int = 0
     max_det: int | None = None
+    imgsz: int | tuple[int, int] | None = None
+    half: bool = False
 
     @property
     def record(self) -> dict[str, Any]:
-        """The job as partial results keep it, with the absolute path of a model file."""
+        """The job as partial results keep it, with the absolute path of a model file.
+
+        Size and precision of the input are left out where none is chosen, as in older records.
+        """
         path = Path(self.model)
-        return asdict(self) | {"model": str(path.resolve()) if path.exists() else self.model}
+        record = asdict(self) | {"model": str(path.resolve()) if path.exists() else self.model}
+        if isinstance(self.imgsz, tuple):
+            record["imgsz"] = list(self.imgsz)
+        for name in ("imgsz", "half"):
+            if not record[name]:
+                del record[name]
+        return record
 
 
 def predict(
@@ -110,6 +123,8 @@ def predict(
     candidates: bool = False,
     embeddings: bool = False,
     recheck: int = 0,
+    imgsz: int | tuple[int, int] | None = None,
+    half: bool = False,
     device: str = "auto",
     progress: OnProgress = ignore,
 ) -> PredictedSplit:
@@ -129,6 +144,8 @@ def predict(
         candidates: add the consensus of the NMS candidates.
         embeddings: add the features of each pose in the estimator's network.
         recheck: re-run the estimator on crops of so many poses of each image.
+        imgsz: as for `estimators.load`.
+        half: as for `estimators.load`.
         device: "auto", "cpu", "cuda", …
         progress: called at the start, with the images that an earlier run has done, and after each.
 
@@ -145,7 +162,9 @@ def predict(
             f"{model} answers frames in their order, whatever image is asked for; give a model"
         )
     split = split or dataset.usual_split
-    job = Job(model, split, floor, augmentations, candidates, embeddings, recheck, max_det)
+    job = Job(
+        model, split, floor, augmentations, candidates, embeddings, recheck, max_det, imgsz, half
+    )
     images = find_images(dataset, split, limit)
     cost = None
     with Partial(partial_path(out), job.record) as partial:
@@ -253,7 +272,9 @@ def _predict_images(
 
 
 def _estimator(job: Job, device: str) -> Estimator:
-    estimator = estimators.load(job.model, floor=job.floor, device=device)
+    estimator = estimators.load(
+        job.model, floor=job.floor, device=device, imgsz=job.imgsz, half=job.half
+    )
     if job.embeddings and isinstance(estimator, EmbeddingEstimator):
         estimator.show_embeddings()
     if job.recheck == 0:

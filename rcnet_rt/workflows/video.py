@@ -99,6 +99,8 @@ def process_video(
     realtime: bool = False,
     sandbox: bool = False,
     show: bool = False,
+    imgsz: int | tuple[int, int] | None = None,
+    half: bool = False,
     device: str = "auto",
     backend: str = "auto",
     progress: OnProgress = ignore,
@@ -132,6 +134,8 @@ def process_video(
         realtime: of a camera or stream always take the newest frame.
         sandbox: decode files in a process of its own.
         show: open a window.
+        imgsz: as for `estimators.load`.
+        half: as for `estimators.load`.
         device: "auto", "cpu", "cuda", …
         backend: as for `Refiner`.
         progress: called when a source begins, after each frame, and when a live source is lost.
@@ -158,6 +162,8 @@ def process_video(
         realtime=realtime,
         sandbox=sandbox,
         show=show,
+        imgsz=imgsz,
+        half=half,
         device=device,
         backend=backend,
     )

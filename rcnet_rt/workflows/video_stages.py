@@ -46,6 +46,8 @@ class VideoOptions:
     realtime: bool
     sandbox: bool
     show: bool
+    imgsz: int | tuple[int, int] | None
+    half: bool
     device: str
     backend: str
 
@@ -98,7 +100,13 @@ def load_models(options: VideoOptions) -> Models:
         device=options.device,
         backend=options.backend,
     )
-    estimator = estimators.load(options.model, floor=scoring.floor, device=options.device)
+    estimator = estimators.load(
+        options.model,
+        floor=scoring.floor,
+        device=options.device,
+        imgsz=options.imgsz,
+        half=options.half,
+    )
     scoring.check(estimator)
     if scoring.visual and isinstance(estimator, EmbeddingEstimator):
         estimator.show_embeddings()

@@ -214,6 +214,13 @@ def test_a_model_that_is_a_path_is_the_same_from_everywhere(
     assert Job("yolo-pose", "val2017").record["model"] == "yolo-pose"
 
 
+def test_a_record_names_the_size_of_the_input_only_where_one_is_chosen() -> None:
+    usual = Job("yolo-pose", "val2017").record
+    assert not {"imgsz", "half"} & set(usual)
+    chosen = Job("yolo-pose", "val2017", imgsz=(320, 640), half=True).record
+    assert chosen == usual | {"imgsz": [320, 640], "half": True}
+
+
 def test_what_training_needs_is_predicted_once(coco: Path, tmp_path: Path, use) -> None:
     estimator = use(Counting())
     write_dataset(coco, make_content(), split="train2017")  # without images

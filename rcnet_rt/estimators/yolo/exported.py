@@ -59,8 +59,7 @@ def load_exported(
     head = head_of(network.metadata, network.name)
     if half and not network.half:
         raise EstimatorError(
-            f"{network.name} was not exported with half precision; leave out half, or export it "
-            "with half=True"
+            f"{network.name} was not exported with half precision; leave out half, or export it so"
         )
     size = _input_size(size, network.input_size, head, network.name)
     return RawYoloPose(network, floor=floor, head=head, size=size)

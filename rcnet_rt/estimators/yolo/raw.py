@@ -32,8 +32,7 @@ class RawYoloPose:
     """YOLO-Pose on any runtime; with NMS consensus, unless the network suppresses by itself.
 
     Making one estimates a grey image, so that a wrong network fails here and the first image
-    waits for nothing. Safe to use from several
-    threads if its network is.
+    waits for nothing. Safe to use from several threads if its network is.
 
     Args:
         network: its only output is in pixels of its input.

@@ -125,6 +125,20 @@ def test_models_that_do_not_suit(
         load_exported(str(path), floor=0.05, **options)
 
 
+def test_a_size_as_one_number(tmp_path: Path) -> None:
+    path = pose_model(tmp_path / "m.onnx", candidates([32, 40, 0.7]))
+    assert len(estimators.load(str(path), floor=0.05, imgsz=64).estimate(IMAGE)) == 2
+    with pytest.raises(EstimatorError, match="images of 64 x 64, and 96 x 96 is asked for"):
+        estimators.load(str(path), floor=0.05, imgsz=96)
+
+
+@pytest.mark.parametrize("model", ["rtmo", "replay:poses.jsonl", "m.tflite", "module:name"])
+def test_size_and_precision_are_those_of_yolo(model: str) -> None:
+    for options in ({"imgsz": 320}, {"half": True}):
+        with pytest.raises(EstimatorError, match=f"imgsz and half are for YOLO-Pose, and {model}"):
+            estimators.load(model, floor=0.05, **options)
+
+
 @pytest.mark.parametrize("name", ["m.onnx", "m.xml"])
 def test_files_that_are_no_models(tmp_path: Path, name: str) -> None:
     if name == "m.xml":
