@@ -81,11 +81,10 @@ class ImageSize(click.ParamType[tuple[int, int]]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
         """Return (height, width); anything else is wrong usage."""
-        height, _, width = str(value).partition("x")
-        sides = (height, width or height)
-        if not all(side.isdecimal() and int(side) > 0 for side in sides):
+        sides = str(value).split("x")
+        if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
             self.fail(f"{value!r} is neither a number of pixels nor HEIGHTxWIDTH", param, ctx)
-        return int(sides[0]), int(sides[1])
+        return int(sides[0]), int(sides[-1])
 
 
 class Weights(click.ParamType[str]):

@@ -307,6 +307,40 @@ def test_help_is_quick_and_loads_nothing_heavy(capsys: pytest.CaptureFixture[str
     assert "rcnet-demo" in capsys.readouterr().out
 
 
+UNLOADED = """
+import sys
+from rcnet_rt.cli import main
+try:
+    main([sys.argv[1], "--model", sys.argv[2], "--max-frames", "1"])
+except SystemExit as ended:
+    assert ended.code == 0
+heavy = {"torch", "torchvision", "ultralytics", "supervision", "matplotlib", "faster_coco_eval"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_an_exported_model_on_a_video_loads_nothing_heavy(shared_data: Path, place: Path) -> None:
+    pytest.importorskip("openvino")
+    video = str(shared_data / "videos" / "people.mp4")
+    model = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
+    command = [sys.executable, "-c", UNLOADED, video, model]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert names(place) == {"people_rcnet.mp4"}
+
+
+def test_a_size_that_an_export_does_not_take(
+    shared_data: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("openvino")
+    model = shared_data / "models" / "yolov8n-pose_int8_openvino_model"
+    assert run("clip.mp4", "--model", model, "--imgsz", 320) == 1
+    assert "exported for images of 640 x 640, and 320 x 320 is asked for" in capsys.readouterr().err
+    assert run("clip.mp4", "--model", model, "--half") == 1
+    assert "not exported with half precision" in capsys.readouterr().err
+    assert names(place) == set()
+
+
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("doctor") == 0
     out = capsys.readouterr().out
