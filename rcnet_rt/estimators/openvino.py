@@ -18,6 +18,8 @@ from rcnet_rt.privacy import disable_telemetry
 
 __all__ = ["OpenVinoNetwork"]
 
+CPU_FEATURES = Path("/proc/cpuinfo")  # on Linux
+
 
 class OpenVinoNetwork:
     """An OpenVINO model with one image as its input, (batch, 3, height, width); thread-safe.
@@ -50,6 +52,8 @@ class OpenVinoNetwork:
         with explained(f"{path} cannot be loaded", "check that it is an OpenVINO model"):
             self.metadata = _metadata(file.with_name("metadata.yaml"))
             model = core.read_model(str(file))
+            if target in ("CPU", "AUTO") and _crashes_where_open(model):
+                model.reshape([1, 3, *self.metadata.get("imgsz", (640, 640))])
             self._compiled = core.compile_model(model, target, _config(target, threads))
             shapes = [given.get_partial_shape() for given in model.inputs]
         sides = [[_length(side) for side in shape] for shape in shapes]
@@ -132,6 +136,18 @@ def _config(target: str, threads: int | None) -> dict[str, Any]:
     if platform.machine().lower() in ("arm64", "aarch64") or platform.system() == "Windows":
         config["INFERENCE_PRECISION_HINT"] = "f32"
     return config
+
+
+def _crashes_where_open(model: Any) -> bool:
+    """Return whether OpenVINO crashes on a model unless the shape of its input is fixed.
+
+    It does with quantised models on CPUs with AMX (openvino issue 37577).
+    """
+    shape_is_open = any(given.get_partial_shape().is_dynamic for given in model.inputs)
+    if not shape_is_open or not CPU_FEATURES.is_file():
+        return False
+    quantised = any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
+    return quantised and "amx_int8" in CPU_FEATURES.read_text()
 
 
 def _length(dimension: Any) -> int | None:
