@@ -32,14 +32,9 @@ class Style:
     width: int
     padding: int
 
-    def text_size(self, text: str) -> tuple[int, int]:
-        """Return the (width, height) of a text in pixels."""
-        (width, height), _ = cv2.getTextSize(text, FONT, self.scale, self.width)
-        return width, height
-
     def size(self, text: str) -> tuple[int, int]:
         """Return the (width, height) of a label in pixels."""
-        width, height = self.text_size(text)
+        (width, height), _ = cv2.getTextSize(text, FONT, self.scale, self.width)
         return width + 2 * self.padding, height + 2 * self.padding
 
 

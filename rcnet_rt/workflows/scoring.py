@@ -110,7 +110,8 @@ def load_scoring(
     wanted = chosen.threshold(threshold)  # fails before anything is opened
     background = ThreadPoolExecutor(1, "refiner")
     refiner = background.submit(Refiner, chosen, device=device, backend=backend)
-    background.shutdown(wait=False)
+    # Work beside it on a GPU would disturb the capture of a graph there.
+    background.shutdown(wait=device not in ("auto", "cpu"))
     return Scoring(
         name=chosen.name,
         threshold=wanted,
