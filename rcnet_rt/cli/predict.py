@@ -13,6 +13,7 @@ from rcnet_rt.cli.options import (
     debug_option,
     device_option,
     model_option,
+    parallel_options,
     recheck_option,
     yolo_options,
 )
@@ -100,6 +101,7 @@ ABSENT = {
 @recheck_option
 @yolo_options
 @device_option()
+@parallel_options
 @debug_option
 def predict(
     dataset: Dataset,
@@ -116,6 +118,8 @@ def predict(
     imgsz: tuple[int, int] | None,
     half: bool,
     device: str,
+    workers: int | None,
+    threads: int | None,
 ) -> None:
     """Run an estimator over a data set's images and write COCO results with its own scores.
 
@@ -147,6 +151,8 @@ def predict(
                 imgsz=imgsz,
                 half=half,
                 device=device,
+                workers=workers,
+                threads=threads,
                 progress=show,
             )
         except (RcnetError, KeyboardInterrupt):
