@@ -25,6 +25,7 @@ __all__ = [
     "device_option",
     "json_option",
     "model_option",
+    "parallel_options",
     "recheck_option",
     "threshold_option",
     "weights_option",
@@ -164,6 +165,46 @@ def announce(model: str) -> None:
     """Warn if the model that is about to be loaded is a program."""
     if (sentence := estimators.caution(model)) is not None:
         click.echo(f"Note: {sentence}.", err=True)
+
+
+class Workers(click.ParamType[int | None]):
+    """`auto`, or a number from 1 on."""
+
+    name = "auto|N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        """Return the number, None for `auto`; anything else is wrong usage."""
+        if value == "auto":
+            return None
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 1:
+            self.fail(f"{value!r} is neither auto nor a number from 1 on", param, ctx)
+        return number
+
+
+def parallel_options(command: Command) -> Command:
+    """Add --workers and --threads."""
+    workers = click.option(
+        "--workers",
+        type=Workers(),
+        default="auto",
+        show_default=True,
+        help="How many images are estimated at a time; results and their order stay the same. "
+        "auto: one a CPU where the estimator can (exported YOLO-Pose), else 1. Given a number, "
+        "other estimators are loaded so often.",
+    )
+    threads = click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        show_default="all that may be used",
+        help="How many CPUs to use.",
+    )
+    return workers(threads(command))
 
 
 def recheck_option(command: Command) -> Command:

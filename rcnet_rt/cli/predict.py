@@ -13,6 +13,7 @@ from rcnet_rt.cli.options import (
     debug_option,
     device_option,
     model_option,
+    parallel_options,
     recheck_option,
 )
 from rcnet_rt.cli.progress import frame_bar
@@ -98,6 +99,7 @@ ABSENT = {
 )
 @recheck_option
 @device_option()
+@parallel_options
 @debug_option
 def predict(
     dataset: Dataset,
@@ -112,6 +114,8 @@ def predict(
     embeddings: bool,
     recheck: int,
     device: str,
+    workers: int | None,
+    threads: int | None,
 ) -> None:
     """Run an estimator over a data set's images and write COCO results with its own scores.
 
@@ -141,6 +145,8 @@ def predict(
                 embeddings=embeddings,
                 recheck=recheck,
                 device=device,
+                workers=workers,
+                threads=threads,
                 progress=show,
             )
         except (RcnetError, KeyboardInterrupt):

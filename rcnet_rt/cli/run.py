@@ -15,6 +15,7 @@ from rcnet_rt.cli.options import (
     device_option,
     json_option,
     model_option,
+    parallel_options,
     recheck_option,
     threshold_option,
     weights_option,
@@ -79,6 +80,14 @@ __all__ = ["run"]
 @click.option("--compare", is_flag=True, help="Raw score left, refined right, twice as wide.")
 @device_option()
 @backend_option
+@parallel_options
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many frames of a file YOLO-Pose takes at once, for a GPU.",
+)
 @click.option(
     "--max-frames",
     type=click.IntRange(min=1),

@@ -25,6 +25,11 @@ class Network(Protocol):
         ...
 
     @property
+    def streams(self) -> int:
+        """How many threads may call it at once."""
+        ...
+
+    @property
     def input_size(self) -> tuple[int, int] | None:
         """(height, width) of the image that it takes; None where it takes any."""
         ...

@@ -25,9 +25,11 @@ class OnnxNetwork:
     Args:
         path: of the file.
         device: "auto" takes CUDA where onnxruntime has it; "cpu", "cuda", "cuda:1", …
-        threads: on the CPU; None leaves it to onnxruntime: all cores.
+        streams: how many threads will call it at once.
+        threads: on the CPU, of all streams; None leaves it to onnxruntime: all cores.
 
     Attributes:
+        streams: as given, 1 where it does not run on the CPU.
         name: the file's name.
         input_size: (height, width); None where the file leaves it open.
         metadata: what the file says of itself.
@@ -39,15 +41,21 @@ class OnnxNetwork:
     """
 
     def __init__(
-        self, path: str | Path, *, device: str = "auto", threads: int | None = None
+        self,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        streams: int = 1,
+        threads: int | None = None,
     ) -> None:
         self.name = Path(path).name
         library = _library()
         options = library.SessionOptions()
         options.log_severity_level = 3  # errors, which are raised, too
         if threads is not None:
-            options.intra_op_num_threads = threads
+            options.intra_op_num_threads = max(1, threads // streams)
         providers = _providers(device, library.get_available_providers())
+        self.streams = streams if providers == [CPU] else 1
         with explained(f"{path} cannot be loaded", "check that it is an ONNX model"):
             self._session = library.InferenceSession(str(path), options, providers=providers)
             given = self._session.get_inputs()

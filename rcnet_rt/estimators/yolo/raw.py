@@ -40,6 +40,9 @@ class RawYoloPose:
         head: the layout of the output.
         size: (height, width) that images are fitted into, if the network takes any.
 
+    Attributes:
+        streams: how many images it works on at a time.
+
     Raises:
         EstimatorError: the network fails, has another output, or no skeleton has its joints.
     """
@@ -55,7 +58,7 @@ class RawYoloPose:
         head: Head = COCO_HEAD,
         size: tuple[int, int] = DEFAULT_SIZE,
     ) -> None:
-        self.name = network.name
+        self.name, self.streams = network.name, network.streams
         self.skeleton = skeleton_of(network.name, head.joints)
         self._network, self._floor, self._head = network, float(floor), head
         self._size = network.input_size or size
