@@ -10,7 +10,7 @@ import numpy as np
 
 from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.failures import explained
-from rcnet_rt.estimators.network import Floats, planes
+from rcnet_rt.estimators.network import Floats, Planes
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.privacy import disable_telemetry
 
@@ -69,7 +69,8 @@ class OnnxNetwork:
         fixed = isinstance(height, int) and isinstance(width, int)
         self.input_size = (height, width) if fixed else None
         self.half = "float16" in given[0].type
-        self._input, self._batch = given[0].name, batch if isinstance(batch, int) else 1
+        self._input = given[0].name
+        self._planes = Planes(batch if isinstance(batch, int) else 1)
 
     def run(self, image_rgb: Image, *, mean: float = 0.0, std: float = 1.0) -> list[Floats]:
         """Return its outputs for an (H, W, 3) uint8 image; the input is (pixel - mean) / std.
@@ -77,7 +78,7 @@ class OnnxNetwork:
         Raises:
             EstimatorError: the model fails.
         """
-        values = planes(image_rgb, mean=mean, std=std, batch=self._batch)
+        values = self._planes(image_rgb, mean=mean, std=std)
         with explained(f"{self.name} failed", "check that the model is one of images"):
             outputs = self._session.run(
                 None, {self._input: values.astype(np.float16) if self.half else values}

@@ -12,7 +12,7 @@ import numpy as np
 
 from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.failures import explained
-from rcnet_rt.estimators.network import Floats, planes
+from rcnet_rt.estimators.network import Floats, Planes
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.privacy import disable_telemetry
 
@@ -68,7 +68,7 @@ class OpenVinoNetwork:
             )
         batch, _, height, width = sides[0]
         self.input_size = None if height is None or width is None else (height, width)
-        self._batch = batch or 1
+        self._planes = Planes(batch or 1)
         self._of_thread = threading.local()
 
     def run(self, image_rgb: Image, *, mean: float = 0.0, std: float = 1.0) -> list[Floats]:
@@ -77,7 +77,7 @@ class OpenVinoNetwork:
         Raises:
             EstimatorError: the model fails.
         """
-        values = planes(image_rgb, mean=mean, std=std, batch=self._batch)
+        values = self._planes(image_rgb, mean=mean, std=std)
         with explained(f"{self.name} failed", "check that the model is one of images"):
             outputs = self._request().infer({0: values}, share_inputs=True)
             return [np.asarray(output[:1], np.float32) for output in outputs.values()]

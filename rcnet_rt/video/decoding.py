@@ -86,6 +86,8 @@ class Upright:
         # A frame's own reformatter would live, with its threads, as long as the frame.
         image: Any = self._reformatter.reformat(video_frame, format="bgr24").to_ndarray()
         (mirror_x, mirror_y), swap = self._matrix
+        if not (swap or mirror_x or mirror_y):
+            return image  # rows may have padding between them
         if swap:
             image = image.transpose(1, 0, 2)
         if mirror_x or mirror_y:

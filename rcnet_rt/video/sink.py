@@ -84,7 +84,9 @@ class VideoSink:
         import av
 
         frame = av.VideoFrame.from_numpy_buffer(_fit(image_bgr, self._size), format="bgr24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        frame = self._reformatter.reformat(
+            frame, format="yuv420p", dst_colorspace="ITU709", threads=self._threads
+        )
         pts = round(time / self._time_base)
         self._last = pts if self._last is None else max(pts, self._last + 1)
         frame.pts, frame.time_base = self._last, self._time_base
@@ -142,7 +144,7 @@ class VideoSink:
         self, frame_rate: Fraction, sample_aspect_ratio: Fraction | None, threads: int
     ) -> OutputContainer:
         import av
-        from av.video.reformatter import ColorRange, Colorspace
+        from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
         try:
             container = open_output(self._file.partial)
@@ -153,6 +155,8 @@ class VideoSink:
         stream.width, stream.height = self._size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = threads
+        # A frame's own reformatter would be made, with its threads, for every frame.
+        self._reformatter, self._threads = VideoReformatter(), threads
         stream.time_base = stream.codec_context.time_base = self._time_base
         if sample_aspect_ratio is not None:
             stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
