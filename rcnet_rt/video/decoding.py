@@ -86,13 +86,14 @@ class Upright:
         # A frame's own reformatter would live, with its threads, as long as the frame.
         image: Any = self._reformatter.reformat(video_frame, format="bgr24").to_ndarray()
         (mirror_x, mirror_y), swap = self._matrix
-        if not (swap or mirror_x or mirror_y):
-            return image  # rows may have padding between them
         if swap:
             image = image.transpose(1, 0, 2)
         if mirror_x or mirror_y:
             image = image[:: -1 if mirror_y else 1, :: -1 if mirror_x else 1]
-        return np.ascontiguousarray(image)
+        # As decoded, rows may have padding between them, which nobody needs copied away.
+        turned = swap or mirror_x or mirror_y
+        upright: Image = np.ascontiguousarray(image) if turned else image
+        return upright
 
 
 def _display_matrix(video_frame: VideoFrame) -> tuple[tuple[bool, bool], bool]:

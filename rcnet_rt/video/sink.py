@@ -82,10 +82,11 @@ class VideoSink:
             OutputError: the disk is full or gone.
         """
         import av
+        from av.video.reformatter import Colorspace
 
         frame = av.VideoFrame.from_numpy_buffer(_fit(image_bgr, self._size), format="bgr24")
         frame = self._reformatter.reformat(
-            frame, format="yuv420p", dst_colorspace="ITU709", threads=self._threads
+            frame, format="yuv420p", dst_colorspace=Colorspace.ITU709
         )
         pts = round(time / self._time_base)
         self._last = pts if self._last is None else max(pts, self._last + 1)
@@ -156,7 +157,7 @@ class VideoSink:
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = threads
         # A frame's own reformatter would be made, with its threads, for every frame.
-        self._reformatter, self._threads = VideoReformatter(), threads
+        self._reformatter = VideoReformatter()
         stream.time_base = stream.codec_context.time_base = self._time_base
         if sample_aspect_ratio is not None:
             stream.codec_context.sample_aspect_ratio = sample_aspect_ratio
