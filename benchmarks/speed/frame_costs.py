@@ -30,7 +30,7 @@ from rcnet_rt.video.source import open_source
 from rcnet_rt.video.thread_budget import opencv_threads
 from rcnet_rt.workflows.scoring import Scoring, load_scoring
 
-__all__ = ["costs"]
+__all__ = ["PARTS", "costs"]
 
 PARTS = ("decode", "letterbox", "inference", "NMS", "refine", "draw", "encode", "write JSON")
 WARM_UP = 2  # frames
