@@ -12,7 +12,6 @@ from rcnet_rt.estimators import (
     BatchEstimator,
     EmbeddingEstimator,
     Estimator,
-    FrameEstimator,
     ParallelEstimator,
 )
 from rcnet_rt.video.thread_budget import ThreadBudget, thread_budget
@@ -37,13 +36,18 @@ class Parallelism:
     batch: int = 1
     threads: int | None = None
 
+    @property
+    def several(self) -> bool:
+        """Whether more than one image at a time is asked for."""
+        return max(self.workers or 1, self.batch) > 1
+
     def budget(self, *, live: bool = False) -> ThreadBudget:
         """Return the threads of a run; a live source is worked on image by image.
 
         Raises:
             EstimatorError: a live source, and several workers or batches are asked for.
         """
-        if live and max(self.workers or 1, self.batch) > 1:
+        if live and self.several:
             raise EstimatorError(
                 "a camera or stream is worked on frame by frame, so that results are not late; "
                 "leave out --workers and --batch"
@@ -114,8 +118,13 @@ def load_workers(
         return estimator
 
     count, batch = budget.workers, parallelism.batch
+    if model.startswith("replay:") and parallelism.several:
+        raise EstimatorError(
+            f"{model} is a recording, which is read frame by frame; leave out --workers and --batch"
+        )
     first = load(count, budget.cpus)
-    _check(first, parallelism)
+    if batch > 1:
+        _check_batches(first, batch)
     if count == 1 or (isinstance(first, ParallelEstimator) and first.streams == count):
         return Workers((first,) * count, budget, batch)
     if parallelism.workers is None:
@@ -123,26 +132,18 @@ def load_workers(
     return Workers(tuple(load(1, budget.estimator) for _ in range(count)), budget, batch)
 
 
-def _check(estimator: Estimator, parallelism: Parallelism) -> None:
-    """Check that an estimator takes what is asked for.
+def _check_batches(estimator: Estimator, batch: int) -> None:
+    """Check that an estimator takes so many images at once.
 
     Raises:
         EstimatorError: it does not.
     """
-    several = max(parallelism.workers or 1, parallelism.batch) > 1
-    if several and isinstance(estimator, FrameEstimator):
-        raise EstimatorError(
-            f"{estimator.name} is a recording, which is read frame by frame; leave out --workers "
-            "and --batch"
-        )
-    if parallelism.batch == 1:
-        return
     if not isinstance(estimator, BatchEstimator):
         raise EstimatorError(f"{estimator.name} takes one image at a time; leave out --batch")
     try:
-        estimator.estimate_batch([np.zeros(PROBE, np.uint8)] * parallelism.batch)
+        estimator.estimate_batch([np.zeros(PROBE, np.uint8)] * batch)
     except EstimatorError as error:
         raise EstimatorError(
-            f"{estimator.name} does not take {parallelism.batch} images at once ({error}); leave "
+            f"{estimator.name} does not take {batch} images at once ({error}); leave "
             "out --batch, or export the model with that batch size"
         ) from error

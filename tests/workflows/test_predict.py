@@ -175,6 +175,32 @@ def test_an_interrupted_run_goes_on(coco: Path, tmp_path: Path, use) -> None:
     assert not partial_path(out).exists()
 
 
+@pytest.mark.parametrize("workers", [2, 4])
+def test_several_workers_write_the_same_and_go_on(
+    coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    made: list[Counting] = []
+
+    def use(stop_at: int | None) -> None:
+        made.clear()
+        monkeypatch.setattr(
+            estimators, "load", lambda *_, **__: made.append(Counting(stop_at)) or made[-1]
+        )
+
+    whole, out = tmp_path / "whole.json", tmp_path / "out.json"
+    use(None)
+    predict(coco, "any", whole, workers=1)
+    use(7)
+    with pytest.raises(KeyboardInterrupt):
+        predict(coco, "any", out, workers=workers)
+    done = [json.loads(line) for line in partial_path(out).read_bytes().splitlines()[1:]]
+    assert [record["image_id"] for record in done] == [2, 3, 5]
+    use(None)
+    predict(coco, "any", out, workers=workers)
+    assert sorted(number for estimator in made for number in estimator.seen) == [7, 8]
+    assert out.read_bytes() == whole.read_bytes()
+
+
 def test_another_floor_is_another_job(coco: Path, tmp_path: Path, use) -> None:
     use(Counting(stop_at=7))
     with pytest.raises(KeyboardInterrupt):
