@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from rcnet_rt.errors import EstimatorError
+from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 from rcnet_rt.estimators.yolo.candidates import RawPredictions
 from rcnet_rt.integrations.attached import remember
@@ -29,8 +29,13 @@ from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring.score_convention import check_convention
 
 disable_telemetry()  # ultralytics reads its switch when it is imported
-from ultralytics.engine.results import Boxes, Keypoints, Results  # noqa: E402
-from ultralytics.utils import ops  # noqa: E402
+try:
+    from ultralytics.engine.results import Boxes, Keypoints, Results
+    from ultralytics.utils import ops
+except ImportError as error:
+    raise EstimatorError(
+        missing_package("ultralytics", "refined scores in ultralytics", "ultralytics")
+    ) from error
 
 __all__ = ["RefinedBoxes", "attach", "detach"]
 
