@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rcnet_rt import Poses, Refiner
-from rcnet_rt.estimators.yolo_candidates import RawPredictions
+from rcnet_rt.estimators.yolo.candidates import RawPredictions
 from rcnet_rt.integrations import attached
 from rcnet_rt.integrations import ultralytics as integration
 from rcnet_rt.rescoring import weights_io
