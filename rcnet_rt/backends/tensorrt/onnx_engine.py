@@ -129,7 +129,7 @@ def _failure(trt: Any, capabilities: Sequence[str], reasons: list[str]) -> str:
     advice = ""
     if "7.5" in capabilities:
         advice = (
-            "; for compute capability 7.5 leave out the others and use tensorrt-rtx 1.6, or run "
-            "torch's CUDA graphs there"
+            "; of the versions that were tried, 1.6.1 builds for compute capability 7.5: "
+            "pip install 'tensorrt-rtx-cu13<1.7', or run torch's CUDA graphs there"
         )
     return f"{trt.__name__} {trt.__version__} cannot build the engine ({reason}){advice}"
