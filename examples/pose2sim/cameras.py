@@ -1,6 +1,7 @@
 """Calibrated cameras from a Qualisys file (`.qca.txt`), as Pose2Sim's demonstrations have them.
 
-Lens distortion is left out: on those clips it moves a median reprojection error by 0.05 pixels.
+Lens distortion is left out: on those clips it changes the median reprojection error by less than
+0.05 pixels.
 """
 
 from __future__ import annotations

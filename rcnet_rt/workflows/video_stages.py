@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from rcnet_rt import estimators
+from rcnet_rt.errors import WeightsError
 from rcnet_rt.estimators import EmbeddingEstimator, Estimator
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.poses.frame import Image
@@ -68,9 +69,18 @@ class Models:
     ellipses: bool
 
     def draw(self, result: Result) -> Image:
-        """Return the image with the poses that are kept; to compare, with those of raw scores."""
+        """Return the image with the poses that are kept; to compare, with those of raw scores.
+
+        Raises:
+            WeightsError: ellipses are asked for, and the poses have no covariance.
+        """
         image, poses, kept = result.frame.image_bgr, result.poses, result.kept
         skeleton, scoring = self.estimator.skeleton, self.scoring
+        if self.ellipses and len(poses) and poses.joint_covariance is None:
+            raise WeightsError(
+                f"--ellipses needs a covariance of each joint, and weights {scoring.name!r} have "
+                "no joint head; choose weights with one, or leave --ellipses out"
+            )
         if not self.compare:
             return overlay.draw(image, poses, kept, skeleton, ellipses=self.ellipses)
         return overlay.compare(
