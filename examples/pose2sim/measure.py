@@ -4,9 +4,9 @@ python examples/pose2sim/measure.py --calibration Calib.qca.txt cam01.jsonl cam0
 
 Recordings of one person by `rcnet-rt run --json`, with weights that have a joint head. A joint is
 triangulated from the other cameras and projected into the one left out; the error is the distance
-from the joint that was found there. Settings are chosen on the first half of the frames, for each
-row of the table by itself; errors, and their 95 % intervals by a bootstrap over blocks of frames,
-are those of the second half. Frame offsets are estimated once, without weights.
+from the joint that was found there. Each half of the frames is judged with the settings that are
+best on the other half, for each row of the table by itself; 95 % intervals are by a bootstrap over
+blocks of frames. Frame offsets are estimated once, without weights.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rcnet_rt import Poses
 from rcnet_rt.poses.skeletons import COCO17
 
 MAX_OFFSET = 8  # frames
-BLOCK, RESAMPLES = 5, 2000  # frames in a block of the bootstrap
+BLOCK, RESAMPLES = 10, 2000  # frames in a block of the bootstrap
 NOISE = (5.0, 10.0, 20.0, 40.0)  # pixels; calibration and timing, or a joint of confidence 1
 MOTION = (5.0, 10.0, 20.0)  # millimeters; see `least_squares`
 DEGREES = 4.0
@@ -60,11 +60,11 @@ class Views:
 Triangulate = Callable[[np.ndarray, Views], np.ndarray]  # projections and views of some cameras
 
 
-def weightings() -> dict[str, list[Triangulate]]:
-    """Return what is compared, each with the settings that are to choose from."""
+def weightings() -> dict[str, dict[str, list[Triangulate]]]:
+    """Return the solvers, and for each the weights, with the settings that are to choose from."""
 
-    def by_weight(name: str) -> Triangulate:
-        return lambda cameras, seen: dlt(cameras, seen.pixels, getattr(seen, name))
+    def by_weight(name: str) -> list[Triangulate]:
+        return [lambda cameras, seen: dlt(cameras, seen.pixels, getattr(seen, name))]
 
     def squares(name: str, noise: float, **more: float) -> Triangulate:
         def triangulate(cameras: np.ndarray, seen: Views) -> np.ndarray:
@@ -76,21 +76,26 @@ def weightings() -> dict[str, list[Triangulate]]:
 
         return triangulate
 
-    found: dict[str, list[Triangulate]] = {
-        "DLT, raw joint scores": [by_weight("scores")],
-        "DLT, no weights": [lambda cameras, seen: dlt(cameras, seen.pixels, seen.scores**0)],
-        "DLT, calibrated confidence": [by_weight("confidence")],
+    solvers: dict[str, list[dict[str, float]]] = {
+        "least squares": [{}],
+        "robust": [{"degrees": DEGREES}],
+        "robust and smooth": [{"degrees": DEGREES, "motion": motion} for motion in MOTION],
     }
-    names = {"scores": "raw", "confidence": "confidence", "covariance": "covariance"}
-    for name, label in names.items():
-        found[f"least squares, {label}"] = [squares(name, noise) for noise in NOISE]
-    for name, label in names.items():
-        found[f"robust, {label}"] = [squares(name, noise, degrees=DEGREES) for noise in NOISE]
-    for name, label in names.items():
-        found[f"robust and smooth, {label}"] = [
-            squares(name, noise, degrees=DEGREES, motion=motion)
-            for noise, motion in itertools.product(NOISE, MOTION)
-        ]
+    names = {"raw": "scores", "confidence": "confidence", "covariance": "covariance"}
+    found: dict[str, dict[str, list[Triangulate]]] = {
+        "DLT": {
+            "raw": by_weight("scores"),
+            "none": [lambda cameras, seen: dlt(cameras, seen.pixels, seen.scores**0)],
+            "confidence": by_weight("confidence"),
+        }
+    }
+    for solver, options in solvers.items():
+        found[solver] = {
+            label: [
+                squares(name, noise, **more) for noise, more in itertools.product(NOISE, options)
+            ]
+            for label, name in names.items()
+        }
     return found
 
 
@@ -159,7 +164,7 @@ def _around() -> range:
 
 
 def bootstrap(errors: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return (R, K) resampled changes of the mean error of each joint, over blocks of frames."""
+    """Return (2, R, K) mean errors of each joint, after and before, over resampled blocks."""
     blocks = len(errors) // BLOCK
     rng = np.random.default_rng(0)
     means = [
@@ -171,35 +176,55 @@ def bootstrap(errors: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return np.stack([after, before])
 
 
+def cross_fitted(projections: np.ndarray, views: Views, settings: list[Triangulate]) -> np.ndarray:
+    """Return (F, K, C) errors; each half of the frames with the setting best on the other half."""
+    half = len(views.pixels) // 2
+    first, second = (
+        [left_out_errors(projections, part, setting) for setting in settings]
+        for part in (views[:half], views[half:])
+    )
+    best_of_first, best_of_second = (
+        int(np.argmin([np.nanmean(errors) for errors in part])) for part in (first, second)
+    )
+    return np.concatenate([first[best_of_second], second[best_of_first]])
+
+
 def main(calibration: Path, recordings: list[Path]) -> None:
     """Print the table."""
     projections = read_qualisys(calibration)
     frames = [kept_poses(recording) for recording in recordings]
     offsets = estimate_offsets(projections, frames)
     views = associate(projections, shifted(frames, offsets))
-    half = len(views.pixels) // 2
-    print(f"frame offsets {offsets}; {half} frames to choose on, {len(views.pixels) - half} judged")
-    reference = None
-    for name, settings in weightings().items():
-        chosen = min(
-            settings,
-            key=lambda one: float(np.nanmean(left_out_errors(projections, views[:half], one))),
-        )
-        errors = left_out_errors(projections, views[half:], chosen)
-        reference = errors if reference is None else reference
-        print(f"{name:32s} {_line(errors, reference)}")
-
-
-def _line(errors: np.ndarray, reference: np.ndarray) -> str:
-    after, before = bootstrap(errors, reference)
-    change = 100 * (np.nanmean(errors) / np.nanmean(reference) - 1)
-    low, high = np.quantile(100 * (after.mean(axis=1) / before.mean(axis=1) - 1), [0.025, 0.975])
-    worse = np.quantile(after - before, 0.025, axis=0) > 0
-    names = ", ".join(np.array(COCO17.keypoints)[worse]) or "none"
-    return (
-        f"{np.nanmean(errors):6.2f} px {change:+6.1f} % [{low:+.1f}, {high:+.1f}]; "
-        f"significantly worse: {names}"
+    print(
+        f"frame offsets {offsets}; {len(views.pixels)} frames; changes against DLT with raw joint"
     )
+    print("scores, and against raw joint scores in the same solver")
+    reference = None
+    for solver, weights in weightings().items():
+        same_solver = None
+        for name, settings in weights.items():
+            errors = cross_fitted(projections, views, settings)
+            reference = errors if reference is None else reference
+            same_solver = errors if same_solver is None else same_solver
+            print(
+                f"{solver + ', ' + name:33s} {np.nanmean(errors):6.2f} px "
+                f"{_change(errors, reference)} {_change(errors, same_solver)}; "
+                f"significantly worse: {_worse(errors, reference)}"
+            )
+
+
+def _change(errors: np.ndarray, reference: np.ndarray) -> str:
+    after, before = (means.mean(axis=1) for means in bootstrap(errors, reference))
+    low, high = np.quantile(100 * (after / before - 1), [0.025, 0.975])
+    change = 100 * (np.nanmean(errors) / np.nanmean(reference) - 1)
+    return f"{change:+6.1f} % [{low:+.1f}, {high:+.1f}]"
+
+
+def _worse(errors: np.ndarray, reference: np.ndarray) -> str:
+    """Return the joints whose error has grown, by the 95 % interval of the bootstrap."""
+    after, before = bootstrap(errors, reference)
+    worse = np.quantile(after - before, 0.025, axis=0) > 0
+    return ", ".join(np.array(COCO17.keypoints)[worse]) or "none"
 
 
 if __name__ == "__main__":

@@ -107,12 +107,12 @@ def test_tracks_are_named(refined: Poses) -> None:
 
 def test_joints_are_as_opaque_as_their_confidence(refined: Poses) -> None:
     one = replace(refined[:1], boxes=np.array([[600, 20, 620, 40]]))
-    kept, sure = np.ones(1, bool), np.ones((1, 17), np.float32)
-    plain = draw(CANVAS, replace(one, keypoint_scores=sure), kept, COCO17)
-    opaque = draw(CANVAS, replace(one, joint_confidence=sure), kept, COCO17)
+    kept, ones = np.ones(1, bool), np.ones((1, 17), np.float32)
+    plain = draw(CANVAS, replace(one, keypoint_scores=ones), kept, COCO17)
+    opaque = draw(CANVAS, replace(one, joint_confidence=ones), kept, COCO17)
     np.testing.assert_array_equal(opaque, plain)
-    half = draw(CANVAS, replace(one, joint_confidence=sure / 2), kept, COCO17)
-    hidden = draw(CANVAS, replace(one, joint_confidence=0 * sure), kept, COCO17)
+    half = draw(CANVAS, replace(one, joint_confidence=ones / 2), kept, COCO17)
+    hidden = draw(CANVAS, replace(one, joint_confidence=0 * ones), kept, COCO17)
     body = np.s_[:, :500]
     np.testing.assert_allclose(half[body], plain[body] * (128 / 255), atol=0.51)
     assert not hidden[body].any()
