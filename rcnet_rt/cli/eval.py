@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from rcnet_rt.cli.joints_table import JOINTS_LEGEND, joints_table
 from rcnet_rt.cli.options import (
     NOT_WRITTEN,
     backend_option,
@@ -111,9 +112,13 @@ def _print(result: EvaluationResult) -> None:
     if result.unseen is not None:
         _print_tables(console, result.unseen, UNSEEN)
     over = "all images" if result.unseen is None else UNSEEN
+    for item in joints_table(result.joints, over):
+        console.print(item)
     for item in requirements_table(result.thresholds, over):
         console.print(item)
     console.print(Text(LEGEND, "dim"))
+    if result.joints is not None:
+        console.print(Text(JOINTS_LEGEND, "dim"))
 
 
 def _heading(result: EvaluationResult) -> str:

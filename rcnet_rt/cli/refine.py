@@ -26,6 +26,13 @@ __all__ = ["refine"]
 )
 @weights_option()
 @click.option(
+    "--joint-confidence",
+    is_flag=True,
+    help="Add the calibrated confidence and the covariance of each joint (joint_confidence, "
+    "joint_covariance); in an OpenPose folder the confidence replaces c. Needs weights with a "
+    "joint head.",
+)
+@click.option(
     "--on-error",
     type=click.Choice(get_args(OnError)),
     default="raise",
@@ -37,7 +44,13 @@ __all__ = ["refine"]
 @backend_option
 @debug_option
 def refine(
-    results: Path, out: Path, weights: str, on_error: OnError, device: str, backend: str
+    results: Path,
+    out: Path,
+    weights: str,
+    joint_confidence: bool,
+    on_error: OnError,
+    device: str,
+    backend: str,
 ) -> None:
     """Re-score a file of poses: COCO results of any tool, JSON Lines, or an OpenPose folder.
 
@@ -47,7 +60,15 @@ def refine(
     added, to a new folder.
     """
     # Where the output is a pipe it may be this very standard output.
-    file = rescore(results, out, weights, on_error=on_error, device=device, backend=backend)
+    file = rescore(
+        results,
+        out,
+        weights,
+        joint_confidence=joint_confidence,
+        on_error=on_error,
+        device=device,
+        backend=backend,
+    )
     click.echo(
         f"{file.poses:,} poses of {file.images:,} images re-scored with {file.weights} "
         f"({file.backend}) -> {out}",

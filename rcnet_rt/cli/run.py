@@ -76,9 +76,16 @@ __all__ = ["run"]
     type=click.FloatRange(0, 1),
     default=0.3,
     show_default=True,
-    help="Confidence of each of --joints.",
+    help="Confidence of each of --joints: calibrated where the weights have a joint head, else the "
+    "estimator's.",
 )
 @click.option("--compare", is_flag=True, help="Raw score left, refined right, twice as wide.")
+@click.option(
+    "--ellipses",
+    is_flag=True,
+    help="Draw the ellipse in which each joint is with a probability of 90 %; needs weights with a "
+    "joint head.",
+)
 @yolo_options
 @device_option()
 @backend_option

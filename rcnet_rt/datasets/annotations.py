@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 Annotation = dict[str, Any]
 
 VISIBILITY = (0, 1, 2)  # not labelled, occluded, visible
+OCCLUDED = 1
 
 
 def load_annotations(
@@ -160,6 +161,7 @@ def _persons(
     return Persons(
         keypoints=values[:, :, :2],
         visible=visible,
+        occluded=values[:, :, 2] == OCCLUDED,
         areas=areas,
         boxes=np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1),
         iscrowd=crowd,

@@ -156,6 +156,7 @@ def persons_in_augmentation(
     some = replace(
         people,
         visible=visible,
+        occluded=people.occluded & inside,
         areas=people.areas * np.maximum(left, CUT_AWAY),
         boxes=boxes,
         ignore=people.ignore | ~visible.any(axis=1),

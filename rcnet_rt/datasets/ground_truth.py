@@ -58,6 +58,7 @@ class Persons:
     Attributes:
         keypoints: (G, K, 2) x and y; (0, 0) where not labelled.
         visible: (G, K) whether the joint is labelled (COCO's visibility 1 or 2).
+        occluded: (G, K) whether it is labelled as occluded (COCO's visibility 1).
         areas: (G,) square pixels of the person (COCO: of the segmentation).
         boxes: (G, 4) x1, y1, x2, y2.
         iscrowd: (G,) whether it is a region of many people.
@@ -67,6 +68,7 @@ class Persons:
 
     keypoints: npt.NDArray[np.float64]
     visible: npt.NDArray[np.bool_]
+    occluded: npt.NDArray[np.bool_]
     areas: npt.NDArray[np.float64]
     boxes: npt.NDArray[np.float64]
     iscrowd: npt.NDArray[np.bool_]

@@ -11,7 +11,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["EntryBlock", "copy_with_scores", "open_text", "read_entries"]
+__all__ = ["EntryBlock", "copy_with_texts", "open_text", "read_entries"]
 
 BLOCK = 1 << 23  # characters
 MAX_ENTRY = 1 << 26  # characters; where a longer one does not parse, the file is damaged
@@ -103,13 +103,20 @@ def read_entries(file: TextIO, size: int = BLOCK) -> Iterator[EntryBlock]:
         text, start, position = text[position:] + more, start + position, 0
 
 
-def copy_with_scores(
+def copy_with_texts(
     source: TextIO,
     target: TextIO,
     spans: npt.NDArray[np.int64],
-    scores: npt.NDArray[np.float64],
+    texts: Callable[[slice], Iterable[str]],
 ) -> None:
-    """Copy a text, with the (N,) scores in place of what stands at the (N, 2) spans."""
+    """Copy a text, with other texts in place of what stands at the (N, 2) spans.
+
+    Args:
+        source: read from its beginning.
+        target: written to.
+        spans: where, in ascending order.
+        texts: gives those for some of the spans.
+    """
     position = 0
     for first in range(0, len(spans), AT_ONCE):
         some = slice(first, first + AT_ONCE)
@@ -117,8 +124,8 @@ def copy_with_scores(
         pieces: list[str] = []
         copied = 0
         local = (spans[some] - position).tolist()
-        for (begin, end), score in zip(local, scores[some].tolist(), strict=True):
-            pieces += text[copied:begin], repr(score)
+        for (begin, end), replacement in zip(local, texts(some), strict=True):
+            pieces += text[copied:begin], replacement
             copied = end
         target.write("".join(pieces))
         position += len(text)

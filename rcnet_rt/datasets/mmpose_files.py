@@ -16,6 +16,7 @@ import numpy as np
 
 from rcnet_rt.datasets.files import write_json
 from rcnet_rt.datasets.ids import ImageId
+from rcnet_rt.datasets.pose_objects import joint_estimates_of
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.adapters import BODY_FIRST, found_joints
@@ -47,15 +48,16 @@ class MMPoseFile:
     every_frame = False
 
     def write(self, path: Path, refined: Sequence[Poses], threshold: float, weights: str) -> None:
-        """Write the same content with a `score` for each instance.
+        """Write the same content with a `score`, and joint estimates, for each instance.
 
         Raises:
             OutputError: the file cannot be written.
         """
         content = copy.deepcopy(self.content)
         for (_, instances), poses in zip(_frames(content, ""), refined, strict=True):
-            for instance, score in zip(instances, poses.scores.tolist(), strict=True):
-                instance["score"] = score
+            for row, instance in enumerate(instances):
+                instance["score"] = float(poses.scores[row])
+                instance |= joint_estimates_of(poses, row)
         write_json(path, content)
 
 

@@ -3,7 +3,7 @@
 What `--write_json` writes, and its imitators. Joints become the 17 of COCO; neck, mid hip and feet
 stay in the file and are not scored. The format has no score of a person: where there is none, the
 mean confidence of the joints is taken, 0 for a joint that was not found. Refining adds `score` to
-each person and changes nothing else.
+each person; where the refined poses have a calibrated joint confidence it also replaces c.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from rcnet_rt.files.writing import atomic_folder
 from rcnet_rt.poses.adapters import found_joints
 from rcnet_rt.poses.arrays import float32_of
 from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.selection import joint_confidence
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
-__all__ = ["OpenPoseFolder", "read_openpose"]
+__all__ = ["OpenPoseFolder", "read_openpose", "write_openpose"]
 
 SUFFIX = "_keypoints"  # of OpenPose's file names
 
@@ -42,11 +43,13 @@ class OpenPoseFolder:
     Attributes:
         contents: what each file holds, by its name, in the order of the frames.
         images: poses of each file.
+        layouts: the orders of joints that its people have, by the number of joints.
         skeleton: COCO's 17 joints.
     """
 
     contents: dict[str, dict[str, Any]]
     images: list[Poses]
+    layouts: dict[int, Layout]
     skeleton: Skeleton = COCO17
     kind = "an OpenPose folder"
     every_frame = True
@@ -59,6 +62,9 @@ class OpenPoseFolder:
     def write(self, path: Path, refined: Sequence[Poses], threshold: float, weights: str) -> None:
         """Write the folder anew with a `score` for each person, whole or not at all.
 
+        The calibrated confidence of joints, where the refined poses have it, replaces c of COCO's
+        17; that of others, such as the neck, stays the estimator's.
+
         Raises:
             OutputError: the folder exists already, or cannot be written.
         """
@@ -66,9 +72,60 @@ class OpenPoseFolder:
             raise OutputError(f"{path} is there already; give --out a folder that is new")
         with atomic_folder(path) as folder:
             for (name, content), poses in zip(self.contents.items(), refined, strict=True):
-                scored = zip(content["people"], poses.scores.tolist(), strict=True)
-                people = [{**person, "score": score} for person, score in scored]
+                people = [
+                    self._refined(person, pose)
+                    for person, pose in zip(content["people"], poses, strict=True)
+                ]
                 write_json(folder / name, {**content, "people": people})
+
+    def _refined(self, person: Person, pose: Poses) -> Person:
+        """Return a person with the score, and the confidences, of its refined pose."""
+        scored = {**person, "score": float(pose.scores[0])}
+        values = person["pose_keypoints_2d"]
+        if pose.joint_confidence is None or not values:
+            return scored
+        values = list(values)
+        layout = self.layouts[len(values) // 3]
+        for joint, confidence in zip(layout.coco, pose.joint_confidence[0].tolist(), strict=True):
+            values[3 * joint + 2] = confidence
+        return {**scored, "pose_keypoints_2d": values}
+
+
+def write_openpose(folder: Path, frames: Iterable[Poses], stem: str) -> None:
+    """Write a new folder of OpenPose files, `<stem>_000000.json` and so on, whole or not at all.
+
+    People have COCO's 17 joints, pose scores as `score`, and as c the calibrated confidence of the
+    joint, else the estimator's, else 1; a joint that was not found is 0, 0, 0. That is what
+    Pose2Sim and Sports2D read.
+
+    Args:
+        folder: a new one; Pose2Sim looks for `<camera>_json`.
+        frames: the poses to write of each frame.
+        stem: of the file names; Pose2Sim takes the last number in a name for the frame's.
+
+    Raises:
+        OutputError: the folder exists already, or cannot be written.
+    """
+    if folder.exists():
+        raise OutputError(f"{folder} is there already; choose a folder that is new")
+    with atomic_folder(folder) as new:
+        for number, poses in enumerate(frames):
+            people = [_person(pose) for pose in poses]
+            write_json(new / f"{stem}_{number:06d}.json", {"version": 1.3, "people": people})
+
+
+def _person(pose: Poses) -> Person:
+    found = pose.found[0]
+    confidence = joint_confidence(pose)
+    values = np.zeros((len(found), 3))
+    values[found, :2] = pose.keypoints[0, found]
+    values[found, 2] = 1.0 if confidence is None else confidence[0, found]
+    track = -1 if pose.track_ids is None else int(pose.track_ids[0])
+    return {
+        "person_id": [track],
+        "pose_keypoints_2d": values.ravel().tolist(),
+        "score": float(pose.scores[0]),
+    }
 
 
 def read_openpose(folder: Path, layout: str | None = None) -> OpenPoseFolder:
@@ -100,7 +157,7 @@ def read_openpose(folder: Path, layout: str | None = None) -> OpenPoseFolder:
             images.append(_poses(people, [_coco(values, layouts) for values in joints]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise _no_openpose(path, error) from error
-    return OpenPoseFolder(contents, images)
+    return OpenPoseFolder(contents, images, layouts)
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

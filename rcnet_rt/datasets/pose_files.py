@@ -14,6 +14,7 @@ from rcnet_rt.datasets.ids import ImageId
 from rcnet_rt.datasets.json_entries import open_text, read_entries
 from rcnet_rt.datasets.mmpose_files import is_mmpose, read_mmpose
 from rcnet_rt.datasets.openpose import read_openpose
+from rcnet_rt.datasets.pose_objects import joint_estimates_of
 from rcnet_rt.datasets.recording import read_recording
 from rcnet_rt.datasets.results import (
     BODY_FIRST,
@@ -82,7 +83,7 @@ class PoseFile(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ResultsFile:
-    """COCO results of any tool in `datasets.formats`; only `score` changes.
+    """COCO results of any tool in `datasets.formats`; `score` changes, joint estimates are added.
 
     Attributes:
         entries: of the file.
@@ -117,10 +118,13 @@ class ResultsFile:
     def write(self, path: Path, refined: Sequence[Poses], threshold: float, weights: str) -> None:
         """Write the same entries in the same order."""
         scores = [0.0] * len(self.entries)
+        estimates: list[Entry] = [{}] * len(self.entries)
         for image, poses in zip(self.by_image.values(), refined, strict=True):
-            for index, score in zip(image.entries, poses.scores.tolist(), strict=True):
-                scores[index] = score
-        entries = with_scores(self.entries, scores)
+            for row, index in enumerate(image.entries):
+                scores[index] = float(poses.scores[row])
+                estimates[index] = joint_estimates_of(poses, row)
+        scored = with_scores(self.entries, scores)
+        entries = [entry | known for entry, known in zip(scored, estimates, strict=True)]
         if self.single_image:
             entries = [{k: v for k, v in entry.items() if k != "image_id"} for entry in entries]
         write_results(path, entries)

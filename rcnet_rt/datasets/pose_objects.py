@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from rcnet_rt.poses.adapters import parse_signals
 from rcnet_rt.poses.arrays import float32_of
+from rcnet_rt.poses.joint_estimates import joint_estimates
 from rcnet_rt.poses.poses import Poses
 
-__all__ = ["parse_poses", "pose_objects", "signals_of"]
+__all__ = ["joint_estimates_of", "parse_poses", "pose_objects", "signals_of"]
 
 
 def pose_objects(poses: Poses, kept: npt.NDArray[np.bool_]) -> list[dict[str, Any]]:
@@ -37,7 +38,7 @@ def pose_objects(poses: Poses, kept: npt.NDArray[np.bool_]) -> list[dict[str, An
         pose["kept"] = bool(kept[index])
         if poses.track_ids is not None:
             pose["track"] = int(poses.track_ids[index])
-        pose |= signals_of(poses, index)
+        pose |= signals_of(poses, index) | joint_estimates_of(poses, index)
         objects.append(pose)
     return objects
 
@@ -52,6 +53,15 @@ def signals_of(poses: Poses, index: int) -> dict[str, Any]:
     if poses.embeddings is not None and not np.isnan(poses.embeddings[index]).all():
         signals["embedding"] = [_number(value) for value in poses.embeddings[index].tolist()]
     return signals
+
+
+def joint_estimates_of(poses: Poses, index: int) -> dict[str, Any]:
+    """Return calibrated confidence and covariance of the joints of a pose, where it has them."""
+    confidence, covariance = poses.joint_confidence, poses.joint_covariance
+    return joint_estimates(
+        None if confidence is None else confidence[index],
+        None if covariance is None else covariance[index],
+    )
 
 
 def _number(value: float) -> float | None:

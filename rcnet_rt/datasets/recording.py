@@ -10,6 +10,7 @@ from typing import Any
 
 from rcnet_rt.datasets import jsonl
 from rcnet_rt.datasets.files import write_bytes
+from rcnet_rt.datasets.pose_objects import joint_estimates_of
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
@@ -38,19 +39,26 @@ class Recording:
     def write(self, path: Path, refined: Sequence[Poses], threshold: float, weights: str) -> None:
         """Write the same lines with other `score` and `kept`, and the header that goes with them.
 
+        Joint estimates are added where the refined poses have them.
+
         Raises:
             OutputError: the file cannot be written.
         """
-        scores = iter([poses.scores.tolist() for poses in refined])
+        images = iter(refined)
         lines = [{**self.lines[0], "weights": weights, "threshold": threshold}]
         for line in self.lines[1:]:
             if "frame" in line:
-                scored = zip(line["poses"], next(scores), strict=True)
-                poses = [{**pose, "score": s, "kept": s >= threshold} for pose, s in scored]
-                line = {**line, "poses": poses}
+                pairs = zip(line["poses"], next(images), strict=True)
+                line = {**line, "poses": [_refined(*pair, threshold) for pair in pairs]}
             lines.append(line)
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def _refined(recorded: dict[str, Any], pose: Poses, threshold: float) -> dict[str, Any]:
+    """Return a recorded pose with the score and the joint estimates of its refined pose."""
+    score = float(pose.scores[0])
+    return {**recorded, "score": score, "kept": score >= threshold, **joint_estimates_of(pose, 0)}
 
 
 def read_recording(path: Path) -> Recording:

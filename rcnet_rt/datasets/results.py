@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.files import read_json, write_json
 from rcnet_rt.datasets.ids import ImageId, id_fault
-from rcnet_rt.datasets.pose_objects import signals_of
+from rcnet_rt.datasets.pose_objects import joint_estimates_of, signals_of
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.poses.adapters import (
     BODY_FIRST,
@@ -174,7 +174,7 @@ def poses_to_entries(poses: Poses, image_id: ImageId, category_id: int = 1) -> l
         for entry, box in zip(entries, boxes.tolist(), strict=True):
             entry["bbox"] = box
     for index, entry in enumerate(entries):
-        entry |= signals_of(poses, index)
+        entry |= signals_of(poses, index) | joint_estimates_of(poses, index)
     return entries
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import errno
 import gzip
 import io
+import json
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO, cast
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.datasets.ids import ImageId
-from rcnet_rt.datasets.json_entries import EntryBlock, copy_with_scores, open_text, read_entries
+from rcnet_rt.datasets.json_entries import EntryBlock, copy_with_texts, open_text, read_entries
 from rcnet_rt.datasets.results import (
     Entry,
     check_finite,
@@ -32,6 +33,7 @@ from rcnet_rt.files.reading import open_input
 from rcnet_rt.files.writing import atomic_file
 from rcnet_rt.poses.adapters import FILE_NAMES, box_corners, entry_signals, found_joints
 from rcnet_rt.poses.arrays import float32_of
+from rcnet_rt.poses.joint_estimates import JOINT_CONFIDENCE, joint_estimates
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
@@ -42,6 +44,7 @@ COMPRESSION = 6
 
 Refine = Callable[[list[Poses]], list[Poses]]
 Rows = npt.NDArray[np.void]
+Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 
@@ -61,6 +64,7 @@ class ResultsStream:
         self._numbers: dict[ImageId, int] = {}
         self._signals: dict[int, Entry] = {}
         self._flags = True
+        self._has_estimates = False
         self.pose_count = 0
 
     @property
@@ -105,6 +109,7 @@ class ResultsStream:
         numbers = self._numbers
         owners = [numbers.setdefault(entry["image_id"], len(numbers)) for entry in entries]
         self._owners.append(np.array(owners, np.int64))
+        self._has_estimates |= any(JOINT_CONFIDENCE in entry for entry in entries)
         for index, entry in enumerate(entries, start=self.pose_count):
             known = {key: entry[key] for key in FILE_NAMES if entry.get(key) is not None}
             if known:
@@ -121,23 +126,46 @@ class ResultsStream:
     def write(self, path: Path, refine: Refine) -> None:
         """Write the same text with refined scores, whole or not at all.
 
+        Joint estimates follow the score where the refined poses have them.
+
         Args:
             path: gzipped where the name ends in .gz; may be the file itself.
             refine: takes the poses of some images and returns them with other scores.
 
         Raises:
+            DatasetError: joint estimates are to be written, and the file has some already.
             OutputError: it cannot be written.
         """
         scores = np.zeros(self.pose_count)
+        estimates = None
         for ends, rows, indices in self._blocks():
-            images = self._images(ends, rows, indices)
-            scores[indices] = np.concatenate([poses.scores for poses in refine(images)])
+            refined = refine(self._images(ends, rows, indices))
+            scores[indices] = np.concatenate([poses.scores for poses in refined])
+            if refined[0].joint_confidence is not None:
+                estimates = self._room() if estimates is None else estimates
+                estimates[indices] = np.concatenate([_flat_estimates(poses) for poses in refined])
+
+        def texts(some: slice) -> Iterable[str]:
+            values = map(repr, scores[some].tolist())
+            return values if estimates is None else map(_with_estimates, values, estimates[some])
+
         with (
             atomic_file(path) as partial,
             _create(partial, path) as target,
             open_text(self._file) as source,
         ):
-            copy_with_scores(source, target, self._span_array, scores)
+            copy_with_texts(source, target, self._span_array, texts)
+
+    def _room(self) -> Floats:
+        """Return room on disk for confidence and covariance of all joints: (N, K, 5)."""
+        if self._has_estimates:
+            raise DatasetError(
+                f"{self._path} has {JOINT_CONFIDENCE} already; refine the file that the estimator "
+                "wrote, or leave --joint-confidence out"
+            )
+        shape = self.pose_count, len(self.skeleton.keypoints), 5
+        with tempfile.TemporaryFile() as file:
+            return np.memmap(cast("BinaryIO", file), np.float32, "w+", shape=shape)
 
     def _blocks(self) -> Iterator[tuple[list[int], Rows, Integers]]:
         """Yield where each of some images ends, their rows, and which entries these are."""
@@ -220,6 +248,21 @@ def open_results(
                 f"{path} cannot be read: {error.strerror or error}; {advice}"
             ) from error
         yield stream
+
+
+def _flat_estimates(poses: Poses) -> Floats:
+    """Return (N, K, 5): confidence, and the four entries of the covariance, of each joint."""
+    confidence, covariance = poses.joint_confidence, poses.joint_covariance
+    assert confidence is not None
+    assert covariance is not None
+    flat = covariance.reshape(*confidence.shape, 4)
+    return np.concatenate([confidence[..., None], flat], axis=2)
+
+
+def _with_estimates(score: str, estimates: Floats) -> str:
+    """Return the text of a score and of the (K, 5) estimates of the pose's joints after it."""
+    known = joint_estimates(estimates[:, 0], estimates[:, 1:].reshape(-1, 2, 2))
+    return f"{score}, {json.dumps(known)[1:-1]}"
 
 
 def _row_type(joints: int) -> np.dtype[np.void]:

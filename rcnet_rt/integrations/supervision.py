@@ -2,7 +2,11 @@
 
 refiner = Refiner("yolo-pose")
 key_points = refine(sv.KeyPoints.from_ultralytics(result), refiner)
-sure = key_points[key_points.detection_confidence > 0.4]
+confident = key_points[key_points.detection_confidence > 0.4]
+
+Weights with a joint head also fill `data["joint_confidence"]` (N, K), the calibrated confidence of
+joints, and `data["covariance"]` (N, K, 2, 2) in square pixels, which supervision's ellipse
+annotators draw.
 """
 
 from __future__ import annotations
@@ -16,11 +20,14 @@ import supervision as sv
 
 from rcnet_rt.integrations.attached import raw_scores_of
 from rcnet_rt.poses.adapters import RAW_CONFIDENCE as RAW
+from rcnet_rt.poses.joint_estimates import JOINT_CONFIDENCE
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import OnError, Refiner
 from rcnet_rt.rescoring.score_reference import ScoreReference
 
-__all__ = ["RAW", "from_poses", "refine", "to_poses"]
+__all__ = ["COVARIANCE", "RAW", "from_poses", "refine", "to_poses"]
+
+COVARIANCE = "covariance"  # where supervision's ellipse annotators look for it
 
 
 def refine(
@@ -33,6 +40,8 @@ def refine(
     on_error: OnError = "raise",
 ) -> sv.KeyPoints:
     """Return the same key points with refined `detection_confidence`; raw in `data[RAW]`.
+
+    With joint estimates in `data`, where the weights have a joint head.
 
     Args:
         key_points: N people. Poses that `attach` has refined keep their scores; those that this
@@ -51,13 +60,19 @@ def refine(
     given = to_poses(key_points, boxes, image_size)
     known = _raw_scores_before_attach(key_points)
     attached = np.isfinite(known)
-    scores = given.scores
-    if not attached.all():
-        scores = refiner(given, reference=reference, on_error=on_error).scores
+    # What is attached keeps its score, faulty or not, and gets estimates of its joints.
+    rule: OnError = "raw" if attached.all() else on_error
+    poses = refiner(given, reference=reference, on_error=rule)
     refined: sv.KeyPoints = key_points[:]
-    refined.detection_confidence = np.where(attached, key_points.detection_confidence, scores)
-    refined.data = {**refined.data, RAW: given.scores.copy()}
+    refined.detection_confidence = np.where(attached, key_points.detection_confidence, poses.scores)
+    refined.data = {**refined.data, RAW: given.scores.copy(), **_joint_data(poses)}
     return refined
+
+
+def _joint_data(poses: Poses) -> dict[str, Any]:
+    """Return what is known of the joints by its names in `KeyPoints.data`."""
+    known = {JOINT_CONFIDENCE: poses.joint_confidence, COVARIANCE: poses.joint_covariance}
+    return {name: array for name, array in known.items() if array is not None}
 
 
 def _raw_scores_before_attach(key_points: sv.KeyPoints) -> npt.NDArray[np.float32]:
@@ -90,7 +105,9 @@ def from_poses(poses: Poses) -> sv.KeyPoints:
     """Return poses as people of class 0; a joint that was not found is (0, 0) and not visible."""
     if len(poses) == 0:
         return sv.KeyPoints.empty()
-    data: dict[str, Any] = {} if poses.raw_scores is None else {RAW: poses.raw_scores}
+    data = _joint_data(poses)
+    if poses.raw_scores is not None:
+        data[RAW] = poses.raw_scores
     return sv.KeyPoints(
         xy=np.where(poses.found[..., None], poses.keypoints, np.float32(0)),
         class_id=np.zeros(len(poses), dtype=int),

@@ -7,6 +7,11 @@
 No pose is added or removed: `conf`, NMS and the tracker go by the raw scores, as without `attach`.
 Poses on a GPU stay there: they are refined by torch, and the host does not wait (tested with a
 device that has shapes only; not run on a GPU yet).
+
+Where the weights have a joint head, a result also has `joint_confidence` (N, K) and
+`joint_covariance` (N, K, 2, 2) in square pixels of the image, beside the poses of its `keypoints`,
+which stay as they are. They are attributes of that result: ultralytics' copies (`result.cpu()`,
+`result[0]`) do not have them.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 from rcnet_rt.estimators.yolo.candidates import RawPredictions
 from rcnet_rt.integrations.attached import remember
 from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.joint_estimates import JOINT_CONFIDENCE, JOINT_COVARIANCE
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.privacy import disable_telemetry
 from rcnet_rt.refiner import Refiner
@@ -42,6 +48,7 @@ __all__ = ["RefinedBoxes", "attach", "detach"]
 Model = TypeVar("Model")
 
 POSTPROCESSED = "on_predict_postprocess_end"
+JOINT_ESTIMATES = (JOINT_CONFIDENCE, JOINT_COVARIANCE)
 RAW = "_rcnet_rt_raw_predictions"  # the attribute of a predictor that holds its candidates
 
 
@@ -125,14 +132,15 @@ def detach(model: Model) -> Model:
 
 
 class _Carrier(Keypoints):  # type: ignore[misc]
-    """Keypoints that keep their poses' refined scores when a tracker selects some of them."""
+    """Keypoints that keep what was refined of their poses when a tracker selects some of them."""
 
-    def __init__(self, data: Any, orig_shape: tuple[int, int], refined: Any) -> None:
+    def __init__(self, data: Any, orig_shape: tuple[int, int], refined: dict[str, Any]) -> None:
         super().__init__(data, orig_shape)
         self.refined = refined
 
     def __getitem__(self, index: Any) -> _Carrier:
-        return _Carrier(self.data[index], self.orig_shape, self.refined[index])
+        selected = {name: tensor[index] for name, tensor in self.refined.items()}
+        return _Carrier(self.data[index], self.orig_shape, selected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +170,8 @@ class _Hooks:
         for result in predictor.results:
             points, boxes = result.keypoints, result.boxes
             data = boxes.data.clone()
-            data[:, -2] = points.refined
+            data[:, -2] = points.refined.pop("scores")
+            vars(result).update(points.refined)
             result.boxes = RefinedBoxes(data, boxes.orig_shape, boxes.conf)
             result.keypoints = Keypoints(points.data, points.orig_shape)
 
@@ -178,7 +187,7 @@ class _Hooks:
             for index, prediction in enumerate(predictions):
                 result = _result(prediction, batch, index)
                 consensus = self._consensus(raw, _as_seen(prediction, batch), index)
-                prediction["conf"] = self._refined(result, consensus)
+                prediction["conf"] = self._refined(result, consensus)["scores"]
             update_metrics(predictions, batch)
 
         validator.update_metrics = refine_and_update
@@ -190,16 +199,25 @@ class _Hooks:
             return None
         return raw.consensus(result, skeletons.get(weights.skeleton).sigmas, place)
 
-    def _refined(self, result: Any, consensus: Any) -> torch.Tensor:
-        """Return the (N,) refined scores of an image, where its boxes are."""
+    def _refined(self, result: Any, consensus: Any) -> dict[str, torch.Tensor]:
+        """Return what the refiner gives of the N poses of an image, where its boxes are.
+
+        That is their scores and, where the weights have a joint head, the joint estimates.
+        """
         if result.boxes.data.is_cuda:
             return self._refined_in_place(result, consensus)
         poses = replace(Poses.from_ultralytics(result), consensus=consensus)
-        scores = self.refiner(poses, on_error="raw").scores
-        remember(poses.keypoints, scores, poses.scores)
-        return torch.as_tensor(scores.copy(), device=result.boxes.data.device)
+        refined = self.refiner(poses, on_error="raw")
+        remember(poses.keypoints, refined.scores, poses.scores)
+        given = {name: getattr(refined, name) for name in ("scores", *JOINT_ESTIMATES)}
+        device = result.boxes.data.device
+        return {
+            name: torch.as_tensor(array.copy(), device=device)
+            for name, array in given.items()
+            if array is not None
+        }
 
-    def _refined_in_place(self, result: Any, consensus: Any) -> torch.Tensor:
+    def _refined_in_place(self, result: Any, consensus: Any) -> dict[str, torch.Tensor]:
         """Do the same for tensors on a GPU without a copy to the host.
 
         Faulty poses keep their raw scores as there; `validate` is what lets them.
@@ -218,7 +236,7 @@ class _Hooks:
             validate=True,
         )
         remember(points[..., :2], scores, boxes.conf)
-        return scores
+        return {"scores": scores}
 
 
 def _nan_where_absent(points: torch.Tensor, confidence: torch.Tensor | None) -> torch.Tensor:

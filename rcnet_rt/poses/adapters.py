@@ -16,6 +16,7 @@ import numpy.typing as npt
 from rcnet_rt.errors import DatasetError, PosesError
 from rcnet_rt.poses.arrays import float32_of
 from rcnet_rt.poses.fields import FIELDS
+from rcnet_rt.poses.joint_estimates import parse_joint_estimates
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
 __all__ = [
@@ -273,7 +274,9 @@ def _boxes(entries: Sequence[Entry]) -> Floats | None:
 
 
 def parse_signals(objects: Sequence[Entry]) -> dict[str, Any]:
-    """Return the arguments of `Poses` that JSON objects hold as signals; NaN for a pose without.
+    """Return the arguments of `Poses` that JSON objects hold as signals and joint estimates.
+
+    A signal is NaN for a pose without; joint estimates are read where all poses have them.
 
     Raises:
         ValueError: values of different lengths, or that are not numbers.
@@ -285,7 +288,7 @@ def parse_signals(objects: Sequence[Entry]) -> dict[str, Any]:
             absent = np.full(np.shape(given), np.nan)
             values = [absent if pose.get(key) is None else pose[key] for pose in objects]
             signals[name] = float32_of(values)
-    return signals
+    return signals | parse_joint_estimates(objects)
 
 
 def is_number(value: Any) -> bool:
@@ -303,10 +306,11 @@ def entry_signals(entries: Sequence[Entry]) -> dict[str, Any]:
     """
     try:
         return parse_signals(entries)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise DatasetError(
-            f"image {entries[0].get('image_id')}: consensus, agreement or embedding of the results "
-            f"are not as many numbers as those of its other entries ({error})"
+            f"image {entries[0].get('image_id')}: consensus, agreement, embedding or joint "
+            f"estimates of the results are not as many numbers as those of its other entries, or "
+            f"cannot be ({error})"
         ) from error
 
 

@@ -15,7 +15,7 @@ from rcnet_rt.poses.boxes import box_areas
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
-__all__ = ["Mask", "has_joints", "joint_indices", "suppress_duplicates"]
+__all__ = ["Mask", "has_joints", "joint_confidence", "joint_indices", "suppress_duplicates"]
 
 Mask = npt.NDArray[np.bool_]
 
@@ -61,7 +61,8 @@ def has_joints(
 ) -> Mask:
     """Return which (N,) poses have all these joints, found and with that confidence.
 
-    Where the estimator gives no joint scores, found is enough.
+    The confidence is the calibrated one where the poses have it, else the estimator's joint score;
+    without both, found is enough.
 
     Args:
         poses: of one image.
@@ -78,9 +79,19 @@ def has_joints(
     """
     indices = joint_indices(joints, skeleton)
     there = poses.found[:, indices]
-    if poses.keypoint_scores is not None:
-        there &= poses.keypoint_scores[:, indices] >= min_confidence
+    confidence = joint_confidence(poses)
+    if confidence is not None:
+        there &= confidence[:, indices] >= min_confidence
     return np.asarray(there.all(axis=1))
+
+
+def joint_confidence(poses: Poses) -> npt.NDArray[np.float32] | None:
+    """Return the (N, K) calibrated confidence of the joints, else the estimator's, else None.
+
+    >>> joint_confidence(Poses(np.ones((1, 2, 2)), [0.9], keypoint_scores=[[0.5, 0.25]])).tolist()
+    [[0.5, 0.25]]
+    """
+    return poses.keypoint_scores if poses.joint_confidence is None else poses.joint_confidence
 
 
 def joint_indices(joints: Iterable[str], skeleton: Skeleton = COCO17) -> list[int]:

@@ -53,4 +53,6 @@ def write_held_out_report(
     results = f"{len(held_out.images):,} held-out images"
     subject = Subject(results, weights, "torch", len(held_out.images), 0, NOTE, CHOICE)
     chosen = LabeledResults(truth, data.entries)
-    write_report(folder, subject, chosen, refined, evaluation, baselines, dataset, resamples)
+    write_report(
+        folder, subject, chosen, refined, evaluation, baselines, dataset, resamples=resamples
+    )

@@ -13,12 +13,14 @@ from typing import Any
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation.average_precision import Interval
 from rcnet_rt.evaluation.compare import Comparison, Evaluation
+from rcnet_rt.evaluation.joint_figures import JointFigures
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.report_rows import LEGEND, formatted, points, rows_of, sorted_baselines
 from rcnet_rt.report import captions
 from rcnet_rt.report.charts import charts
 from rcnet_rt.report.folder import GENERATOR, PAGE, write_folder
 from rcnet_rt.report.images import MAX_POSES_DRAWN, ImageComparison, compare_images
+from rcnet_rt.report.joint_charts import joint_charts
 from rcnet_rt.report.numbers import ERROR_TYPES_OKS, Floats, Numbers, collect
 from rcnet_rt.report.png import encode, require_packages
 from rcnet_rt.rescoring.weights import Weights
@@ -73,6 +75,7 @@ def write_report(
     evaluation: Evaluation,
     baselines: Mapping[str, Floats],
     dataset: Dataset,
+    joints: JointFigures | None = None,
     resamples: int = 1000,
 ) -> None:
     """Write the report of an evaluation into a folder, atomically.
@@ -85,6 +88,7 @@ def write_report(
         evaluation: of the same scores.
         baselines: (E,) the other scores that the evaluation compares, by name.
         dataset: the dataset with the image files; images without a file are not shown.
+        joints: of the joints on the evaluated images, where poses have joint estimates.
         resamples: of the bootstrap.
 
     Raises:
@@ -92,7 +96,8 @@ def write_report(
     """
     require_packages()
     numbers = collect(data, refined, evaluation, baselines, resamples)
-    figures = {name: encode(figure) for name, figure in charts(numbers).items()}
+    drawn = charts(numbers) | ({} if joints is None else joint_charts(joints))
+    figures = {name: encode(figure) for name, figure in drawn.items()}
     gained = [change for change in numbers.images if change.weight > 0]
     lost = [change for change in reversed(numbers.images) if change.weight < 0]
     shown = {
@@ -100,7 +105,7 @@ def write_report(
         "lost": list(compare_images(data, refined, lost, dataset, MAX_IMAGES)),
     }
     figures.update(_image_files(chain(*shown.values())))
-    page = _render(subject, numbers, shown, figures)
+    page = _render(subject, numbers, shown, figures, joints)
     files = {f"{name}.png": content for name, content in figures.items()}
     write_folder(folder, {PAGE: page.encode(), **files})
 
@@ -116,6 +121,7 @@ def _render(
     numbers: Numbers,
     shown: Mapping[str, Sequence[ImageComparison]],
     figures: Mapping[str, bytes],
+    joints: JointFigures | None,
 ) -> str:
     from jinja2 import Environment, StrictUndefined
 
@@ -135,6 +141,7 @@ def _render(
         numbers=numbers,
         comparison=evaluation.all_images,
         tables=tables,
+        joints=joints,
         images=shown,
         captions=captions,
         points=points,

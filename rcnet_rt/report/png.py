@@ -37,13 +37,19 @@ def axes() -> Axes:
 
 def panels(count: int, width: float, height: float) -> list[Axes]:
     """Return styled empty axes side by side on a new figure of that size in inches."""
+    return grid(1, count, width, height)
+
+
+def grid(rows: int, columns: int, width: float, height: float) -> list[Axes]:
+    """Return styled empty axes, row by row, on a new figure of that size in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure((width, height), dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     found = [
-        figure.add_subplot(1, count, place, facecolor="white") for place in range(1, count + 1)
+        figure.add_subplot(rows, columns, place, facecolor="white")
+        for place in range(1, rows * columns + 1)
     ]
     for ax in found:
         ax.grid(color=GRID, linewidth=0.6)

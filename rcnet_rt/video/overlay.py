@@ -1,8 +1,12 @@
-"""Draws poses, coloured by their refined scores."""
+"""Draws poses, colored by their refined scores.
+
+Where poses have a calibrated joint confidence, it is the opacity of the joint.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import cv2
@@ -21,11 +25,24 @@ __all__ = ["compare", "draw", "draw_raw", "score_color"]
 RAMP_RGB = np.array([(165, 0, 38), (244, 109, 67), (254, 224, 80), (120, 220, 90), (0, 190, 110)])
 BINS = 11
 MIN_JOINT_CONFIDENCE = 0.3
+ELLIPSE = (
+    4.605**0.5
+)  # standard deviations; the 0.9 quantile of chi² of 2 degrees of freedom is 4.605
 FAR = 30_000  # pixels
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+OPAQUE = 255
+
+Color = tuple[int, ...]
 
 
-def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: Skeleton) -> Image:
+def draw(
+    image_bgr: Image,
+    poses: Poses,
+    kept: npt.NDArray[np.bool_],
+    skeleton: Skeleton,
+    *,
+    ellipses: bool = False,
+) -> Image:
     """Return a new image with the kept poses, each labelled #track raw -> refined score.
 
     Args:
@@ -33,6 +50,8 @@ def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: 
         poses: N refined poses.
         kept: (N,) which of them to draw.
         skeleton: what joins the keypoints.
+        ellipses: draw the ellipse in which each joint is with a probability of 90 %, where the
+            poses have a covariance.
     """
     raw = poses.estimator_scores
     tracks = np.full(len(poses), -1) if poses.track_ids is None else poses.track_ids
@@ -40,7 +59,8 @@ def draw(image_bgr: Image, poses: Poses, kept: npt.NDArray[np.bool_], skeleton: 
         (f"#{track} " if track >= 0 else "") + f"{before:.2f} -> {after:.2f}"
         for track, before, after in zip(tracks, raw, poses.scores, strict=True)
     ]
-    return _draw(image_bgr, poses, poses.scores, texts, kept, skeleton)
+    shown = poses if ellipses else replace(poses, joint_covariance=None)
+    return _draw(image_bgr, shown, poses.scores, texts, kept, skeleton)
 
 
 def draw_raw(image_bgr: Image, poses: Poses, raw_threshold: float, skeleton: Skeleton) -> Image:
@@ -54,7 +74,8 @@ def draw_raw(image_bgr: Image, poses: Poses, raw_threshold: float, skeleton: Ske
     """
     raw = poses.estimator_scores
     texts = [f"{score:.2f}" for score in raw]
-    return _draw(image_bgr, poses, raw, texts, raw >= raw_threshold, skeleton)
+    own = replace(poses, joint_confidence=None, joint_covariance=None)
+    return _draw(image_bgr, own, raw, texts, raw >= raw_threshold, skeleton)
 
 
 def compare(
@@ -65,6 +86,7 @@ def compare(
     *,
     threshold: float,
     raw_threshold: float,
+    ellipses: bool = False,
 ) -> Image:
     """Return an image twice as wide: the estimator's own choice left, the refined one right.
 
@@ -75,9 +97,10 @@ def compare(
         skeleton: what joins the keypoints.
         threshold: what the refined scores were held against.
         raw_threshold: the left half shows poses whose raw score is at least this.
+        ellipses: as for `draw`, in the right half.
     """
     left = draw_raw(image_bgr, poses, raw_threshold, skeleton)
-    right = draw(image_bgr, poses, kept, skeleton)
+    right = draw(image_bgr, poses, kept, skeleton, ellipses=ellipses)
     _title(left, f"raw score >= {raw_threshold:.2f}")
     _title(right, f"refined score >= {threshold:.2f}")
     return np.hstack([left, right])
@@ -116,30 +139,80 @@ def _draw(
     # The best on top.
     order = [index for index in np.argsort(scores, kind="stable") if shown[index]]
     for index in order:
-        _skeleton(scene, poses[int(index)], float(scores[index]), skeleton)
+        pose, score = poses[int(index)], float(scores[index])
+        _skeleton(scene, pose, score, skeleton)
+        if pose.joint_covariance is not None:
+            _ellipses(scene, pose, score)
     if order:
         _labels(scene, poses[order], scores[order], [texts[index] for index in order])
     return scene
 
 
 def _skeleton(scene: Image, pose: Poses, score: float, skeleton: Skeleton) -> None:
-    """Draw one pose in place; joints that the estimator itself doubts are left out.
+    """Draw one pose in place.
+
+    A joint is as opaque as its calibrated confidence, a limb as the lower one of its ends. Without
+    that, joints that the estimator itself doubts are left out.
+    """
+    color, confidence = score_color(score)[::-1], pose.joint_confidence
+    if confidence is None:
+        _lines(scene, pose, skeleton, lambda *joints: color)
+        return
+    opacity = np.rint(OPAQUE * confidence[0]).astype(int).tolist()
+    mask = np.zeros(scene.shape[:2], np.uint8)
+    _lines(mask, pose, skeleton, lambda *joints: (min(opacity[joint] for joint in joints),))
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if len(rows):
+        part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        share = mask[part][..., None] / np.float32(OPAQUE)
+        scene[part] = np.rint((1 - share) * scene[part] + share * np.array(color, np.float32))
+
+
+def _lines(
+    target: npt.NDArray[np.uint8],
+    pose: Poses,
+    skeleton: Skeleton,
+    color_of: Callable[..., Color],
+) -> None:
+    """Draw limbs and joints in place in the colors that `color_of` gives for one or two joints.
 
     The same pixels as supervision's annotators, which take ten times as long.
     """
-    visible: npt.NDArray[np.bool_] = np.isfinite(pose.keypoints[0].sum(axis=1))
-    if pose.keypoint_scores is not None:
-        visible = visible & (pose.keypoint_scores[0] >= MIN_JOINT_CONFIDENCE)
-    shown = visible.tolist()
+    shown = _shown(pose).tolist()
     # Far outside the image lines end anyway; OpenCV counts in 32 bits.
     points = np.nan_to_num(pose.keypoints[0]).clip(-FAR, FAR).astype(np.int32).tolist()
-    color, width = score_color(score)[::-1], _line_width(scene)
+    width = _line_width(target)
     for first, second in skeleton.links:
         if shown[first] and shown[second]:
-            cv2.line(scene, points[first], points[second], color, width)
+            cv2.line(target, points[first], points[second], color_of(first, second), width)
     for joint, point in enumerate(points):
         if shown[joint]:
-            cv2.circle(scene, point, width + 1, color, -1)
+            cv2.circle(target, point, width + 1, color_of(joint), -1)
+
+
+def _shown(pose: Poses) -> npt.NDArray[np.bool_]:
+    """(K,) the joints of a pose that are drawn."""
+    found: npt.NDArray[np.bool_] = np.isfinite(pose.keypoints[0].sum(axis=1))
+    if pose.joint_confidence is not None or pose.keypoint_scores is None:
+        return found
+    return np.asarray(found & (pose.keypoint_scores[0] >= MIN_JOINT_CONFIDENCE))
+
+
+def _ellipses(scene: Image, pose: Poses, score: float) -> None:
+    """Draw in place where each joint of a pose is with a probability of 90 %."""
+    import supervision as sv
+
+    points = sv.KeyPoints(
+        xy=np.nan_to_num(pose.keypoints).clip(-FAR, FAR),
+        visible=_shown(pose)[None],
+        data={"covariance": pose.joint_covariance},
+    )
+    sv.VertexEllipseOutlineAnnotator(
+        sigma=ELLIPSE,
+        color=sv.Color(*score_color(score)),
+        thickness=max(1, _line_width(scene) // 2),
+        max_axis=FAR,
+    ).annotate(scene, points)
 
 
 def _labels(scene: Image, poses: Poses, scores: npt.NDArray[np.float32], texts: list[str]) -> None:

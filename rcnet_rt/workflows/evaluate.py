@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_json
-from rcnet_rt.datasets.results import read_results
+from rcnet_rt.datasets.results import ImagePoses, read_results
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.compare import Comparison, Evaluation, compare
+from rcnet_rt.evaluation.joint_figures import ConfidenceFigures, JointFigures, joint_figures
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.metrics import TRUE_POSITIVE
 from rcnet_rt.files.writing import check_output_file
@@ -35,7 +36,7 @@ from rcnet_rt.workflows.requirements import (
     requirement_results,
     requirements_json,
 )
-from rcnet_rt.workflows.rescore import load_refiner, rescore_entries
+from rcnet_rt.workflows.rescore import load_refiner, refine_entries, scores_of_images
 
 __all__ = ["EvaluationResult", "evaluate", "evaluation_json"]
 
@@ -53,6 +54,8 @@ class EvaluationResult:
         trained_on: ids of the images that the weights name as those they were trained on.
         evaluation: over all images.
         unseen: over the images that were not trained on; None where none or all were.
+        joints: of the joints, over the unseen images where there are such; None where the weights
+            have no joint head and the results no joint estimates.
         thresholds: of the raw and of the refined scores for each requirement, over the unseen
             images where there are such.
     """
@@ -65,6 +68,7 @@ class EvaluationResult:
     trained_on: frozenset[int]
     evaluation: Evaluation
     unseen: Evaluation | None
+    joints: JointFigures | None
     thresholds: tuple[RequirementResult, ...]
 
 
@@ -115,7 +119,8 @@ def evaluate(
     _check_outputs(figures, folder)
     refiner = load_refiner(weights, device, backend)
     data = _labeled_results(results, dataset, split, all_images)
-    refined = rescore_entries(data.entries, refiner)
+    images = refine_entries(data.entries, refiner)
+    refined = scores_of_images(images)
     seen = frozenset(data.poses).intersection(refiner.weights.training.get("images") or ())
     judged = _unseen(data, seen)
     evaluation = _compare(data, refined)
@@ -133,6 +138,7 @@ def evaluate(
         trained_on=seen,
         evaluation=evaluation,
         unseen=unseen,
+        joints=_joints(judged, images, refiner.weights.floor),
         thresholds=tuple(requirement_results(requirements, judged, refined)),
     )
     if figures is not None:
@@ -187,6 +193,13 @@ def _compare(data: LabeledResults, refined: npt.NDArray[np.float64]) -> Evaluati
     return compare(truth, data.entries, data.scores, refined, baselines, images=truth.images)
 
 
+def _joints(
+    data: LabeledResults, refined: Sequence[ImagePoses], floor: float
+) -> JointFigures | None:
+    judged = [item for item in refined if item.image_id in data.poses]
+    return joint_figures(data.ground_truth, judged, data.match, floor)
+
+
 def _write_report(
     folder: Path,
     result: EvaluationResult,
@@ -203,7 +216,7 @@ def _write_report(
         result.images,
         len(result.trained_on),
     )
-    write_report(folder, subject, data, refined, shown, baselines, dataset)
+    write_report(folder, subject, data, refined, shown, baselines, dataset, result.joints)
 
 
 def _record(result: EvaluationResult) -> dict[str, Any]:
@@ -215,8 +228,25 @@ def _record(result: EvaluationResult) -> dict[str, Any]:
         "images_trained_on": len(result.trained_on),
         **evaluation_json(result.evaluation),
         "images_not_trained_on": None if result.unseen is None else evaluation_json(result.unseen),
+        "joints": None if result.joints is None else _joints_json(result.joints),
         "thresholds": requirements_json(result.thresholds),
     }
+
+
+def _joints_json(figures: JointFigures) -> dict[str, Any]:
+    """Return figures of joints, those of each in the order of the names."""
+    sides = {"raw": figures.raw, "calibrated": figures.calibrated}
+    return {
+        "names": list(figures.joints),
+        "poses": figures.poses,
+        **{name: None if side is None else _confidence_json(side) for name, side in sides.items()},
+        "coverage": None if figures.coverage is None else _without_nan(asdict(figures.coverage)),
+    }
+
+
+def _confidence_json(figures: ConfidenceFigures) -> dict[str, Any]:
+    names = ("error", "brier", "annotated_error", "annotated_brier")
+    return {name: _without_nan(getattr(figures, name).tolist()) for name in names}
 
 
 def _comparison_json(comparison: Comparison) -> dict[str, Any]:
@@ -227,4 +257,6 @@ def _comparison_json(comparison: Comparison) -> dict[str, Any]:
 def _without_nan(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value

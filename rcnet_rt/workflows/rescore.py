@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -15,6 +15,7 @@ from rcnet_rt.datasets.pose_files import is_results, read_pose_file
 from rcnet_rt.datasets.results import (
     BODY_FIRST,
     Entry,
+    ImagePoses,
     check_finite,
     keypoint_values,
     poses_by_image,
@@ -30,7 +31,15 @@ from rcnet_rt.rescoring.score_convention import ScoreConvention, check_conventio
 from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import Weights
 
-__all__ = ["RescoredFile", "load_refiner", "rescore", "rescore_entries", "rescore_images"]
+__all__ = [
+    "RescoredFile",
+    "load_refiner",
+    "refine_entries",
+    "rescore",
+    "rescore_entries",
+    "rescore_images",
+    "scores_of_images",
+]
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,7 @@ def rescore(
     out: str | PathLike[str],
     weights: str | Weights = "auto",
     *,
+    joint_confidence: bool = False,
     on_error: OnError = "raise",
     device: str = "auto",
     backend: str = "auto",
@@ -71,13 +81,16 @@ def rescore(
         out: file to write, gzipped if its name ends in .gz; may be `results` itself. A new folder
             for OpenPose.
         weights: as for `Refiner`.
+        joint_confidence: add `joint_confidence` and `joint_covariance` to each pose; in an OpenPose
+            folder the calibrated confidence replaces c. Needs weights with a joint head.
         on_error: what a pose gets whose numbers are not finite, see `Refiner.refine`.
         device: "auto", "cpu", "cuda", …
         backend: as for `Refiner`.
 
     Raises:
         DatasetError: a damaged file, or numbers that are not finite.
-        WeightsError: unknown or damaged weights, or made for another skeleton or other scores.
+        WeightsError: unknown or damaged weights, made for another skeleton or other scores, or
+            without the joint head that is asked for.
         BackendError: a backend that is unknown or does not suit the device.
         OutputError: `out` cannot be written.
     """
@@ -85,17 +98,41 @@ def rescore(
     if not results.is_dir():
         check_output_file(out)
     refiner = load_refiner(weights, device, backend)
+    finish = _check_joint_estimates if joint_confidence else _without_joint_estimates
     if is_results(results):
-        images, poses = _rescore_results(results, out, refiner, on_error)
+        images, poses = _rescore_results(results, out, refiner, on_error, finish)
     else:
         file = read_pose_file(results)
-        refined = rescore_images(file.images, refiner, on_error)
+        plain = [_without_joint_estimates(poses) for poses in file.images]
+        refined = [finish(poses) for poses in rescore_images(plain, refiner, on_error)]
         file.write(out, refined, refiner.weights.threshold("auto"), refiner.weights.name)
         images, poses = len(file.images), sum(map(len, file.images))
     return RescoredFile(out, images, poses, refiner.weights.name, refiner.backend_name)
 
 
-def _rescore_results(path: Path, out: Path, refiner: Refiner, on_error: OnError) -> tuple[int, int]:
+def _without_joint_estimates(poses: Poses) -> Poses:
+    if poses.joint_confidence is None and poses.joint_covariance is None:
+        return poses
+    return replace(poses, joint_confidence=None, joint_covariance=None)
+
+
+def _check_joint_estimates(poses: Poses) -> Poses:
+    """Return poses that have joint estimates.
+
+    Raises:
+        WeightsError: they have none.
+    """
+    if poses.joint_confidence is None and len(poses):
+        raise WeightsError(
+            "these weights have no joint head, so joints have no calibrated confidence; choose "
+            "weights with one, or leave the joint confidence out"
+        )
+    return poses
+
+
+def _rescore_results(
+    path: Path, out: Path, refiner: Refiner, on_error: OnError, finish: Callable[[Poses], Poses]
+) -> tuple[int, int]:
     """Write COCO results of any size with refined scores; return how many images and poses."""
     choose = partial(_skeleton, weights=refiner.weights)
     with open_results(path, choose, finite=on_error == "raise") as results:
@@ -103,7 +140,12 @@ def _rescore_results(path: Path, out: Path, refiner: Refiner, on_error: OnError)
         reference = None
         if refiner.weights.uses_reference:
             reference = ScoreReference.of(results.pooled(), count=results.image_count)
-        results.write(out, partial(refiner.batch, reference=reference, on_error=on_error))
+
+        def refine(images: list[Poses]) -> list[Poses]:
+            refined = refiner.batch(images, reference=reference, on_error=on_error)
+            return [finish(poses) for poses in refined]
+
+        results.write(out, refine)
         return results.image_count, results.pose_count
 
 
@@ -131,14 +173,30 @@ def rescore_entries(
         DatasetError: entries of another number of joints, or with numbers that are not finite.
         WeightsError: the weights are for another skeleton, or another convention of scores.
     """
+    return scores_of_images(refine_entries(entries, refiner, on_error))
+
+
+def refine_entries(
+    entries: Sequence[Entry], refiner: Refiner, on_error: OnError = "raise"
+) -> list[ImagePoses]:
+    """Return the refined poses of each image of a results file's entries.
+
+    Raises:
+        DatasetError, WeightsError: as `rescore_entries`.
+    """
     skeleton = _skeleton(entries, refiner.weights)
     if on_error == "raise":
         check_finite(entries, keypoint_values(entries, skeleton))
     images = list(poses_by_image(entries, skeleton, finite_scores=False).values())
-    scores = np.zeros(len(entries))
     refined = rescore_images([image.poses for image in images], refiner, on_error)
-    for image, poses in zip(images, refined, strict=True):
-        scores[image.entries] = poses.scores
+    return [replace(image, poses=poses) for image, poses in zip(images, refined, strict=True)]
+
+
+def scores_of_images(images: Sequence[ImagePoses]) -> npt.NDArray[np.float64]:
+    """Return the (N,) scores of all entries of a results file."""
+    scores = np.zeros(sum(len(image.entries) for image in images))
+    for image in images:
+        scores[image.entries] = image.poses.scores
     return scores
 
 

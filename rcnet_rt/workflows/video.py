@@ -100,6 +100,7 @@ def process_video(
     json: FilePath | None = None,
     telemetry: FilePath | None = None,
     compare: bool = False,
+    ellipses: bool = False,
     recheck: int = 0,
     track: bool = False,
     nms_oks: float | None = None,
@@ -137,12 +138,15 @@ def process_video(
         json: file for all poses, kept or not, as JSON Lines.
         telemetry: file for times and counts as JSON.
         compare: draw raw scores on the left and refined scores on the right.
+        ellipses: draw the ellipse in which each joint is with a probability of 90 %; from weights
+            with a joint head.
         recheck: re-run the estimator on crops of so many poses of each image.
         track: track people; scores are smoothed and who is kept does not flicker.
         nms_oks: of two poses with at least this OKS keep the one with the higher refined score;
             None keeps both.
         joints: keep only poses that have these joints, such as ("hips", "left_wrist").
-        min_joint_confidence: of each of these joints.
+        min_joint_confidence: of each of these joints: calibrated where the weights have a joint
+            head, else the estimator's.
         max_frames: stop after so many frames.
         realtime: of a camera or stream always take the newest frame.
         sandbox: decode files in a process of its own.
@@ -170,6 +174,7 @@ def process_video(
         json=None if json is None else Path(json),
         telemetry=None if telemetry is None else Path(telemetry),
         compare=compare,
+        ellipses=ellipses,
         recheck=recheck,
         track=track,
         nms_oks=nms_oks,

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from rcnet_rt import estimators
+from rcnet_rt.errors import WeightsError
 from rcnet_rt.estimators import Estimator
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.poses.frame import Image
@@ -39,6 +40,7 @@ class VideoOptions:
     json: Path | None
     telemetry: Path | None
     compare: bool
+    ellipses: bool
     recheck: int
     track: bool
     nms_oks: float | None
@@ -64,19 +66,30 @@ class Models:
         workers: estimate the poses of frames, each of its own.
         estimator: the first of them; a `Recheck` where rechecks are asked for.
         compare: whether raw scores are drawn beside the refined ones.
+        ellipses: whether the ellipses of the joints are drawn.
     """
 
     scoring: Scoring
     workers: Workers
     estimator: Estimator
     compare: bool
+    ellipses: bool
 
     def draw(self, result: Result) -> Image:
-        """Return the image with the poses that are kept; to compare, with those of raw scores."""
+        """Return the image with the poses that are kept; to compare, with those of raw scores.
+
+        Raises:
+            WeightsError: ellipses are asked for, and the poses have no covariance.
+        """
         image, poses, kept = result.frame.image_bgr, result.poses, result.kept
         skeleton, scoring = self.estimator.skeleton, self.scoring
+        if self.ellipses and len(poses) and poses.joint_covariance is None:
+            raise WeightsError(
+                f"--ellipses needs a covariance of each joint, and weights {scoring.name!r} have "
+                "no joint head; choose weights with one, or leave --ellipses out"
+            )
         if not self.compare:
-            return overlay.draw(image, poses, kept, skeleton)
+            return overlay.draw(image, poses, kept, skeleton, ellipses=self.ellipses)
         return overlay.compare(
             image,
             poses,
@@ -84,6 +97,7 @@ class Models:
             skeleton,
             threshold=scoring.threshold,
             raw_threshold=scoring.raw_threshold,
+            ellipses=self.ellipses,
         )
 
     def draw_raw(self, result: Result) -> Image:
@@ -119,7 +133,7 @@ def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
     scoring.check(estimator)
     if options.recheck:
         estimator = Recheck(estimator, scoring.refine, options.recheck)
-    models = Models(scoring, workers, estimator, options.compare)
+    models = Models(scoring, workers, estimator, options.compare, options.ellipses)
     _rules(options, estimator.skeleton)  # an unknown joint fails before anything is written
     if options.track:
         _track(models)  # what is not installed fails before anything is written

@@ -11,12 +11,14 @@ from rich.console import Console
 from rcnet_rt.cli import main
 from rcnet_rt.cli.tables import comparison_table
 from rcnet_rt.datasets.coco import load_ground_truth
-from rcnet_rt.datasets.results import read_results, scores_of
+from rcnet_rt.datasets.results import poses_by_image, poses_to_entries, read_results, scores_of
 from rcnet_rt.evaluation.compare import Evaluation, compare, oracle_scores
+from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.weights import baseline
 from rcnet_rt.rescoring.weights_io import save
 from rcnet_rt.workflows.evaluate import evaluation_json
 from tests.helpers.crowdpose import crowdpose_folder
+from tests.helpers.joints import with_joint_estimates
 from tests.helpers.synthetic_coco import (
     make_content,
     make_results,
@@ -276,3 +278,33 @@ def test_real_results(
     expected = pycocotools_stats(content, entries, images)
     refined = np.array(list(found["after"]["metrics"].values()), dtype=float)
     np.testing.assert_allclose(refined, expected, atol=1e-6)
+
+
+def test_joints_are_judged_where_there_are_estimates(
+    tmp_path: Path, coco: Path, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures, report = tmp_path / "figures.json", tmp_path / "report"
+    assert run("eval", "--coco", coco, results, *FORMULA, "--json", figures) == 0
+    assert "joints over" not in capsys.readouterr().out
+    assert json.loads(figures.read_text())["joints"] is None
+    entries = read_results(results)
+    for image in poses_by_image(entries, COCO17).values():
+        estimated = poses_to_entries(with_joint_estimates(image.poses), image.image_id)
+        for index, entry in zip(image.entries, estimated, strict=True):
+            entries[index] = entry
+    results.write_text(json.dumps(entries))
+    command = ("eval", "--coco", coco, results, *FORMULA, "--json", figures, "--report", report)
+    assert run(*command) == 0
+    said = capsys.readouterr().out
+    joints = json.loads(figures.read_text())["joints"]
+    calibrated = joints["calibrated"]
+    assert f"joints over all images: {joints['poses']} poses" in said
+    row = next(line for line in said.splitlines() if "left shoulder" in line)
+    place = joints["names"].index("left_shoulder")
+    for value in (calibrated["error"], calibrated["brier"], joints["coverage"]["by_joint"]):
+        assert f"{100 * value[place]:.2f}" in row
+    assert f"{100 * np.mean(calibrated['error']):.2f}" in said
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert f"{100 * np.mean(calibrated['brier']):.2f} calibrated" in page
+    for name in ("joint-reliability", "joint-coverage"):
+        assert (report / f"{name}.png").stat().st_size > 5000

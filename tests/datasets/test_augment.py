@@ -68,6 +68,7 @@ def people_of(poses):
     return Persons(
         keypoints=poses.keypoints.astype(np.float64),
         visible=np.ones((count, 17), bool),
+        occluded=np.zeros((count, 17), bool),
         areas=np.full(count, 5000.0),
         boxes=poses.boxes.astype(np.float64),
         iscrowd=np.zeros(count, bool),

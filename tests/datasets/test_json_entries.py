@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rcnet_rt.datasets.json_entries import copy_with_scores, read_entries
+from rcnet_rt.datasets.json_entries import copy_with_texts, read_entries
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8)
@@ -33,7 +33,7 @@ def rewritten(text: str, size: int = 1 << 20) -> tuple[list[Any], str]:
     spans = np.concatenate([block.scores for block in blocks])
     target = io.StringIO()
     scores = np.arange(len(entries)) / 8
-    copy_with_scores(io.StringIO(text), target, spans, scores)
+    copy_with_texts(io.StringIO(text), target, spans, lambda some: map(repr, scores[some].tolist()))
     return entries, target.getvalue()
 
 

@@ -28,6 +28,7 @@ def people(*keypoints: np.ndarray, crowd: tuple[int, ...] = ()) -> Persons:
     return Persons(
         keypoints=np.array(keypoints).reshape(count, 17, 2),
         visible=np.ones((count, 17), dtype=bool) & ~iscrowd[:, None],
+        occluded=np.zeros((count, 17), dtype=bool),
         areas=np.full(count, AREA),
         boxes=np.array([[*k.min(0), *k.max(0)] for k in keypoints]).reshape(count, 4),
         iscrowd=iscrowd,

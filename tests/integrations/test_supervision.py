@@ -8,7 +8,8 @@ import supervision as sv
 
 from rcnet_rt import Poses, Refiner
 from rcnet_rt.errors import PosesError
-from rcnet_rt.integrations.supervision import RAW, from_poses, refine, to_poses
+from rcnet_rt.integrations.supervision import COVARIANCE, RAW, from_poses, refine, to_poses
+from tests.helpers.joints import JointRefiner
 
 
 @pytest.fixture
@@ -107,3 +108,15 @@ def test_few_poses_are_remembered(random_poses: Poses, monkeypatch: pytest.Monke
     attached.remember(random_poses.keypoints, random_poses.scores, random_poses.scores)
     known = attached.raw_scores_of(random_poses.keypoints, random_poses.scores)
     assert np.isfinite(known).tolist() == [False, False, True, True, True]
+
+
+def test_joint_estimates_are_where_the_ellipse_annotators_look(
+    key_points: sv.KeyPoints, random_poses: Poses
+) -> None:
+    expected = JointRefiner("yolo-pose")(random_poses)
+    for refined in (refine(key_points, JointRefiner("yolo-pose")), from_poses(expected)):
+        np.testing.assert_array_equal(refined.data["joint_confidence"], expected.joint_confidence)
+        np.testing.assert_array_equal(refined.data[COVARIANCE], expected.joint_covariance)
+        scene = np.zeros((480, 640, 3), np.uint8)
+        assert sv.VertexEllipseOutlineAnnotator().annotate(scene, refined[[2, 0]]).any()
+    assert "joint_confidence" not in refine(key_points, Refiner("yolo-pose")).data

@@ -22,11 +22,13 @@ from rcnet_rt.datasets.files import read_json
 from rcnet_rt.datasets.results import poses_by_image, poses_to_entries, read_results, scores_of
 from rcnet_rt.errors import EstimatorError, WeightsError
 from rcnet_rt.evaluation.average_precision import AveragePrecision
+from rcnet_rt.integrations import ultralytics as integration
 from rcnet_rt.integrations.ultralytics import RefinedBoxes, attach, detach
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.video.source import open_source
 from rcnet_rt.workflows.dataset import find_images
+from tests.helpers.joints import JointRefiner, with_joint_estimates
 from tests.helpers.networks import random_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # ultralytics' and OpenVINO's own
@@ -315,3 +317,17 @@ def test_without_ultralytics_it_says_what_to_install(monkeypatch: pytest.MonkeyP
         match="need the package ultralytics, which is not installed: pip install 'ultralytics'",
     ):
         _ = rcnet_rt.attach
+
+
+def test_joint_estimates_stay_with_their_poses(
+    model: Any, video: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(integration, "Refiner", JointRefiner)
+    before = predict(model, video)
+    for raw, refined in zip(before, predict(attach(model, ALONE), video), strict=True):
+        expected = with_joint_estimates(Poses.from_ultralytics(raw))
+        assert torch.equal(raw.keypoints.data, refined.keypoints.data)
+        np.testing.assert_array_equal(refined.joint_confidence, expected.joint_confidence)
+        np.testing.assert_array_equal(refined.joint_covariance, expected.joint_covariance)
+    detach(model)
+    assert not any(hasattr(result, "joint_confidence") for result in predict(model, video))

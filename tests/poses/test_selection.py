@@ -72,3 +72,13 @@ def test_a_pose_needs_all_joints_found_and_confident():
     assert has_joints(poses, ["hips"]).tolist() == [True, False, False]
     assert has_joints(poses, ["hips"], min_confidence=0.05).tolist() == [True, False, True]
     assert has_joints(Poses(keypoints, poses.scores), ["hips"]).tolist() == [True, False, True]
+
+
+def test_calibrated_confidence_goes_before_the_estimators():
+    poses = Poses(
+        np.ones((2, 17, 2)),
+        [0.9, 0.9],
+        keypoint_scores=np.full((2, 17), 0.9),
+        joint_confidence=np.repeat([[0.2], [0.6]], 17, axis=1),
+    )
+    assert has_joints(poses, ["hips"], 0.5).tolist() == [False, True]

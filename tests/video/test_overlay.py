@@ -121,3 +121,41 @@ def test_tracks_are_named(refined: Poses) -> None:
     nobody = draw(CANVAS, replace(refined, track_ids=[-1, 0, 1, 2, 3]), kept, COCO17)
     assert (named != plain).any()
     np.testing.assert_array_equal(nobody, plain)
+
+
+def test_joints_are_as_opaque_as_their_confidence(refined: Poses) -> None:
+    one = replace(refined[:1], boxes=np.array([[600, 20, 620, 40]]))
+    kept, ones = np.ones(1, bool), np.ones((1, 17), np.float32)
+    plain = draw(CANVAS, replace(one, keypoint_scores=ones), kept, COCO17)
+    opaque = draw(CANVAS, replace(one, joint_confidence=ones), kept, COCO17)
+    np.testing.assert_array_equal(opaque, plain)
+    half = draw(CANVAS, replace(one, joint_confidence=ones / 2), kept, COCO17)
+    hidden = draw(CANVAS, replace(one, joint_confidence=0 * ones), kept, COCO17)
+    body = np.s_[:, :500]
+    np.testing.assert_allclose(half[body], plain[body] * (128 / 255), atol=0.51)
+    assert not hidden[body].any()
+    assert plain[body].any()
+
+
+def test_ellipses_hold_ninety_percent(refined: Poses) -> None:
+    points = np.full((1, 17, 2), np.nan)
+    points[0, 0] = 250, 200
+    covariance = np.full((1, 17, 2, 2), np.nan)
+    covariance[0, 0] = [[900, 0], [0, 100]]
+    pose = replace(
+        refined[:1],
+        keypoints=points,
+        keypoint_scores=None,
+        boxes=np.array([[600, 20, 620, 40]]),
+        joint_covariance=covariance,
+    )
+    plain = draw(CANVAS, pose, np.ones(1, bool), COCO17)
+    drawn = draw(CANVAS, pose, np.ones(1, bool), COCO17, ellipses=True)
+    rows, columns = np.nonzero((drawn != plain).any(axis=2))
+    radii = (columns.max() - columns.min()) / 2, (rows.max() - rows.min()) / 2
+    np.testing.assert_allclose(radii, [2.146 * 30, 2.146 * 10], atol=2)
+    sides = {"threshold": 0.1, "raw_threshold": 0.0, "ellipses": True}
+    both = compare(CANVAS, pose, np.ones(1, bool), COCO17, **sides)
+    raw_side = compare(CANVAS, pose, np.ones(1, bool), COCO17, **{**sides, "ellipses": False})
+    np.testing.assert_array_equal(both[:, :640], raw_side[:, :640])
+    assert not np.array_equal(both[:, 640:], raw_side[:, 640:])

@@ -319,5 +319,5 @@ def test_signals_read_back_to_the_bit(random_poses: Poses) -> None:
 def test_signals_of_other_lengths_are_a_sentence(random_poses: Poses) -> None:
     entries = poses_to_entries(with_signals(random_poses), 7)
     entries[0]["consensus"] = [1.0, 2.0]
-    with pytest.raises(DatasetError, match="image 7: consensus, agreement or embedding"):
+    with pytest.raises(DatasetError, match="image 7: consensus, agreement, embedding"):
         poses_by_image(entries, COCO17)
