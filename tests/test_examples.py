@@ -20,6 +20,7 @@ import pytest
 from rcnet_rt import Poses, Refiner
 from rcnet_rt.datasets import jsonl
 from rcnet_rt.video.source import open_source
+from tests.helpers.joints import with_joint_estimates
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -355,3 +356,129 @@ class FakeRos:
         )
         fake(monkeypatch, "sensor_msgs.msg", Image=types.new_class("Image"))
         fake(monkeypatch, "std_msgs.msg", String=types.new_class("String"))
+
+
+def four_cameras() -> np.ndarray:
+    """Around the origin at 4 meters, looking at it; lengths in millimeters."""
+    matrix = np.array([[1500.0, 0, 500], [0, 1500, 900], [0, 0, 1]])
+    cameras = []
+    for angle in np.radians([20, 80, 200, 290]):
+        forward = -np.array([math.cos(angle), math.sin(angle), 0])
+        rotation = np.stack([np.cross(forward, [0, 0, 1.0]), [0, 0, -1.0], forward])
+        cameras.append(matrix @ np.column_stack([rotation, -rotation @ (-4000 * forward)]))
+    return np.stack(cameras)
+
+
+def moving_person(rng: np.random.Generator, amplitude: float = 80) -> np.ndarray:
+    """(60, 17, 3) millimeters."""
+    joints = rng.uniform([-300, -300, -900], [300, 300, 900], (17, 3))
+    time = np.arange(60)[:, None, None] / 60
+    return joints + amplitude * np.sin(2 * np.pi * time + rng.uniform(0, 6, (17, 3)))
+
+
+def test_triangulation_by_covariance(example: Any) -> None:
+    triangulation, cameras = example("pose2sim/triangulation.py"), four_cameras()
+    rng = np.random.default_rng(0)
+    truth = moving_person(rng)
+    exact = triangulation.project(cameras, truth)
+    ones = np.ones(exact.shape[:3])
+    np.testing.assert_allclose(triangulation.dlt(cameras, exact, ones), truth, atol=1e-5)
+    deviation = rng.choice([2.0, 30.0], exact.shape)  # across and down, each by itself
+    pixels = exact + deviation * rng.normal(size=exact.shape)
+    pixels[3, 5, 1] = np.nan
+    covariance = deviation[..., None] ** 2 * np.eye(2)
+
+    def error(points: np.ndarray) -> float:
+        return float(np.linalg.norm(points - truth, axis=2).mean())
+
+    plain = error(triangulation.dlt(cameras, pixels, ones))
+    known = error(triangulation.least_squares(cameras, pixels, covariance))
+    smooth = error(triangulation.least_squares(cameras, pixels, covariance, motion=3.0))
+    assert known < 0.6 * plain
+    assert smooth < 0.8 * known
+    wrong = pixels.copy()
+    wrong[::7, :, 2] += 300
+    robust = error(triangulation.least_squares(cameras, wrong, covariance, degrees=4.0))
+    assert robust < 0.7 * error(triangulation.least_squares(cameras, wrong, covariance))
+
+
+def test_a_folder_for_each_camera_as_pose2sim_names_them(
+    example: Any, random_poses: Poses, tmp_path: Path
+) -> None:
+    recording = tmp_path / "cam01.jsonl"
+    header = jsonl.Header("cam01.mp4", "yolov8n-pose", "none", "coco17", 0.25)
+    with jsonl.JsonLinesWriter(recording, header) as writer:
+        kept = np.array([True, False, True, False, False])
+        writer.write(0, 0.0, with_joint_estimates(random_poses), kept)
+        writer.write(1, 0.1, Poses.empty(17), np.ones(0, bool))
+    folders = example("pose2sim/openpose_folders.py").write_project(tmp_path / "take", [recording])
+    assert folders == [tmp_path / "take" / "pose" / "cam01_json"]
+    first = json.loads((folders[0] / "cam01_000000.json").read_text())
+    assert len(first["people"]) == 2
+    values = np.reshape(first["people"][1]["pose_keypoints_2d"], (17, 3))
+    expected = with_joint_estimates(random_poses)[2]
+    np.testing.assert_array_equal(values[:, :2], expected.keypoints[0])
+    np.testing.assert_array_equal(values[:, 2], expected.joint_confidence[0])
+    assert json.loads((folders[0] / "cam01_000001.json").read_text())["people"] == []
+
+
+CAMERA = """<camera serial="{serial}"><transform {transform}/><intrinsic centerPointU="32000"
+centerPointV="57600" focalLengthU="96000" focalLengthV="96000"/></camera>"""
+
+
+def qualisys(cameras: np.ndarray) -> str:
+    """Write cameras of `four_cameras` as Qualisys does."""
+    matrix = np.array([[1500.0, 0, 500], [0, 1500, 900], [0, 0, 1]])
+    texts = []
+    for serial, camera in enumerate(cameras):
+        pose = np.linalg.inv(matrix) @ camera
+        rotation = pose[:, :3]
+        values = dict(zip("xyz", -rotation.T @ pose[:, 3], strict=True))
+        rows = np.diag([1, -1, -1]) @ rotation
+        values |= {f"r{i + 1}{j + 1}": rows[i, j] for i in range(3) for j in range(3)}
+        text = " ".join(f'{name}="{float(value)!r}"' for name, value in values.items())
+        texts.append(CAMERA.format(serial=serial, transform=text))
+    return f"<calibration><cameras>{''.join(texts)}</cameras></calibration>"
+
+
+def test_weights_are_measured_on_left_out_cameras(
+    example: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measure, cameras = example("pose2sim/measure.py"), four_cameras()
+    for settings in ("NOISE", "MOTION"):
+        monkeypatch.setattr(measure, settings, (10.0,))
+    calibration = tmp_path / "calibration.qca.txt"
+    calibration.write_text(qualisys(cameras))
+    np.testing.assert_allclose(measure.read_qualisys(calibration), cameras, atol=1e-6)
+    rng = np.random.default_rng(0)
+    pixels = measure.project(cameras, moving_person(rng, 400))
+    deviation = rng.choice([2.0, 25.0], pixels.shape[:3])
+    pixels += deviation[..., None] * rng.normal(size=pixels.shape)
+    recordings = [tmp_path / f"cam{number}.jsonl" for number in range(4)]
+    header = jsonl.Header("a.mp4", "yolov8n-pose", "none", "coco17", 0.25)
+    for camera, recording in enumerate(recordings):
+        late = 2 if camera == 2 else 0
+        with jsonl.JsonLinesWriter(recording, header) as writer:
+            for frame in range(60):
+                scene = max(frame - late, 0)
+                seen, spread = (array[scene, None, :, camera] for array in (pixels, deviation))
+                poses = Poses(
+                    seen,
+                    [0.9],
+                    keypoint_scores=np.full((1, 17), 0.9),
+                    joint_confidence=np.where(spread > 10, 0.2, 0.95),
+                    joint_covariance=spread[..., None, None] ** 2 * np.eye(2),
+                )
+                writer.write(frame, frame / 60, poses, np.ones(1, bool))
+    measure.main(calibration, recordings)
+    offsets, _, *rows = capsys.readouterr().out.splitlines()
+    assert "(0, 0, 2, 0)" in offsets
+    percent = {row[:33].strip(): float(row[33:].split()[2]) for row in rows}
+    pairs = [(solver, name) for solver, each in measure.weightings().items() for name in each]
+    assert list(percent) == [f"{solver}, {name}" for solver, name in pairs]
+    assert percent["DLT, raw"] == 0
+    assert percent["DLT, confidence"] < -10
+    assert percent["least squares, covariance"] < -10

@@ -1,99 +1,243 @@
-"""Video end to end: `python -m benchmarks.speed.pipeline [--runs N] [--json FILE]`.
+"""Video end to end: `python -m benchmarks.speed.pipeline [--runs N] [--json FILE] [--page FILE]`.
 
-`rcnet-rt run` against ultralytics' own `predict(save=True, stream=True)`: the same video, weights
-and device, in turn, in this process, models loaded before. Both decode, estimate, draw and write a
-video; ours refines as well and writes H.264, ultralytics writes what it has for this system (Motion
-JPEG on Linux).
+Whole processes against whole processes, from the prompt back to the prompt: `rcnet-rt VIDEO` and
+ultralytics' own `predict`, the same video and weights, in turn, each in a new process. Then the age
+of the results of a live source, and where the core-milliseconds of a frame go. With `--before
+CHECKOUT` an older checkout of this package takes part, too.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from benchmarks.common import MODEL, Results, data_folder, json_option, report
-from rcnet_rt.errors import EstimatorError
-from rcnet_rt.workflows.summary import VideoSummary
-from rcnet_rt.workflows.video import process_video
+from benchmarks.common import CHECKOUT, MODEL, Results, data_folder, json_option, machine, report
+from benchmarks.speed import live_latency, pipeline_page
+from benchmarks.speed.frame_costs import costs
+from rcnet_rt.datasets.files import write_bytes
+from rcnet_rt.errors import EstimatorError, SourceError
 
 __all__ = ["main", "measure"]
 
 VIDEO = Path("videos/sports.mp4")  # in the data folder
-RUNS = 5
-STAGES = ("decode", "estimate", "refine", "draw", "write")
+RUNS = 3
+LIVE_SECONDS, COST_FRAMES = 20.0, 100
+THEIRS = """
+import sys
+from ultralytics import YOLO
+video, model, save, folder = sys.argv[1:]
+options = dict(stream=True, verbose=False, save=save == "save", project=folder, exist_ok=True)
+for _ in YOLO(model, task="pose").predict(video, **options):
+    pass
+"""
+OFFLINE = {"YOLO_OFFLINE": "true", "YOLO_VERBOSE": "false", "YOLO_AUTOINSTALL": "false"}
 
 
-def measure(video: Path | None = None, model: Path | None = None, runs: int = RUNS) -> Results:
-    """Run both in turn; the first turn of each warms up and does not count.
+@dataclass(frozen=True)
+class Contestant:
+    """A process that is timed.
+
+    Attributes:
+        name: in the results.
+        arguments: after the interpreter.
+        checkout: that the package is imported from.
+        telemetry: what it writes about itself, if anything.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    checkout: Path = CHECKOUT
+    telemetry: Path | None = None
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One run of a process: seconds of wall clock and of all CPUs, and the share of refinement."""
+
+    wall: float
+    cpu: float
+    refine_share: float | None
+
+
+def measure(
+    video: Path | None = None,
+    model: Path | None = None,
+    runs: int = RUNS,
+    before: Path | None = None,
+    live_seconds: float = LIVE_SECONDS,
+    cost_frames: int = COST_FRAMES,
+) -> Results:
+    """Run all in turn; the first turn of each warms up and does not count.
 
     Raises:
-        RcnetError: the video or the model is not here.
+        RcnetError: the video or the model is not here, or a process fails.
     """
-    video = video or data_folder() / VIDEO
-    model = model or data_folder() / MODEL
-    with tempfile.TemporaryDirectory() as folder:
-        theirs = _theirs(model, Path(folder))
-        turns = [(theirs(video), _ours(video, model, Path(folder))) for _ in range(runs + 1)][1:]
-    ultralytics = [seconds for seconds, _ in turns]
-    summaries = [summary for _, (_, summary) in turns]
-    ours = [seconds for _, (seconds, _) in turns]
-    frames = summaries[0].frames
-    share = [summary.telemetry.share("refine") for summary in summaries]
+    video, model = video or data_folder() / VIDEO, model or data_folder() / MODEL
+    if not model.exists():
+        raise EstimatorError(f"{model} is not here; give a model with --model")
+    if not video.exists():
+        raise SourceError(f"{video} is not here; give a video with --video")
+    with tempfile.TemporaryDirectory() as name:
+        contestants = _contestants(video.resolve(), model.resolve(), Path(name), before)
+        turns = [{one.name: _timed(one, name) for one in contestants} for _ in range(runs + 1)][1:]
     return {
         "video": video.name,
         "model": model.name,
-        "frames": frames,
         "runs": runs,
-        "ultralytics_fps": round(frames / float(np.median(ultralytics)), 2),
-        "rcnet_rt_fps": round(frames / float(np.median(ours)), 2),
-        "ratio": round(float(np.median(np.divide(ultralytics, ours))), 3),
-        "ratios": [round(a / b, 3) for a, b in zip(ultralytics, ours, strict=True)],
-        "refine_share": round(float(np.median(share)), 5),
-        "age_p50_ms": round(1000 * summaries[-1].telemetry.age.percentile(0.5), 1),
-        "stages": [
-            {"stage": name, **summaries[-1].telemetry.stages[name].figures()} for name in STAGES
+        "processes": [_summed(one.name, turns) for one in contestants],
+        "ratios": _ratios(turns),
+        "live": [
+            {"checkout": label, **_live(video, model, live_seconds, checkout)}
+            for label, checkout in (("before", before), ("now", CHECKOUT))
+            if checkout is not None
         ],
+        "core_ms": costs(video, model, cost_frames),
     }
 
 
-def _theirs(model: Path, folder: Path) -> Any:
-    """Return a function that runs ultralytics over a video and returns the seconds."""
-    if not model.exists():
-        raise EstimatorError(f"{model} is not here; give a model with --model")
-    from ultralytics import YOLO
+def _contestants(video: Path, model: Path, folder: Path, before: Path | None) -> list[Contestant]:
+    theirs = ("-c", THEIRS, str(video), str(model))
+    run = ("-m", "rcnet_rt", str(video), "--model", str(model), "--telemetry")
+    quiet = ("--no-video", "--json", str(folder / "a.jsonl"))
+    drawn = ("--out", str(folder / "a.mp4"))
+    telemetry = folder / "telemetry.json"
 
-    network = YOLO(model, task="pose")
-    network.predict(np.zeros((64, 64, 3), np.uint8), verbose=False)  # loads
+    def ours(name: str, options: tuple[str, ...], checkout: Path = CHECKOUT) -> Contestant:
+        return Contestant(name, (*run, str(telemetry), *options), checkout, telemetry)
 
-    def run(video: Path) -> float:
-        start = time.perf_counter()
-        options: dict[str, Any] = {"save": True, "stream": True, "verbose": False}
-        for _ in network.predict(video, project=folder, name="run", exist_ok=True, **options):
-            pass
-        return time.perf_counter() - start
+    all_ours = [
+        ours("rcnet-rt, no video", quiet),
+        ours("rcnet-rt, no video, onnx", (*quiet, "--backend", "onnx")),
+        ours("rcnet-rt, no video, one worker", (*quiet, "--workers", "1")),
+        ours("rcnet-rt, video", drawn),
+    ]
+    if before is not None:
+        all_ours += [
+            ours("before, no video", quiet, before.resolve()),
+            ours("before, video", drawn, before.resolve()),
+        ]
+    return [
+        Contestant("ultralytics, predict", (*theirs, "no", str(folder))),
+        Contestant("ultralytics, predict and save", (*theirs, "save", str(folder))),
+        *all_ours,
+    ]
 
-    return run
+
+def _timed(one: Contestant, folder: str) -> Turn:
+    """Run a process to its end.
+
+    Raises:
+        EstimatorError: it fails.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(  # our own interpreter and programs
+        [sys.executable, *one.arguments],
+        cwd=folder,
+        env=_environment(one.checkout),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    words = process.stderr.read().decode(errors="replace")
+    _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
+    if process.returncode != 0:
+        raise EstimatorError(f"{one.name} ended with exit code {process.returncode}: {words}")
+    share = None
+    if one.telemetry is not None:
+        share = json.loads(one.telemetry.read_text())["refine_share"]
+    return Turn(wall, used.ru_utime + used.ru_stime, share)
 
 
-def _ours(video: Path, model: Path, folder: Path) -> tuple[float, VideoSummary]:
-    """Run the command's own function; seconds from the first frame to the closed file."""
-    summary = process_video(video, model=str(model), out=folder / "ours.mp4").finish()
-    return summary.telemetry.since_start(), summary
+def _environment(checkout: Path) -> dict[str, str]:
+    return {**os.environ, **OFFLINE, "PYTHONPATH": str(checkout)}
+
+
+def _summed(name: str, turns: list[dict[str, Turn]]) -> dict[str, Any]:
+    """Return the medians of a process."""
+    own = [turn[name] for turn in turns]
+    shares = [turn.refine_share for turn in own if turn.refine_share is not None]
+    return {
+        "process": name,
+        "wall_s": round(float(np.median([turn.wall for turn in own])), 2),
+        "cpu_s": round(float(np.median([turn.cpu for turn in own])), 2),
+        "refine_share": round(float(np.median(shares)), 5) if shares else None,
+    }
+
+
+def _ratios(turns: list[dict[str, Turn]]) -> list[dict[str, Any]]:
+    """Return how many times as long as ours others take, turn by turn."""
+    pairs = [
+        ("ultralytics, predict", "rcnet-rt, no video"),
+        ("ultralytics, predict and save", "rcnet-rt, video"),
+        ("rcnet-rt, no video, one worker", "rcnet-rt, no video"),
+        ("before, no video", "rcnet-rt, no video"),
+        ("before, video", "rcnet-rt, video"),
+    ]
+    return [_ratio(turns, other, ours) for other, ours in pairs if other in turns[0]]
+
+
+def _ratio(turns: list[dict[str, Turn]], other: str, ours: str) -> dict[str, Any]:
+    wall = [turn[other].wall / turn[ours].wall for turn in turns]
+    cpu = [turn[other].cpu / turn[ours].cpu for turn in turns]
+    return {
+        "of": f"{other} / {ours}",
+        "wall": round(float(np.median(wall)), 3),
+        "cpu": round(float(np.median(cpu)), 3),
+        "turns": ", ".join(f"{ratio:.2f}" for ratio in wall),
+    }
+
+
+def _live(video: Path, model: Path, seconds: float, checkout: Path) -> Mapping[str, float]:
+    """Return the age of a live source's results, measured in a process of its own."""
+    done = subprocess.run(  # our own interpreter and program
+        [sys.executable, live_latency.__file__, str(video), str(model), str(seconds)],
+        env=_environment(checkout),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise EstimatorError(
+            f"the live source ended with exit code {done.returncode}: {done.stderr}"
+        )
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 @click.command()
 @click.option("--video", type=click.Path(path_type=Path), help=f"[default: DATA/{VIDEO}]")
 @click.option("--model", type=click.Path(path_type=Path), help=f"[default: DATA/{MODEL}]")
 @click.option("--runs", default=RUNS, show_default=True, help="Turns that count.")
+@click.option(
+    "--before",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="CHECKOUT",
+    help="An older checkout of this package that takes part.",
+)
+@click.option("--live-seconds", type=float, default=LIVE_SECONDS, show_default=True)
+@click.option("--cost-frames", type=click.IntRange(min=1), default=COST_FRAMES, show_default=True)
+@click.option("--page", type=click.Path(path_type=Path), help="Write a page of tables, Markdown.")
 @json_option
-def main(video: Path | None, model: Path | None, runs: int, json_file: Path | None) -> None:
+def main(page: Path | None, json_file: Path | None, **options: Any) -> None:
     """Time a video end to end against ultralytics."""
-    report("video end to end", measure(video, model, runs), json_file)
+    results = measure(**options)
+    report("video end to end", results, json_file)
+    if page is not None:
+        write_bytes(page, pipeline_page.text({"machine": machine(), **results}).encode())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from rcnet_rt.backends.protocol import Backend
+from rcnet_rt.backends.tensorrt.gpus import install_command
 from rcnet_rt.errors import BackendError, RcnetError
 from rcnet_rt.rescoring.weights import Weights
 
@@ -27,8 +28,8 @@ PACKAGES = {
     "numba": {"numba": "pip install 'rcnet-rt[numba]'"},
     "onnx": {"onnxruntime": "pip install onnxruntime", "onnx": "pip install onnx"},
     "torch": {"torch": "pip install torch"},
-    "tensorrt": {"torch_tensorrt": "pip install 'rcnet-rt[tensorrt]'"},
 }
+TENSORRT_MODULES = ("tensorrt_rtx", "tensorrt", "torch_tensorrt")
 REASONS = {
     "numba": "on a CPU one compiled function has the least overhead",
     "onnx": "on a CPU one graph has little overhead; numba has less",
@@ -65,6 +66,8 @@ def missing(name: str, device: str = "auto") -> str:
     for package, command in PACKAGES.get(name, {}).items():
         if find_spec(package) is None:
             return f"backend {name} needs {package}: {command}"
+    if name == "tensorrt" and not any(find_spec(module) for module in TENSORRT_MODULES):
+        return f"backend {name} needs TensorRT: {install_command()}"
     on_cpu = device in ("auto", "cpu")
     if name in ON_CPU and not on_cpu:
         return f"backend {name} runs on the CPU, got device {device!r}; use torch there"
@@ -88,14 +91,10 @@ def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> 
         from rcnet_rt.backends.reference import BaselineBackend
 
         return BaselineBackend(weights)
-    candidates = _candidates(device) if name == "auto" else [name]
-    lacking = "" if name == "auto" else missing(name, device)
-    if lacking and name != "tensorrt":
-        raise BackendError(lacking)
-    if lacking:
-        candidates = _candidates(device)
-        warnings.warn(f"{lacking}; {candidates[0]} runs instead", stacklevel=2)
-    return _open_first(weights, candidates, "cpu" if device == "auto" else device)
+    candidates = _candidates(device) if name in ("auto", "tensorrt") else []
+    if name != "auto":
+        candidates.insert(0, name)
+    return _open_first(weights, candidates, device)
 
 
 def _open_first(weights: Weights, candidates: Sequence[str], device: str) -> Backend:
@@ -110,8 +109,11 @@ def _open_first(weights: Weights, candidates: Sequence[str], device: str) -> Bac
 
 def _open(weights: Weights, name: str, device: str) -> Backend:
     """Open one backend; whatever an installed but broken package raises is a `BackendError`."""
+    lacking = missing(name, device)
+    if lacking:
+        raise BackendError(lacking)
     try:
-        return _import_and_open(weights, name, device)
+        return _import_and_open(weights, name, "cpu" if device == "auto" else device)
     except RcnetError:
         raise
     except Exception as error:
@@ -130,7 +132,7 @@ def _import_and_open(weights: Weights, name: str, device: str) -> Backend:
 
         return OnnxBackend(weights)
     if name == "tensorrt":
-        from rcnet_rt.backends.tensorrt import open_tensorrt
+        from rcnet_rt.backends.tensorrt.opening import open_tensorrt
 
         return open_tensorrt(weights, device)
     from rcnet_rt.backends.torch import TorchBackend

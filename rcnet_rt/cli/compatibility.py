@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 
-__all__ = ["FORMAT", "LIBRARY", "REAL", "SUPPORT", "UNTESTED", "Support", "markdown"]
+__all__ = ["BUILT", "FORMAT", "LIBRARY", "REAL", "SUPPORT", "UNTESTED", "Support", "markdown"]
 
 REAL = "tested with real weights"
 LIBRARY = "tested with the real library and random weights"
 FORMAT = "format tested"
+BUILT = "built by the real library, never run"
 UNTESTED = "not tested yet"
 
 
@@ -23,7 +24,7 @@ class Support:
     Attributes:
         name: of the estimator, the format or the tool.
         use: what to write.
-        state: REAL, LIBRARY, FORMAT or UNTESTED.
+        state: REAL, LIBRARY, FORMAT, BUILT or UNTESTED.
         test: file under tests/ that backs it, "" where nothing does.
         package: that must be importable, "" for none.
         install: what pip installs for it.
@@ -175,6 +176,22 @@ SUPPORT = (
     ),
     Support("mmpose's CocoMetric", "examples/mmpose_coco_metric.py", FORMAT, "test_examples.py"),
     Support("FiftyOne", "examples/fiftyone_export.py", FORMAT, "test_examples.py"),
+    Support(
+        "TensorRT for RTX: the step as an engine",
+        "export --format tensorrt-rtx",
+        BUILT,
+        "backends/tensorrt/test_onnx_engine.py",
+        "tensorrt_rtx",
+        "rcnet-rt[tensorrt-rtx]",
+    ),
+    Support(
+        "TensorRT by torch-tensorrt",
+        "export --format tensorrt",
+        UNTESTED,
+        "",
+        "torch_tensorrt",
+        "rcnet-rt[tensorrt]",
+    ),
     Support("ROS 2", "examples/ros2", FORMAT, "test_examples.py"),
 )
 

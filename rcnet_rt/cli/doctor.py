@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from rcnet_rt.backends import choice
+from rcnet_rt.backends.tensorrt.gpus import gpu_of, install_command
+from rcnet_rt.backends.tensorrt.protocol import Gpu
 from rcnet_rt.cli.compatibility import SUPPORT
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.errors import RcnetError
@@ -36,7 +38,6 @@ PACKAGES = {
     "matplotlib": ("pip install 'rcnet-rt[report]'", "reports and training curves"),
     "tensorboard": ("pip install 'rcnet-rt[tensorboard]'", "training curves as they grow"),
     "numba": ("pip install 'rcnet-rt[numba]'", "refining on a CPU in half the time"),
-    "torch-tensorrt": ("pip install 'rcnet-rt[tensorrt]'", "TensorRT"),
     "trackers": ("pip install 'rcnet-rt[track]'", "--track"),
 }
 
@@ -84,6 +85,8 @@ def _findings() -> Iterator[Finding]:
     for check in (_cuda, _h264, _yolo):
         yield _safely(check)
     yield from _backends()
+    if importlib.util.find_spec("torch") is not None:
+        yield from _tensorrt(_gpu())
     yield from _weights()
 
 
@@ -140,6 +143,33 @@ def _backends() -> Iterator[Finding]:
         lacking = choice.missing(name, "cpu" if name in choice.ON_CPU else device)
         found, _, remedy = lacking.partition(": ")
         yield Finding(f"backend {name}", not lacking, found or "usable", remedy)
+
+
+def _tensorrt(gpu: Gpu | None) -> Iterator[Finding]:
+    """Each package of TensorRT: whether it is here, and whether it is for this GPU."""
+    from rcnet_rt.backends.tensorrt.opening import libraries
+
+    told = set()
+    for library in libraries():
+        package = library.name.partition(" ")[0]  # without the precision
+        if package in told:
+            continue
+        told.add(package)
+        version = library.version()
+        if gpu is not None and not library.supports(gpu):
+            found = f"not for {gpu.name} (compute capability {gpu.capability})"
+            yield Finding(package, False, found)
+        elif version:
+            yield Finding(package, True, f"{version}; not run on hardware yet")
+        else:
+            yield Finding(package, False, "only for TensorRT on an NVIDIA GPU", library.install)
+    if gpu is not None:
+        found = f"{gpu.name}, compute capability {gpu.capability}"
+        yield Finding("TensorRT for this GPU", True, found, install_command(gpu))
+
+
+def _gpu() -> Gpu | None:
+    return gpu_of("cuda") if _has_gpu() else None
 
 
 def _has_gpu() -> bool:

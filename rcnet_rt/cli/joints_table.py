@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from rich.table import Table
 from rich.text import Text
 
-from rcnet_rt.evaluation.joint_figures import ConfidenceFigures, JointFigures
+from rcnet_rt.evaluation.joint_figures import JointFigures, mean_of
+from rcnet_rt.evaluation.joints import LEVEL
 from rcnet_rt.evaluation.report_rows import points
 
 __all__ = ["JOINTS_LEGEND", "joints_table"]
@@ -34,43 +35,35 @@ def joints_table(figures: JointFigures | None, over: str) -> Iterator[Table | Te
     yield Text(f"joints over {over}: {figures.poses:,} poses", "bold")
     sides = {"raw": figures.raw, "calibrated": figures.calibrated}
     known = {name: side for name, side in sides.items() if side is not None}
+    columns = {f"ECE {name}": side.error for name, side in known.items()}
+    columns |= {f"Brier {name}": side.brier for name, side in known.items()}
+    worst = [max(values.tolist(), key=_or_lowest) for values in columns.values()]
     coverage = figures.coverage
+    if coverage is not None:
+        columns["coverage of 90 %"] = np.array(coverage.by_joint)
+        worst.append(max(coverage.by_joint, key=lambda share: _or_lowest(abs(share - LEVEL))))
     table = Table()
     table.add_column("x100", no_wrap=True)
-    for figure in ("ECE", "Brier"):
-        for name in known:
-            table.add_column(f"{figure} {name}", justify="right")
-    if coverage is not None:
-        table.add_column("coverage of 90 %", justify="right")
-    columns = [(side.error, side.brier) for side in known.values()]
-    values = [error for error, _ in columns] + [brier for _, brier in columns]
-    if coverage is not None:
-        values.append(np.array(coverage.by_joint))
-    table.add_row("mean", *(points(float(np.nanmean(column))) for column in values))
-    worst = [points(float(np.nanmax(column))) for column in values[: 2 * len(known)]]
-    if coverage is not None:
-        worst.append(points(float(values[-1][_farthest(values[-1])])))
-    table.add_row("worst joint", *worst, end_section=True)
+    for name in columns:
+        table.add_column(name, justify="right")
+    table.add_row("mean", *(points(mean_of(values)) for values in columns.values()))
+    table.add_row("worst joint", *map(points, worst), end_section=True)
     for place, joint in enumerate(figures.joints):
-        cells = (points(float(column[place])) for column in values)
+        cells = (points(float(values[place])) for values in columns.values())
         table.add_row(joint.replace("_", " "), *cells)
     yield table
     for name, side in known.items():
-        yield Text(f"only annotated joints, {name}: {_annotated(side)}")
+        error, brier = side.annotated_means
+        yield Text(f"only annotated joints, {name}: ECE {points(error)}, Brier {points(brier)}")
     if coverage is not None:
         groups = ", ".join(f"{name} {points(share)}" for name, share in coverage.groups.items())
         yield Text(
-            f"ellipses cover: {groups}; area {points(coverage.relative_area)} % of that of one "
-            "conformal radius per joint"
+            f"ellipses cover: {groups}; their area is {points(coverage.relative_area)} % of that "
+            "of one conformal radius per joint"
         )
     yield Text("")
 
 
-def _annotated(side: ConfidenceFigures) -> str:
-    """Return the mean over joints where only annotated joints count."""
-    error, brier = (np.nanmean(each) for each in (side.annotated_error, side.annotated_brier))
-    return f"ECE {points(float(error))}, Brier {points(float(brier))}"
-
-
-def _farthest(coverage: npt.NDArray[np.float64]) -> int:
-    return int(np.nanargmax(np.abs(coverage - 0.9)))
+def _or_lowest(value: float) -> float:
+    """Return what an undefined value is sorted by."""
+    return -math.inf if math.isnan(value) else value

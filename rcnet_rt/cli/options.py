@@ -11,8 +11,6 @@ import click
 
 from rcnet_rt import estimators
 from rcnet_rt.backends import choice
-from rcnet_rt.datasets.coco import Dataset
-from rcnet_rt.datasets.crowdpose import crowdpose as crowdpose_dataset
 
 __all__ = [
     "OptionWithFormerNames",
@@ -25,9 +23,11 @@ __all__ = [
     "device_option",
     "json_option",
     "model_option",
+    "parallel_options",
     "recheck_option",
     "threshold_option",
     "weights_option",
+    "yolo_options",
 ]
 
 RECHECKED = 3  # poses of an image, for --recheck without a number
@@ -73,6 +73,21 @@ class Threshold(click.ParamType[str | float]):
         return number
 
 
+class ImageSize(click.ParamType[tuple[int, int]]):
+    """A side in pixels, or HEIGHTxWIDTH."""
+
+    name = "N|HxW"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return (height, width); anything else is wrong usage."""
+        sides = str(value).split("x")
+        if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+            self.fail(f"{value!r} is neither a number of pixels nor HEIGHTxWIDTH", param, ctx)
+        return int(sides[0]), int(sides[-1])
+
+
 class Weights(click.ParamType[str]):
     """A name or a file of weights; `baseline:NAME` is the same as `formula:NAME`."""
 
@@ -108,6 +123,10 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_dataset(
         *arguments: Any, coco: Path | None, crowdpose: Path | None, **options: Any
     ) -> Any:
+        # Commands that take no data set share this module, and are to start fast.
+        from rcnet_rt.datasets.coco import Dataset
+        from rcnet_rt.datasets.crowdpose import crowdpose as crowdpose_dataset
+
         given = [
             *([Dataset(coco)] if coco is not None else []),
             *([crowdpose_dataset(crowdpose)] if crowdpose is not None else []),
@@ -166,6 +185,46 @@ def announce(model: str) -> None:
         click.echo(f"Note: {sentence}.", err=True)
 
 
+class Workers(click.ParamType[int | None]):
+    """`auto`, or a number from 1 on."""
+
+    name = "auto|N"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | None:
+        """Return the number, None for `auto`; anything else is wrong usage."""
+        if value == "auto":
+            return None
+        try:
+            number = int(value)
+        except ValueError:
+            number = 0
+        if number < 1:
+            self.fail(f"{value!r} is neither auto nor a number from 1 on", param, ctx)
+        return number
+
+
+def parallel_options(command: Command) -> Command:
+    """Add --workers and --threads."""
+    workers = click.option(
+        "--workers",
+        type=Workers(),
+        default="auto",
+        show_default=True,
+        help="How many images are estimated at a time; results and their order stay the same. "
+        "auto: one a CPU where the estimator can (exported YOLO-Pose), else 1. Given a number, "
+        "other estimators are loaded so often.",
+    )
+    threads = click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        show_default="all that may be used",
+        help="How many CPUs to use.",
+    )
+    return workers(threads(command))
+
+
 def recheck_option(command: Command) -> Command:
     """Add --recheck."""
     return click.option(
@@ -203,3 +262,20 @@ def weights_option(
     return click.option(
         "--weights", type=Weights(), default=default, show_default=True, help=help_text
     )
+
+
+def yolo_options(command: Command) -> Command:
+    """Add --imgsz and --half."""
+    imgsz = click.option(
+        "--imgsz",
+        type=ImageSize(),
+        show_default="the model's own",
+        help="Size that YOLO-Pose fits images into. A model that was exported with a fixed size "
+        "takes no other.",
+    )
+    half = click.option(
+        "--half",
+        is_flag=True,
+        help="YOLO-Pose computes in half precision: a .pt file on a GPU, or a model exported so.",
+    )
+    return imgsz(half(command))

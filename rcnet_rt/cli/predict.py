@@ -13,7 +13,9 @@ from rcnet_rt.cli.options import (
     debug_option,
     device_option,
     model_option,
+    parallel_options,
     recheck_option,
+    yolo_options,
 )
 from rcnet_rt.cli.progress import frame_bar
 from rcnet_rt.datasets.coco import Dataset
@@ -97,7 +99,9 @@ ABSENT = {
     "for train --features paper+visual: costs no inference.",
 )
 @recheck_option
+@yolo_options
 @device_option()
+@parallel_options
 @debug_option
 def predict(
     dataset: Dataset,
@@ -111,7 +115,11 @@ def predict(
     candidates: bool,
     embeddings: bool,
     recheck: int,
+    imgsz: tuple[int, int] | None,
+    half: bool,
     device: str,
+    workers: int | None,
+    threads: int | None,
 ) -> None:
     """Run an estimator over a data set's images and write COCO results with its own scores.
 
@@ -140,7 +148,11 @@ def predict(
                 candidates=candidates,
                 embeddings=embeddings,
                 recheck=recheck,
+                imgsz=imgsz,
+                half=half,
                 device=device,
+                workers=workers,
+                threads=threads,
                 progress=show,
             )
         except (RcnetError, KeyboardInterrupt):

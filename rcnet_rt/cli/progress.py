@@ -18,7 +18,6 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from rcnet_rt.evaluation.report_rows import formatted, points
 from rcnet_rt.workflows import progress as workflow
 from rcnet_rt.workflows.progress import OnProgress
 
@@ -75,6 +74,8 @@ def frame_bar() -> Iterator[OnProgress]:
 @contextmanager
 def epoch_bar() -> Iterator[OnProgress]:
     """Yield what shows the progress over epochs, with their loss and held-out figures."""
+    from rcnet_rt.evaluation.report_rows import formatted, points  # of no use to other commands
+
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with _on_terminal(*columns) as bar:
         task = bar.add_task("training", total=None)

@@ -15,9 +15,11 @@ from rcnet_rt.cli.options import (
     device_option,
     json_option,
     model_option,
+    parallel_options,
     recheck_option,
     threshold_option,
     weights_option,
+    yolo_options,
 )
 from rcnet_rt.cli.progress import frame_bar
 from rcnet_rt.cli.summary import joined, print_summary
@@ -84,8 +86,17 @@ __all__ = ["run"]
     help="Draw the ellipse in which each joint is with a probability of 90 %; needs weights with a "
     "joint head.",
 )
+@yolo_options
 @device_option()
 @backend_option
+@parallel_options
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many frames of a file YOLO-Pose takes at once, for a GPU.",
+)
 @click.option(
     "--max-frames",
     type=click.IntRange(min=1),

@@ -40,6 +40,11 @@ def _lines(summary: VideoSummary, scoring: Scoring) -> Iterator[str]:
             f"score is >= {half_odds(scoring.threshold):.3g}"
         )
     yield _times(telemetry)
+    if (threads := telemetry.threads) is not None and threads.workers > 1:
+        yield (
+            f"threads: {threads.workers} frames at a time, each estimated by {threads.estimator}; "
+            f"{threads.decoder} decode, {threads.encoder} encode"
+        )
     if telemetry.dropped or telemetry.gaps:
         yield _losses(telemetry)
     if (cost := summary.recheck) is not None and cost.crops:

@@ -12,9 +12,24 @@ from pathlib import Path
 
 from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.imported import imported, imported_family, is_import_path
-from rcnet_rt.estimators.protocol import EmbeddingEstimator, Estimator, FrameEstimator
+from rcnet_rt.estimators.protocol import (
+    BatchEstimator,
+    EmbeddingEstimator,
+    Estimator,
+    FrameEstimator,
+    ParallelEstimator,
+)
 
-__all__ = ["EmbeddingEstimator", "Estimator", "FrameEstimator", "caution", "family", "load"]
+__all__ = [
+    "BatchEstimator",
+    "EmbeddingEstimator",
+    "Estimator",
+    "FrameEstimator",
+    "ParallelEstimator",
+    "caution",
+    "family",
+    "load",
+]
 
 ALIASES = {"yolo-pose": "yolov8n-pose.pt"}  # the model that the family's weights were measured on
 EXPORTED = (".onnx", ".xml")  # run on their own runtime, as OpenVINO folders do
@@ -42,8 +57,9 @@ def load(
     *,
     floor: float,
     device: str = "auto",
+    streams: int = 1,
     threads: int | None = None,
-    imgsz: tuple[int, int] | None = None,
+    imgsz: int | tuple[int, int] | None = None,
     half: bool = False,
 ) -> Estimator:
     """Load the estimator that `model` names.
@@ -53,8 +69,10 @@ def load(
             pickle, that is, a program: load only those that you trust.
         floor: poses with a lower raw score are not returned.
         device: "auto", "cpu", "cuda", "cuda:1", …; models in .tflite files run on the CPU.
-        threads: of .onnx, OpenVINO and .tflite models on the CPU; None is what their runtime takes.
-        imgsz: (height, width) that YOLO-Pose fits images into; None is the model's own.
+        streams: how many threads will call it at once; those that can be are `ParallelEstimator`.
+        threads: of .onnx, OpenVINO and .tflite models on the CPU, for all streams together; None is
+            what their runtime takes.
+        imgsz: side, or (height, width), that YOLO-Pose fits images into; None is the model's own.
         half: whether YOLO-Pose computes in half precision.
 
     Raises:
@@ -81,15 +99,22 @@ def load(
     if is_import_path(model):
         return imported(model)
     path = _resolve(model)
+    size = (imgsz, imgsz) if isinstance(imgsz, int) else imgsz
     if Path(path).suffix.lower() in EXPORTED or Path(path).is_dir():
         from rcnet_rt.estimators.yolo.exported import load_exported
 
         return load_exported(
-            path, floor=floor, device=device, threads=threads, size=imgsz, half=half
+            path,
+            floor=floor,
+            device=device,
+            streams=streams,
+            threads=threads,
+            size=size,
+            half=half,
         )
     from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 
-    return UltralyticsEstimator(path, floor=floor, device=device, imgsz=imgsz, half=half)
+    return UltralyticsEstimator(path, floor=floor, device=device, imgsz=size, half=half)
 
 
 def caution(model: str) -> str | None:

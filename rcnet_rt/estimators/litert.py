@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.errors import EstimatorError, missing_package
+from rcnet_rt.estimators.cpus import available_cpus
 from rcnet_rt.estimators.failures import explained
 from rcnet_rt.estimators.network import Floats
 from rcnet_rt.poses.frame import Image
@@ -28,6 +28,7 @@ class LiteRtModel:
         threads: None is as many as the machine has, up to `MAX_THREADS`.
 
     Attributes:
+        streams: 1: one thread may call it at a time.
         name: the file's name without its suffix.
         output_names: of the outputs, in the order of `run`.
         output_shapes: of the outputs, as far as the file fixes them.
@@ -36,13 +37,15 @@ class LiteRtModel:
         EstimatorError: LiteRT is not installed; or the file is missing, damaged, or takes no image.
     """
 
+    streams = 1
+
     def __init__(self, path: str | Path, threads: int | None = None) -> None:
         self.name = Path(path).stem
         if not Path(path).is_file():
             raise EstimatorError(f"no model file at {path}; check the path")
         interpreter = _library().Interpreter
         with explained(f"{path} cannot be loaded", "check that it is a TFLite model"):
-            threads = threads or min(os.cpu_count() or 1, MAX_THREADS)
+            threads = min(threads or available_cpus(), MAX_THREADS)
             self._interpreter = interpreter(model_path=str(path), num_threads=threads)
             inputs, self._outputs = _details(self._interpreter)
         self.output_names = tuple(str(output["name"]) for output in self._outputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from rcnet_rt.poses.frame import Image
 
-__all__ = ["FittedImage", "Floats", "Network", "fit", "planes"]
+__all__ = ["FittedImage", "Floats", "Network", "Planes", "fit"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -22,6 +23,11 @@ class Network(Protocol):
     @property
     def name(self) -> str:
         """What it is called in messages and in the header of JSON Lines."""
+        ...
+
+    @property
+    def streams(self) -> int:
+        """How many threads may call it at once."""
         ...
 
     @property
@@ -75,18 +81,24 @@ def fit(image_bgr: Image, size: tuple[int, int], *, grey: int) -> FittedImage:
     return FittedImage(np.ascontiguousarray(canvas[..., ::-1]), ratio)
 
 
-def planes(image_rgb: Image, *, mean: float, std: float, batch: int = 1) -> Floats:
-    """Return the (batch, 3, H, W) input of a network for an image: (pixel - mean) / std.
+class Planes(threading.local):
+    """Makes the (batch, 3, H, W) inputs of a network; a thread's next input overwrites its last.
 
-    All but the first of the batch are 0: networks of a fixed batch take no less.
+    All but the first of a batch are 0: networks of a fixed batch take no less.
 
-    >>> planes(np.full((1, 2, 3), 255, np.uint8), mean=0, std=255).tolist()
+    >>> Planes()(np.full((1, 2, 3), 255, np.uint8), mean=0, std=255).tolist()
     [[[[1.0, 1.0]], [[1.0, 1.0]], [[1.0, 1.0]]]]
     """
-    values: Floats = np.asarray(cv2.dnn.blobFromImage(image_rgb), np.float32)
-    if mean:
-        values -= np.float32(mean)
-    values /= np.float32(std)
-    if batch == 1:
-        return values
-    return np.concatenate([values, np.zeros((batch - 1, *values.shape[1:]), np.float32)])
+
+    def __init__(self, batch: int = 1) -> None:
+        self._batch = batch
+        self._values: Floats = np.zeros((batch, 3, 0, 0), np.float32)
+
+    def __call__(self, image_rgb: Image, *, mean: float, std: float) -> Floats:
+        """Return (pixel - mean) / std of an (H, W, 3) uint8 image."""
+        if self._values.shape[2:] != image_rgb.shape[:2]:
+            self._values = np.zeros((self._batch, 3, *image_rgb.shape[:2]), np.float32)
+        for plane, pixels in zip(self._values[0], cv2.split(image_rgb), strict=True):
+            np.subtract(pixels, np.float32(mean), out=plane, dtype=np.float32)
+            np.divide(plane, np.float32(std), out=plane)
+        return self._values

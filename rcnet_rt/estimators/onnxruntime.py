@@ -10,7 +10,7 @@ import numpy as np
 
 from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.failures import explained
-from rcnet_rt.estimators.network import Floats, planes
+from rcnet_rt.estimators.network import Floats, Planes
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.privacy import disable_telemetry
 
@@ -25,9 +25,11 @@ class OnnxNetwork:
     Args:
         path: of the file.
         device: "auto" takes CUDA where onnxruntime has it; "cpu", "cuda", "cuda:1", …
-        threads: on the CPU; None leaves it to onnxruntime: all cores.
+        streams: how many threads will call it at once.
+        threads: on the CPU, of all streams; None leaves it to onnxruntime: all cores.
 
     Attributes:
+        streams: as given, 1 where it does not run on the CPU.
         name: the file's name.
         input_size: (height, width); None where the file leaves it open.
         metadata: what the file says of itself.
@@ -39,15 +41,21 @@ class OnnxNetwork:
     """
 
     def __init__(
-        self, path: str | Path, *, device: str = "auto", threads: int | None = None
+        self,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        streams: int = 1,
+        threads: int | None = None,
     ) -> None:
         self.name = Path(path).name
         library = _library()
         options = library.SessionOptions()
         options.log_severity_level = 3  # errors, which are raised, too
         if threads is not None:
-            options.intra_op_num_threads = threads
+            options.intra_op_num_threads = max(1, threads // streams)
         providers = _providers(device, library.get_available_providers())
+        self.streams = streams if providers == [CPU] else 1
         with explained(f"{path} cannot be loaded", "check that it is an ONNX model"):
             self._session = library.InferenceSession(str(path), options, providers=providers)
             given = self._session.get_inputs()
@@ -61,7 +69,8 @@ class OnnxNetwork:
         fixed = isinstance(height, int) and isinstance(width, int)
         self.input_size = (height, width) if fixed else None
         self.half = "float16" in given[0].type
-        self._input, self._batch = given[0].name, batch if isinstance(batch, int) else 1
+        self._input = given[0].name
+        self._planes = Planes(batch if isinstance(batch, int) else 1)
 
     def run(self, image_rgb: Image, *, mean: float = 0.0, std: float = 1.0) -> list[Floats]:
         """Return its outputs for an (H, W, 3) uint8 image; the input is (pixel - mean) / std.
@@ -69,7 +78,7 @@ class OnnxNetwork:
         Raises:
             EstimatorError: the model fails.
         """
-        values = planes(image_rgb, mean=mean, std=std, batch=self._batch)
+        values = self._planes(image_rgb, mean=mean, std=std)
         with explained(f"{self.name} failed", "check that the model is one of images"):
             outputs = self._session.run(
                 None, {self._input: values.astype(np.float16) if self.half else values}

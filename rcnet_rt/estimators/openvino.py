@@ -12,11 +12,13 @@ import numpy as np
 
 from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.failures import explained
-from rcnet_rt.estimators.network import Floats, planes
+from rcnet_rt.estimators.network import Floats, Planes
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.privacy import disable_telemetry
 
 __all__ = ["OpenVinoNetwork"]
+
+CPU_FEATURES = Path("/proc/cpuinfo")  # on Linux
 
 
 class OpenVinoNetwork:
@@ -25,9 +27,11 @@ class OpenVinoNetwork:
     Args:
         path: of the folder, or of the .xml file in it.
         device: "auto" is the CPU, or OpenVINO's choice where it has others; "cpu"; "intel:gpu", …
-        threads: on the CPU; None leaves it to OpenVINO: all cores.
+        streams: how many images the CPU works on at a time, with the same results.
+        threads: on the CPU, of all streams; None leaves it to OpenVINO: all cores.
 
     Attributes:
+        streams: as given, 1 where it does not run on the CPU.
         name: the folder's or file's name.
         input_size: (height, width); None where the model leaves it open.
         metadata: what `metadata.yaml` beside the model says.
@@ -41,16 +45,24 @@ class OpenVinoNetwork:
     half = False
 
     def __init__(
-        self, path: str | Path, *, device: str = "auto", threads: int | None = None
+        self,
+        path: str | Path,
+        *,
+        device: str = "auto",
+        streams: int = 1,
+        threads: int | None = None,
     ) -> None:
         self.name = Path(path).name
         file = next(Path(path).glob("*.xml")) if Path(path).is_dir() else Path(path)
         core = _library().Core()
         target = _target(device, core.available_devices)
+        self.streams = streams if target == "CPU" else 1
         with explained(f"{path} cannot be loaded", "check that it is an OpenVINO model"):
             self.metadata = _metadata(file.with_name("metadata.yaml"))
             model = core.read_model(str(file))
-            self._compiled = core.compile_model(model, target, _config(target, threads))
+            if target in ("CPU", "AUTO") and _crashes_where_open(model):
+                model.reshape([1, 3, *self.metadata.get("imgsz", (640, 640))])
+            self._compiled = core.compile_model(model, target, _config(target, streams, threads))
             shapes = [given.get_partial_shape() for given in model.inputs]
         sides = [[_length(side) for side in shape] for shape in shapes]
         if len(sides) != 1 or len(sides[0]) != 4 or sides[0][1] != 3:
@@ -60,7 +72,7 @@ class OpenVinoNetwork:
             )
         batch, _, height, width = sides[0]
         self.input_size = None if height is None or width is None else (height, width)
-        self._batch = batch or 1
+        self._planes = Planes(batch or 1)
         self._of_thread = threading.local()
 
     def run(self, image_rgb: Image, *, mean: float = 0.0, std: float = 1.0) -> list[Floats]:
@@ -69,7 +81,7 @@ class OpenVinoNetwork:
         Raises:
             EstimatorError: the model fails.
         """
-        values = planes(image_rgb, mean=mean, std=std, batch=self._batch)
+        values = self._planes(image_rgb, mean=mean, std=std)
         with explained(f"{self.name} failed", "check that the model is one of images"):
             outputs = self._request().infer({0: values}, share_inputs=True)
             return [np.asarray(output[:1], np.float32) for output in outputs.values()]
@@ -122,16 +134,29 @@ def _target(device: str, available: list[str]) -> str:
     )
 
 
-def _config(target: str, threads: int | None) -> dict[str, Any]:
+def _config(target: str, streams: int, threads: int | None) -> dict[str, Any]:
     config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     if target != "CPU":
         return config
+    config["NUM_STREAMS"] = streams
     if threads is not None:
         config["INFERENCE_NUM_THREADS"] = threads
     # As ultralytics has it: half precision changes results on ARM and fails on Windows.
     if platform.machine().lower() in ("arm64", "aarch64") or platform.system() == "Windows":
         config["INFERENCE_PRECISION_HINT"] = "f32"
     return config
+
+
+def _crashes_where_open(model: Any) -> bool:
+    """Return whether OpenVINO crashes on a model unless the shape of its input is fixed.
+
+    It does with quantised models on CPUs with AMX (openvino issue 37577).
+    """
+    shape_is_open = any(given.get_partial_shape().is_dynamic for given in model.inputs)
+    if not shape_is_open or not CPU_FEATURES.is_file():
+        return False
+    quantised = any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
+    return quantised and "amx_int8" in CPU_FEATURES.read_text()
 
 
 def _length(dimension: Any) -> int | None:

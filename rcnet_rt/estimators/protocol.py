@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from rcnet_rt.poses.frame import Frame, Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
-__all__ = ["EmbeddingEstimator", "Estimator", "FrameEstimator"]
+__all__ = [
+    "BatchEstimator",
+    "EmbeddingEstimator",
+    "Estimator",
+    "FrameEstimator",
+    "ParallelEstimator",
+]
 
 
 class Estimator(Protocol):
@@ -35,6 +42,25 @@ class Estimator(Protocol):
 
     def estimate(self, image_bgr: Image) -> Poses:
         """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV."""
+        ...
+
+
+@runtime_checkable
+class BatchEstimator(Protocol):
+    """An estimator that takes several images at once."""
+
+    def estimate_batch(self, images_bgr: Sequence[Image]) -> list[Poses]:
+        """Return what `estimate` gives for each image, all of one size, up to rounding."""
+        ...
+
+
+@runtime_checkable
+class ParallelEstimator(Protocol):
+    """An estimator that several threads may call at once."""
+
+    @property
+    def streams(self) -> int:
+        """How many images it works on at a time: those that `load` asked for, 1 on a GPU."""
         ...
 
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.errors import EstimatorError
-from rcnet_rt.estimators import Estimator
+from rcnet_rt.estimators import BatchEstimator, Estimator
 from rcnet_rt.poses.boxes import box_areas
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.oks import oks
@@ -24,21 +23,12 @@ from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.rescoring.constants import AREA_OF_BOX, BELOW_FLOOR
 
-__all__ = ["BatchEstimator", "Recheck", "agreement_with", "crop_around", "least_certain"]
+__all__ = ["Recheck", "agreement_with", "crop_around", "least_certain"]
 
 MARGIN = 1.4  # side of the crop over the longer side of the box
 MOVED = 0.1  # change of a refined score that is counted
 MIN_SIDE = 16  # pixels, of a crop
 GREY = 114  # what YOLO pads with
-
-
-@runtime_checkable
-class BatchEstimator(Protocol):
-    """An estimator that takes several images at once."""
-
-    def estimate_batch(self, images_bgr: Sequence[Image]) -> list[Poses]:
-        """Return the poses of each image."""
-        ...
 
 
 class Recheck:

@@ -57,7 +57,9 @@ class UltralyticsEstimator:
         half: bool = False,
     ) -> None:
         self.name = Path(model).name
-        self._options: dict[str, Any] = {"conf": floor, "verbose": False, "half": half}
+        self._options: dict[str, Any] = {"conf": floor, "verbose": False}
+        if half:
+            self._options["half"] = True
         if imgsz is not None:
             self._options["imgsz"] = list(imgsz)
         if device != "auto":
@@ -74,23 +76,23 @@ class UltralyticsEstimator:
         Raises:
             EstimatorError: the model fails.
         """
-        result = self.result(image_bgr)
-        poses = Poses.from_ultralytics(result)
-        consensus = self.raw.consensus(result, self.skeleton.sigmas)
-        known = {"consensus": consensus, "embeddings": features_of(result)}
-        given = {name: _host(values) for name, values in known.items() if values is not None}
-        return replace(poses, **given)
+        return self._poses(self.result(image_bgr), 0)
 
     def estimate_batch(self, images_bgr: Sequence[Image]) -> list[Poses]:
-        """Return the poses of several images at once, without consensus.
+        """Return the poses of several images at once; see `estimate`.
 
         Raises:
             EstimatorError: the model fails.
         """
-        return [
-            Poses.from_ultralytics(result)
-            for result in _predict(self._model, list(images_bgr), self._options)
-        ]
+        results = _predict(self._model, list(images_bgr), self._options)
+        return [self._poses(result, place) for place, result in enumerate(results)]
+
+    def _poses(self, result: Any, place: int) -> Poses:
+        """Return the poses of an image at a place of the last batch."""
+        consensus = self.raw.consensus(result, self.skeleton.sigmas, place)
+        known = {"consensus": consensus, "embeddings": features_of(result)}
+        given = {name: _host(values) for name, values in known.items() if values is not None}
+        return replace(Poses.from_ultralytics(result), **given)
 
     def result(self, image_bgr: Image) -> Any:
         """Return ultralytics' own `Results`; `raw` keeps what they were chosen from."""

@@ -22,7 +22,7 @@ from rcnet_rt.evaluation.joints import (
 from rcnet_rt.evaluation.metrics import Reliability
 from rcnet_rt.poses.oks import Match
 
-__all__ = ["ConfidenceFigures", "JointFigures", "joint_figures"]
+__all__ = ["ConfidenceFigures", "JointFigures", "joint_figures", "mean_of"]
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -45,6 +45,16 @@ class ConfidenceFigures:
     annotated_error: Floats
     annotated_brier: Floats
     curves: tuple[Reliability, ...]
+
+    @property
+    def means(self) -> tuple[float, float]:
+        """`error` and `brier`, mean over the joints that have one."""
+        return mean_of(self.error), mean_of(self.brier)
+
+    @property
+    def annotated_means(self) -> tuple[float, float]:
+        """`annotated_error` and `annotated_brier`, mean over the joints that have one."""
+        return mean_of(self.annotated_error), mean_of(self.annotated_brier)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +79,7 @@ class JointFigures:
 def joint_figures(
     ground_truth: GroundTruth, images: Iterable[ImagePoses], match: Match, floor: float = 0.0
 ) -> JointFigures | None:
-    """Return the figures of results with joint estimates; None where a pose has none.
+    """Return the figures of results with joint estimates; None without, or without poses to count.
 
     Over the poses of raw score `floor` or more. Those of people whom COCO does not count are left
     out, and so are joints that the estimator did not find.
@@ -90,6 +100,8 @@ def joint_figures(
     truth = joint_truth(ground_truth, ids, keypoints, matched)
     scores = np.concatenate([item.poses.estimator_scores for item in chosen])
     counted = (matched.weight > 0) & (scores >= floor)
+    if not counted.any():
+        return None
     truth, ids = truth[counted], ids[counted]
     found = ~np.isnan(keypoints[counted, :, 0])
     confidence = _joined(chosen, "joint_confidence")
@@ -103,6 +115,17 @@ def joint_figures(
         raw=None if raw is None else _confidence_figures(raw[counted].clip(0, 1), truth, found),
         coverage=None if covariance is None else coverage_figures(truth, covariance[counted], ids),
     )
+
+
+def mean_of(values: npt.ArrayLike) -> float:
+    """Return the mean of the values that are not NaN; NaN where all are.
+
+    >>> mean_of([0.1, float("nan"), 0.3])
+    0.2
+    """
+    known = np.asarray(values, np.float64)
+    known = known[~np.isnan(known)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _joined(images: list[ImagePoses], name: str) -> npt.NDArray[np.float32] | None:

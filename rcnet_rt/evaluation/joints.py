@@ -24,6 +24,7 @@ from rcnet_rt.poses.oks import Match
 
 __all__ = [
     "CHI2_90",
+    "LEVEL",
     "CoverageFigures",
     "JointTruth",
     "brier_score",
@@ -41,7 +42,7 @@ Booleans = npt.NDArray[np.bool_]
 RIGHT = 0.5  # keypoint similarity from which a joint is right
 MATCHED = 0.5  # OKS from which the ellipses of a pose are judged
 CHI2_90 = 4.605  # 0.9 quantile of chi² of two degrees of freedom
-LEVEL = 0.9
+LEVEL = 0.9  # share of joints that an ellipse is to hold
 BINS = 15
 LARGE = 96.0**2  # square pixels: COCO's limit between medium and large people
 

@@ -5,6 +5,8 @@
     detach(model)
 
 No pose is added or removed: `conf`, NMS and the tracker go by the raw scores, as without `attach`.
+Poses on a GPU stay there: they are refined by torch, and the host does not wait (tested with a
+device that has shapes only; not run on a GPU yet).
 
 Where the weights have a joint head, a result also has `joint_confidence` (N, K) and
 `joint_covariance` (N, K, 2, 2) in square pixels of the image, beside the poses of its `keypoints`,
@@ -21,7 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from rcnet_rt.errors import EstimatorError
+from rcnet_rt.errors import EstimatorError, missing_package
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 from rcnet_rt.estimators.yolo.candidates import RawPredictions
 from rcnet_rt.integrations.attached import remember
@@ -33,8 +35,13 @@ from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring.score_convention import check_convention
 
 disable_telemetry()  # ultralytics reads its switch when it is imported
-from ultralytics.engine.results import Boxes, Keypoints, Results  # noqa: E402
-from ultralytics.utils import ops  # noqa: E402
+try:
+    from ultralytics.engine.results import Boxes, Keypoints, Results
+    from ultralytics.utils import ops
+except ImportError as error:
+    raise EstimatorError(
+        missing_package("ultralytics", "refined scores in ultralytics", "ultralytics")
+    ) from error
 
 __all__ = ["RefinedBoxes", "attach", "detach"]
 
@@ -154,9 +161,8 @@ class _Hooks:
         """Refine all poses, before a tracker drops any; the tracker still gets raw scores."""
         raw = vars(predictor)[RAW]
         for place, result in enumerate(predictor.results):
-            points, poses = result.keypoints, Poses.from_ultralytics(result)
-            consensus = self._consensus(raw, result, place)
-            refined = self._refined(replace(poses, consensus=consensus), result)
+            points = result.keypoints
+            refined = self._refined(result, self._consensus(raw, result, place))
             result.keypoints = _Carrier(points.data, points.orig_shape, refined)
 
     def write(self, predictor: Any) -> None:
@@ -181,8 +187,7 @@ class _Hooks:
             for index, prediction in enumerate(predictions):
                 result = _result(prediction, batch, index)
                 consensus = self._consensus(raw, _as_seen(prediction, batch), index)
-                poses = replace(Poses.from_ultralytics(result), consensus=consensus)
-                prediction["conf"] = self._refined(poses, result)["scores"]
+                prediction["conf"] = self._refined(result, consensus)["scores"]
             update_metrics(predictions, batch)
 
         validator.update_metrics = refine_and_update
@@ -192,11 +197,16 @@ class _Hooks:
         weights = self.refiner.weights
         if "consensus" not in weights.signals or weights.skeleton is None:
             return None
-        consensus = raw.consensus(result, skeletons.get(weights.skeleton).sigmas, place)
-        return consensus.cpu() if isinstance(consensus, torch.Tensor) else consensus
+        return raw.consensus(result, skeletons.get(weights.skeleton).sigmas, place)
 
-    def _refined(self, poses: Poses, result: Any) -> dict[str, torch.Tensor]:
-        """Return what the refiner gives of N poses: scores, and joint estimates if it has any."""
+    def _refined(self, result: Any, consensus: Any) -> dict[str, torch.Tensor]:
+        """Return what the refiner gives of the N poses of an image, where its boxes are.
+
+        That is their scores and, where the weights have a joint head, the joint estimates.
+        """
+        if result.boxes.data.is_cuda:
+            return self._refined_in_place(result, consensus)
+        poses = replace(Poses.from_ultralytics(result), consensus=consensus)
         refined = self.refiner(poses, on_error="raw")
         remember(poses.keypoints, refined.scores, poses.scores)
         given = {name: getattr(refined, name) for name in ("scores", *JOINT_ESTIMATES)}
@@ -206,6 +216,35 @@ class _Hooks:
             for name, array in given.items()
             if array is not None
         }
+
+    def _refined_in_place(self, result: Any, consensus: Any) -> dict[str, torch.Tensor]:
+        """Do the same for tensors on a GPU without a copy to the host.
+
+        Faulty poses keep their raw scores as there; `validate` is what lets them.
+        """
+        points, boxes = result.keypoints.data, result.boxes
+        height, width = result.orig_shape
+        confidence = points[..., 2] if points.shape[-1] == 3 else None
+        scores: torch.Tensor = self.refiner.refine(
+            _nan_where_absent(points[..., :2], confidence),
+            boxes.conf,
+            keypoint_scores=confidence,
+            boxes=boxes.xyxy,
+            image_size=(width, height),
+            consensus=consensus,
+            on_error="raw",
+            validate=True,
+        )
+        remember(points[..., :2], scores, boxes.conf)
+        return {"scores": scores}
+
+
+def _nan_where_absent(points: torch.Tensor, confidence: torch.Tensor | None) -> torch.Tensor:
+    """Return (N, K, 2) keypoints with NaN as in `poses.adapters.from_ultralytics`."""
+    if confidence is None:
+        return points
+    absent = (points == 0).all(dim=2) & (confidence == 0)
+    return torch.where(absent[..., None], torch.nan, points)
 
 
 class _ValidatorAdapter:

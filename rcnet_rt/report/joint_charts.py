@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rcnet_rt.evaluation.joint_figures import JointFigures
-from rcnet_rt.evaluation.joints import CoverageFigures
+from rcnet_rt.evaluation.joints import LEVEL, CoverageFigures
 from rcnet_rt.evaluation.metrics import Reliability
 from rcnet_rt.report.charts import BEST, RAW, RAW_STYLE, REFINED, REFINED_STYLE
 from rcnet_rt.report.png import INK, axes, grid
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["joint_charts"]
 
 COLUMNS = 6
-TARGET = 0.9  # share of joints that their ellipses are made to hold
 TOLERANCE = 0.02
 
 LineStyle = str | tuple[int, tuple[int, int]]
@@ -63,9 +62,9 @@ def _coverage(joints: tuple[str, ...], coverage: CoverageFigures) -> Figure:
     shares = 100 * np.array([*coverage.by_joint, *coverage.groups.values()])
     places = np.arange(len(names))[::-1]
     ax = axes()
-    low, high = (100 * (TARGET + sign * TOLERANCE) for sign in (-1, 1))
+    low, high = (100 * (LEVEL + sign * TOLERANCE) for sign in (-1, 1))
     ax.axvspan(low, high, color=REFINED, alpha=0.12, lw=0)
-    ax.axvline(100 * TARGET, color=BEST, linestyle=":", linewidth=1.3)
+    ax.axvline(100 * LEVEL, color=BEST, linestyle=":", linewidth=1.3)
     ax.scatter(shares, places, s=26, color=REFINED, zorder=3)
     ax.set_yticks(places, names, fontsize=7.5)
     ax.set_title("Coverage of the 90 % ellipses", fontsize=10.5, color=INK, loc="left")

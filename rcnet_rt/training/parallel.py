@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import torch
 
 from rcnet_rt.errors import WeightsError
+from rcnet_rt.estimators.cpus import available_cpus
 from rcnet_rt.models.rcnet import Network
 from rcnet_rt.training.examples import Training
 from rcnet_rt.training.fit import run_training
@@ -74,9 +75,7 @@ def default_workers(device: str, trainings: int, poses: int) -> int:
     """
     if torch.device(device).type != "cpu" or poses < MIN_POSES:
         return 1
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-    return min(cores, trainings)
+    return min(available_cpus(), trainings)
 
 
 @contextmanager

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["Timeline", "Upright", "frame_rate", "sample_aspect_ratio", "time_base", "video_stream"]
 
 
-def video_stream(container: InputContainer, name: str) -> VideoStream:
+def video_stream(container: InputContainer, name: str, threads: int = 0) -> VideoStream:
     """Return the first stream of moving images; cover images do not count.
+
+    It is decoded by so many threads; 0 leaves the number to FFmpeg.
 
     Raises:
         SourceError: there is none, or none that can be decoded.
@@ -36,6 +38,7 @@ def video_stream(container: InputContainer, name: str) -> VideoStream:
             "copy it again or convert it to H.264"
         )
     stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = threads
     return stream
 
 
@@ -87,7 +90,10 @@ class Upright:
             image = image.transpose(1, 0, 2)
         if mirror_x or mirror_y:
             image = image[:: -1 if mirror_y else 1, :: -1 if mirror_x else 1]
-        return np.ascontiguousarray(image)
+        # As decoded, rows may have padding between them, which nobody needs copied away.
+        turned = swap or mirror_x or mirror_y
+        upright: Image = np.ascontiguousarray(image) if turned else image
+        return upright
 
 
 def _display_matrix(video_frame: VideoFrame) -> tuple[tuple[bool, bool], bool]:

@@ -9,14 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
+from rcnet_rt.video import labels
+from rcnet_rt.video.labels import Style
 
-__all__ = ["compare", "draw", "draw_raw", "prepare", "score_color"]
+__all__ = ["compare", "draw", "draw_raw", "score_color"]
 
 # Red, amber, green: dark to light as well, so that colour-blind eyes see the order.
 RAMP_RGB = np.array([(165, 0, 38), (244, 109, 67), (254, 224, 80), (120, 220, 90), (0, 190, 110)])
@@ -26,17 +29,10 @@ ELLIPSE = (
     4.605**0.5
 )  # standard deviations; the 0.9 quantile of chi² of 2 degrees of freedom is 4.605
 FAR = 30_000  # pixels
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 OPAQUE = 255
 
 Color = tuple[int, ...]
-
-
-def prepare() -> None:
-    """Load what drawing needs, which takes seconds that the first live image does not have."""
-    import supervision as sv
-
-    _ramp()
-    sv.LabelAnnotator()
 
 
 def draw(
@@ -59,12 +55,12 @@ def draw(
     """
     raw = poses.estimator_scores
     tracks = np.full(len(poses), -1) if poses.track_ids is None else poses.track_ids
-    labels = [
+    texts = [
         (f"#{track} " if track >= 0 else "") + f"{before:.2f} -> {after:.2f}"
         for track, before, after in zip(tracks, raw, poses.scores, strict=True)
     ]
     shown = poses if ellipses else replace(poses, joint_covariance=None)
-    return _draw(image_bgr, shown, poses.scores, labels, kept, skeleton)
+    return _draw(image_bgr, shown, poses.scores, texts, kept, skeleton)
 
 
 def draw_raw(image_bgr: Image, poses: Poses, raw_threshold: float, skeleton: Skeleton) -> Image:
@@ -77,9 +73,9 @@ def draw_raw(image_bgr: Image, poses: Poses, raw_threshold: float, skeleton: Ske
         skeleton: what joins the keypoints.
     """
     raw = poses.estimator_scores
-    labels = [f"{score:.2f}" for score in raw]
+    texts = [f"{score:.2f}" for score in raw]
     own = replace(poses, joint_confidence=None, joint_covariance=None)
-    return _draw(image_bgr, own, raw, labels, raw >= raw_threshold, skeleton)
+    return _draw(image_bgr, own, raw, texts, raw >= raw_threshold, skeleton)
 
 
 def compare(
@@ -135,7 +131,7 @@ def _draw(
     image: Image,
     poses: Poses,
     scores: npt.NDArray[np.float32],
-    labels: Sequence[str],
+    texts: Sequence[str],
     shown: npt.NDArray[np.bool_],
     skeleton: Skeleton,
 ) -> Image:
@@ -148,7 +144,7 @@ def _draw(
         if pose.joint_covariance is not None:
             _ellipses(scene, pose, score)
     if order:
-        _labels(scene, poses[order], scores[order], [labels[index] for index in order])
+        _labels(scene, poses[order], scores[order], [texts[index] for index in order])
     return scene
 
 
@@ -182,8 +178,6 @@ def _lines(
 
     The same pixels as supervision's annotators, which take ten times as long.
     """
-    import cv2
-
     shown = _shown(pose).tolist()
     # Far outside the image lines end anyway; OpenCV counts in 32 bits.
     points = np.nan_to_num(pose.keypoints[0]).clip(-FAR, FAR).astype(np.int32).tolist()
@@ -221,30 +215,15 @@ def _ellipses(scene: Image, pose: Poses, score: float) -> None:
     ).annotate(scene, points)
 
 
-def _labels(scene: Image, poses: Poses, scores: npt.NDArray[np.float32], labels: list[str]) -> None:
+def _labels(scene: Image, poses: Poses, scores: npt.NDArray[np.float32], texts: list[str]) -> None:
     """Write one label above each pose, in place, where labels do not cover each other."""
-    import supervision as sv
-
-    scale, padding = _text_scale(scene), 2 + _line_width(scene)
-    width = max(1, _line_width(scene) // 2)
-    boxes = _boxes(poses)
-    for box, label in zip(boxes, labels, strict=True):
-        text_width, text_height = _text_size(label, scale, width)
-        # A label at the edge would be cut off.
-        box[0] = np.clip(box[0], 0, max(0, scene.shape[1] - text_width - 2 * padding))
-        box[1] = np.clip(box[1], text_height + 2 * padding, scene.shape[0])
-    detections = sv.Detections(
-        xyxy=boxes, class_id=np.array([_bin(float(score)) for score in scores])
-    )
-    annotator = sv.LabelAnnotator(
-        sv.ColorPalette([sv.Color(*color) for color in _ramp()]),
-        text_color=sv.Color.BLACK,
-        text_scale=scale,
-        text_thickness=width,
-        text_padding=padding,
-        smart_position=True,
-    )
-    annotator.annotate(scene, detections, labels)
+    line = _line_width(scene)
+    style = Style(_text_scale(scene), max(1, line // 2), 2 + line)
+    sizes = np.array([style.size(text) for text in texts])
+    above = _boxes(poses)[:, :2].astype(int) - sizes * [0, 1]
+    corners = labels.place(above, sizes, (scene.shape[1], scene.shape[0]))
+    for text, corner, score in zip(texts, corners, scores, strict=True):
+        labels.write(scene, text, corner, style, color=BLACK, on=score_color(float(score))[::-1])
 
 
 def _boxes(poses: Poses) -> npt.NDArray[np.float32]:
@@ -260,29 +239,10 @@ def _boxes(poses: Poses) -> npt.NDArray[np.float32]:
 
 def _title(scene: Image, text: str) -> None:
     """Write what a half shows, in place, in its lower left corner, where labels are rare."""
-    import supervision as sv
-
-    scale, width, padding = 1.3 * _text_scale(scene), _line_width(scene), 4 * _line_width(scene)
-    text_width, text_height = _text_size(text, scale, width)
-    anchor = sv.Point(text_width / 2 + 2 * padding, scene.shape[0] - text_height / 2 - 2 * padding)
-    sv.draw_text(
-        scene,
-        text,
-        anchor,
-        text_color=sv.Color.WHITE,
-        text_scale=scale,
-        text_thickness=width,
-        text_padding=padding,
-        background_color=sv.Color.BLACK,
-    )
-
-
-def _text_size(text: str, scale: float, width: int) -> tuple[int, int]:
-    """(width, height) of a text in pixels."""
-    import cv2
-
-    (text_width, text_height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, width)
-    return text_width, text_height
+    line = _line_width(scene)
+    style = Style(1.3 * _text_scale(scene), line, 4 * line)
+    margin = np.array([2 * line, scene.shape[0] - style.size(text)[1] - 2 * line])
+    labels.write(scene, text, margin, style, color=WHITE, on=BLACK)
 
 
 def _line_width(scene: Image) -> int:

@@ -1,7 +1,7 @@
-"""The pipeline of a frame: decode, estimate, refine, draw, write; each stage in its own thread.
+"""The pipeline of a frame: decode, estimate, refine, draw, write; each in threads of its own.
 
-stages = [estimate(estimator), refine(refiner, threshold), draw(drawing), write(sinks)]
-with closing(process(source, stages)) as results:
+stages = [estimate([estimator]), refine(refiner, threshold), draw(drawing), write(sinks)]
+with closing(process(source, stages, telemetry)) as results:
     for result in results:
         ...
 
@@ -10,22 +10,24 @@ A further stage is one more entry of the list: a name and a function from `Resul
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.estimators import Estimator, FrameEstimator
+from rcnet_rt.estimators import BatchEstimator, Estimator, FrameEstimator
 from rcnet_rt.poses.frame import Frame, Gap, Image, Source
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.temporal.hysteresis import Hysteresis
 from rcnet_rt.temporal.smoothing import ScoreSmoothing
 from rcnet_rt.temporal.tracking import Tracker
-from rcnet_rt.video.stages import DEPTH, Newest, run
+from rcnet_rt.video.stages import DEPTH, Newest, Step, run
 from rcnet_rt.video.telemetry import Telemetry
 
 __all__ = [
@@ -77,33 +79,62 @@ class Sink(Protocol):
         ...
 
 
+Work = Callable[[list[Any]], Iterable[Any]]  # a result for each frame or result
+
+
 @dataclass(frozen=True)
 class Stage:
     """A step of the pipeline.
 
     Attributes:
         name: what telemetry calls it.
-        function: what becomes of a frame: `Frame` to `Result` for the first, then `Result` to
-            `Result`.
+        workers: what becomes of frames: `Frame` to `Result` for the first stage, then `Result` to
+            `Result`, one for one. Each has a thread of its own, and frames go to whichever is free;
+            a stage that remembers frames has one.
+        batch: how many frames a worker takes at once.
         on_gap: is told of gaps, which pass all stages in their place among the frames.
     """
 
     name: str
-    function: Callable[[Any], Result]
+    workers: Sequence[Work]
+    batch: int = 1
     on_gap: Callable[[Gap], None] = lambda gap: None
 
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        function: Callable[[Any], Result],
+        on_gap: Callable[[Gap], None] = lambda gap: None,
+    ) -> Stage:
+        """Return the stage of one worker that takes frame by frame."""
+        return cls(name, [partial(map, function)], on_gap=on_gap)
 
-def estimate(estimator: Estimator) -> Stage:
-    """Return the stage that finds the poses of a frame, with the estimator's own scores."""
 
-    def function(frame: Frame) -> Result:
-        if isinstance(estimator, FrameEstimator):
-            poses = estimator.estimate_frame(frame)
-        else:
-            poses = estimator.estimate(frame.image_bgr)
-        return Result(frame, poses, np.ones(len(poses), np.bool_))
+def estimate(workers: Sequence[Estimator], batch: int = 1) -> Stage:
+    """Return the stage that finds the poses of frames, with the estimator's own scores.
 
-    return Stage("estimate", function)
+    Args:
+        workers: loaded alike; each works on frames of its own at the same time.
+        batch: estimators that take several images get so many frames of one size at once.
+    """
+    return Stage("estimate", [partial(_estimated, worker) for worker in workers], batch)
+
+
+def _estimated(estimator: Estimator, frames: list[Frame]) -> Iterator[Result]:
+    for _, group in itertools.groupby(frames, key=lambda frame: frame.size):
+        alike = list(group)
+        for frame, poses in zip(alike, _poses(estimator, alike), strict=True):
+            yield Result(frame, poses, np.ones(len(poses), np.bool_))
+
+
+def _poses(estimator: Estimator, frames: list[Frame]) -> Iterable[Poses]:
+    if isinstance(estimator, FrameEstimator):
+        return map(estimator.estimate_frame, frames)
+    images = [frame.image_bgr for frame in frames]
+    if isinstance(estimator, BatchEstimator) and len(images) > 1:
+        return estimator.estimate_batch(images)
+    return map(estimator.estimate, images)
 
 
 def recheck(look: Callable[[Image, Poses], Poses]) -> Stage:
@@ -112,7 +143,7 @@ def recheck(look: Callable[[Image, Poses], Poses]) -> Stage:
     def function(result: Result) -> Result:
         return replace(result, poses=look(result.frame.image_bgr, result.poses))
 
-    return Stage("recheck", function)
+    return Stage.of("recheck", function)
 
 
 def refine(refiner: Callable[[Poses], Poses], threshold: float) -> Stage:
@@ -123,7 +154,7 @@ def refine(refiner: Callable[[Poses], Poses], threshold: float) -> Stage:
         # Compared as it is written out, so that a file's scores and `kept` agree.
         return replace(result, poses=poses, kept=poses.scores.astype(np.float64) >= threshold)
 
-    return Stage("refine", function)
+    return Stage.of("refine", function)
 
 
 def track(follow: Tracker, score: ScoreSmoothing, keep: Hysteresis) -> Stage:
@@ -138,7 +169,7 @@ def track(follow: Tracker, score: ScoreSmoothing, keep: Hysteresis) -> Stage:
         poses = score(follow(poses, time) if poses.track_ids is None else poses, time)
         return replace(result, poses=poses, kept=keep(poses, time))
 
-    return Stage("track", function)
+    return Stage.of("track", function)
 
 
 def select(rules: Sequence[Callable[[Poses], npt.NDArray[np.bool_]]]) -> Stage:
@@ -148,12 +179,12 @@ def select(rules: Sequence[Callable[[Poses], npt.NDArray[np.bool_]]]) -> Stage:
         kept = np.logical_and.reduce([result.kept, *(rule(result.poses) for rule in rules)])
         return replace(result, kept=kept)
 
-    return Stage("select", function)
+    return Stage.of("select", function)
 
 
 def draw(drawing: Callable[[Result], Image]) -> Stage:
     """Return the stage that draws."""
-    return Stage("draw", lambda result: replace(result, drawn=drawing(result)))
+    return Stage.of("draw", lambda result: replace(result, drawn=drawing(result)))
 
 
 def write(sinks: Sequence[Sink]) -> Stage:
@@ -168,7 +199,7 @@ def write(sinks: Sequence[Sink]) -> Stage:
         for sink in sinks:
             sink.gap(gap)
 
-    return Stage("write", function, on_gap)
+    return Stage.of("write", function, on_gap)
 
 
 def process(
@@ -182,11 +213,12 @@ def process(
 ) -> Generator[Result | Gap, None, None]:
     """Yield what comes out of the last stage, in order; close the iterator to stop early.
 
-    At most three frames wait or are worked on per stage, however long the video is.
+    However long the video is, two frames wait before each stage of one worker and one is worked
+    on; a stage of several workers, or of batches, has room for as many more as it works on.
 
     Args:
         source: opened.
-        stages: the first takes frames.
+        stages: the first takes frames; in real time it should have one worker, without batches.
         telemetry: what measures.
         realtime: the first stage takes the newest frame; older ones are dropped.
         max_frames: stop after so many.
@@ -198,7 +230,7 @@ def process(
     newest = Newest(_is_frame, max_frames) if realtime else None
     # Where nothing is dropped, the frame after the last is not even decoded.
     items = telemetry.incoming(source if realtime else _first_frames(source, max_frames))
-    steps = [(stage.name, _guarded(stage, telemetry)) for stage in stages]
+    steps = [_step(stage, telemetry) for stage in stages]
     depth = 1 if realtime else DEPTH
     ran = run(items, steps, first=newest, depth=depth, check=check, stop=source.stop)
     try:
@@ -211,17 +243,31 @@ def process(
         telemetry.dropped += newest.dropped if newest else 0
 
 
-def _guarded(stage: Stage, telemetry: Telemetry) -> Callable[[Any], Any]:
-    """Return the stage's function, measured, with a way around it for gaps."""
-    function = telemetry.timed(stage.name, stage.function)
+def _step(stage: Stage, telemetry: Telemetry) -> Step:
+    """Return the stage as threads run it: measured, with a way around it for gaps."""
+    workers = [partial(_worked, stage, telemetry.timed(stage.name, w)) for w in stage.workers]
+    return Step(stage.name, workers, stage.batch)
 
-    def guarded(item: Any) -> Any:
-        if isinstance(item, Gap):
-            stage.on_gap(item)
-            return item
-        return function(item)
 
-    return guarded
+def _worked(stage: Stage, work: Work, items: list[Any]) -> Iterator[Any]:
+    for is_gap, group in itertools.groupby(items, key=lambda item: isinstance(item, Gap)):
+        some = list(group)
+        if not is_gap:
+            yield from _one_by_one_if_it_fails(work, some)
+            continue
+        for gap in some:
+            stage.on_gap(gap)
+            yield gap
+
+
+def _one_by_one_if_it_fails(work: Work, batch: list[Any]) -> Iterable[Any]:
+    """Return the results of a batch, so that those before the one that fails are not lost."""
+    try:
+        return work(batch)
+    except Exception:
+        if len(batch) == 1:
+            raise
+    return itertools.chain.from_iterable(work([item]) for item in batch)
 
 
 def _first_frames(source: Source, count: int | None) -> Iterator[Frame | Gap]:

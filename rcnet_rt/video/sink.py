@@ -45,6 +45,7 @@ class VideoSink:
         time_base: unit of the times.
         sound: of the source, added as far as the images go.
         sample_aspect_ratio: width over height of a pixel; None is square.
+        threads: that encode; 0 leaves the number to x264.
 
     Raises:
         OutputError: the file cannot be written.
@@ -59,6 +60,7 @@ class VideoSink:
         sound: Sound | None = None,
         *,
         sample_aspect_ratio: Fraction | None = None,
+        threads: int = 0,
     ) -> None:
         check_output_file(path, CONTAINERS)
         self.path = path
@@ -68,7 +70,7 @@ class VideoSink:
         self._last: int | None = None
         self._closed = False
         self._frame_rate = frame_rate
-        self._container = self._open(frame_rate, sample_aspect_ratio)
+        self._container = self._open(frame_rate, sample_aspect_ratio, threads)
         self._sound = sound
 
     def write(self, image_bgr: Image, time: Fraction) -> None:
@@ -80,9 +82,12 @@ class VideoSink:
             OutputError: the disk is full or gone.
         """
         import av
+        from av.video.reformatter import Colorspace
 
         frame = av.VideoFrame.from_numpy_buffer(_fit(image_bgr, self._size), format="bgr24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        frame = self._reformatter.reformat(
+            frame, format="yuv420p", dst_colorspace=Colorspace.ITU709
+        )
         pts = round(time / self._time_base)
         self._last = pts if self._last is None else max(pts, self._last + 1)
         frame.pts, frame.time_base = self._last, self._time_base
@@ -136,9 +141,11 @@ class VideoSink:
         finally:
             joined.discard()
 
-    def _open(self, frame_rate: Fraction, sample_aspect_ratio: Fraction | None) -> OutputContainer:
+    def _open(
+        self, frame_rate: Fraction, sample_aspect_ratio: Fraction | None, threads: int
+    ) -> OutputContainer:
         import av
-        from av.video.reformatter import ColorRange, Colorspace
+        from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
         try:
             container = open_output(self._file.partial)
@@ -148,6 +155,9 @@ class VideoSink:
         stream = container.add_stream("libx264", rate=frame_rate, options=H264)
         stream.width, stream.height = self._size
         stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = threads
+        # A frame's own reformatter would be made, with its threads, for every frame.
+        self._reformatter = VideoReformatter()
         stream.time_base = stream.codec_context.time_base = self._time_base
         if sample_aspect_ratio is not None:
             stream.codec_context.sample_aspect_ratio = sample_aspect_ratio

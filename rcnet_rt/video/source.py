@@ -43,13 +43,14 @@ __all__ = [
 Part = int | Address | Path | tuple[Path, ...]
 
 
-def open_source(spec: str | Part) -> Source:
+def open_source(spec: str | Part, threads: int = 0) -> Source:
     """Open one source; its first frame is decoded, so what cannot be read fails here.
 
     What comes over a network is decoded in a process of its own.
 
     Args:
         spec: a part that `split` gave, or a text that stands for exactly one.
+        threads: that decode a video file; 0 leaves the number to FFmpeg.
 
     Raises:
         SourceError: it is missing, damaged or not understood.
@@ -61,7 +62,7 @@ def open_source(spec: str | Part) -> Source:
                 f"{mask_address(spec)!r} holds {len(parts)} sources; open them one by one"
             )
         spec = parts[0]
-    return open_sandboxed(spec) if isinstance(spec, Address) else open_here(spec)
+    return open_sandboxed(spec) if isinstance(spec, Address) else open_here(spec, threads)
 
 
 def open_sandboxed(part: Part) -> Source:
@@ -75,8 +76,8 @@ def open_sandboxed(part: Part) -> Source:
     return open_here(part) if isinstance(part, int) else SandboxedSource(part)
 
 
-def open_here(part: Part) -> Source:
-    """Open one source, decoded in this process.
+def open_here(part: Part, threads: int = 0) -> Source:
+    """Open one source, decoded in this process; `threads` as for `open_source`.
 
     Raises:
         SourceError: it is missing or damaged.
@@ -86,7 +87,7 @@ def open_here(part: Part) -> Source:
     if isinstance(part, Address):
         return StreamSource(part)
     if isinstance(part, Path):
-        return VideoFileSource(part)
+        return VideoFileSource(part, threads)
     return ImageSource(part)
 
 

@@ -1,6 +1,6 @@
-"""Functions as stages: each in a thread of its own, short queues between them, order kept.
+"""Functions as stages: each in threads of its own, short queues between them, order kept.
 
-for result in run(items, [("square", square), ("add", add_one)]):
+for result in run(items, [Step("square", [each(square)]), Step("add", [each(add_one)])]):
     ...
 
 The outcome is that of a plain loop, only sooner. What fails at the n-th item stops everything that
@@ -15,14 +15,45 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-__all__ = ["DEPTH", "Channel", "Newest", "run"]
+__all__ = ["DEPTH", "Channel", "Newest", "Ordered", "Step", "each", "run"]
 
 DEPTH = 2  # items that wait between two stages
 LOOK_UP = 0.1  # seconds between two calls of `check` while nothing comes
 
-Function = Callable[[Any], Any]
+Function = Callable[[list[Any]], Iterable[Any]]  # one result for each item
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of `run`.
+
+    Attributes:
+        name: of its threads.
+        workers: a function for each thread. A free worker takes the next items; results keep the
+            order of the items, whichever is done first.
+        batch: how many items a worker takes at once; only the last ones may be fewer.
+    """
+
+    name: str
+    workers: Sequence[Function]
+    batch: int = 1
+
+    @property
+    def in_hand(self) -> int:
+        """How many items its workers hold at most."""
+        return self.batch * len(self.workers)
+
+
+def each(function: Callable[[Any], Any]) -> Function:
+    """Return what a worker does with every item on its own.
+
+    >>> list(each(abs)([-1, 2]))
+    [1, 2]
+    """
+    return partial(map, function)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +110,40 @@ class Channel:
         return self._items.popleft()
 
 
+class Ordered(Channel):
+    """Takes numbered items in any order, gives them in the order of their numbers, from 0.
+
+    An item waits outside while it is `depth` or more numbers ahead of the next to be taken.
+    """
+
+    def __init__(self, depth: int = DEPTH) -> None:
+        super().__init__(depth)
+        self._early: dict[int, Any] = {}  # items that wait for one before them
+        self._next = 0  # the number that is appended next
+
+    def put_at(self, number: int, item: Any) -> bool:
+        """Put an item in its place when there is room; False if the channel is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or number < self._end())
+            if self._closed:
+                return False
+            self._early[number] = item
+            while self._next in self._early:
+                self._append(self._early.pop(self._next))
+                self._next += 1
+            self._changed.notify_all()
+            return True
+
+    def close(self) -> None:
+        """Let go of what waits; both sides learn it at their next step."""
+        with self._changed:
+            self._early.clear()
+            super().close()
+
+    def _end(self) -> int:
+        return self._next - len(self._items) + self._depth
+
+
 class Newest(Channel):
     """Never full: an item that may be dropped gives way to the next, so the reader has no delay.
 
@@ -115,33 +180,63 @@ class Newest(Channel):
         return item
 
 
+class Intake:
+    """Numbers the items of a channel as several workers take them."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.close = channel.close
+        self._channel = channel
+        self._count = 0
+        self._alone = threading.Lock()
+
+    def take(self, count: int) -> tuple[int, list[Any], End | None]:
+        """Return the number of the first item, up to `count` items, and the end if it was met."""
+        with self._alone:
+            number = self._count
+            items: list[Any] = []
+            while len(items) < count:
+                item = self._channel.get()
+                self._count += 1
+                if isinstance(item, End):
+                    return number, items, item
+                items.append(item)
+            return number, items, None
+
+
 def run(
     items: Iterable[Any],
-    stages: Sequence[tuple[str, Function]],
+    steps: Sequence[Step],
     *,
     first: Channel | None = None,
     depth: int = DEPTH,
     check: Callable[[], None] = lambda: None,
     stop: Callable[[], None] = lambda: None,
 ) -> Generator[Any, None, None]:
-    """Yield every item after all stages, in order; close the iterator to stop early.
+    """Yield every item after all steps, in order; close the iterator to stop early.
 
     Args:
         items: iterated in a thread of its own.
-        stages: names, for the threads, and functions from item to item.
-        first: what stands between the items and the first stage, instead of a queue.
-        depth: how many items may wait between two stages.
+        steps: what becomes of them.
+        first: what stands between the items and the first step, instead of a queue.
+        depth: how many items may wait between two steps of one worker; further workers, and
+            batches, have room for as many more as they hold.
         check: called here, between items and while none comes; it may raise to stop.
         stop: called before the threads are waited for; wakes an iterator that waits long.
 
     Raises:
-        BaseException: what the items or a stage raised.
+        BaseException: what the items or a step raised.
     """
-    channels = [first or Channel(depth), *(Channel(depth) for _ in stages)]
+    channels = [first or Channel(_room(steps[:1], depth))]
     threads = [threading.Thread(target=_feed, args=(items, channels[0]), name="rcnet-rt source")]
-    for (name, function), before, after in zip(stages, channels, channels[1:], strict=False):
-        arguments = (function, before, after)
-        threads.append(threading.Thread(target=_work, args=arguments, name=f"rcnet-rt {name}"))
+    for place, step in enumerate(steps):
+        source, out = Intake(channels[-1]), Ordered(_room(steps[place : place + 2], depth))
+        channels.append(out)
+        threads += [
+            threading.Thread(
+                target=_work, args=(function, step.batch, source, out), name=f"rcnet-rt {step.name}"
+            )
+            for function in step.workers
+        ]
     started: list[threading.Thread] = []
     try:
         for thread in threads:
@@ -154,6 +249,11 @@ def run(
         stop()
         for thread in started:
             thread.join()
+
+
+def _room(beside: Sequence[Step], depth: int) -> int:
+    """Return how many items may wait between two steps."""
+    return depth + max((step.in_hand - 1 for step in beside), default=0)
 
 
 def _results(channel: Channel, check: Callable[[], None]) -> Iterator[Any]:
@@ -179,14 +279,20 @@ def _feed(items: Iterable[Any], out: Channel) -> None:
         out.put(End(error))
 
 
-def _work(function: Function, source: Channel, out: Channel) -> None:
-    """Take, compute, hand on; closing the source tells the stages before to stop."""
+def _work(function: Function, batch: int, source: Intake, out: Ordered) -> None:
+    """Take, compute, hand on; closing the source tells the steps before to stop."""
+    number = 0
+    end: End | None = None
     try:
-        while not isinstance(item := source.get(), End):
-            if not out.put(function(item)):
-                return
-        out.put(item)
+        while end is None:
+            number, items, end = source.take(batch)
+            for result in function(items):
+                if not out.put_at(number, result):
+                    return
+                number += 1
+        out.put_at(number, end)
     except BaseException as error:
-        out.put(End(error))
+        source.close()
+        out.put_at(number, End(error))
     finally:
         source.close()

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +20,7 @@ import numpy as np
 
 from rcnet_rt.files.writing import write_atomically
 from rcnet_rt.poses.frame import Frame, Gap
+from rcnet_rt.video.thread_budget import ThreadBudget
 
 __all__ = ["Histogram", "Telemetry", "write_telemetry"]
 
@@ -27,9 +30,10 @@ Out = TypeVar("Out")
 
 
 class Histogram:
-    """Durations in seconds, counted in bins of equal ratio."""
+    """Durations in seconds, counted in bins of equal ratio; threads may share one."""
 
     def __init__(self) -> None:
+        self._alone = threading.Lock()
         self._counts = np.zeros(BINS, np.int64)
         self.count = 0
         self.total = 0.0
@@ -37,9 +41,10 @@ class Histogram:
     def add(self, seconds: float) -> None:
         """Count one duration."""
         bin_ = int(math.log(max(seconds, SHORTEST) / SHORTEST) / math.log(RATIO))
-        self._counts[min(bin_, BINS - 1)] += 1
-        self.count += 1
-        self.total += seconds
+        with self._alone:
+            self._counts[min(bin_, BINS - 1)] += 1
+            self.count += 1
+            self.total += seconds
 
     def percentile(self, share: float) -> float:
         """Return the duration in seconds that `share` (0 to 1) of all do not exceed, 0 for none.
@@ -63,7 +68,7 @@ class Histogram:
 
 
 class Telemetry:
-    """Measures one run; each stage writes its own histogram, so no lock is needed.
+    """Measures one run. Times of a stage are those of one frame in one of its workers.
 
     Attributes:
         frames_in: frames that the sources gave.
@@ -72,24 +77,30 @@ class Telemetry:
         gaps: how often frames were missing: a live source lost, a file damaged or joined.
         age: from a frame's arrival to its result.
         seconds: how long it ran.
+        threads: of its parts; None where nobody shared them out.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: ThreadBudget | None = None) -> None:
+        self.threads = threads
         self.stages = {"decode": Histogram()}
         self.age = Histogram()
         self.frames_in = self.frames_out = self.dropped = self.gaps = self.reconnects = 0
         self._started = time.perf_counter()
         self.seconds = 0.0
 
-    def timed(self, name: str, function: Callable[[In], Out]) -> Callable[[In], Out]:
-        """Return the function, its calls measured under that name."""
+    def timed(
+        self, name: str, function: Callable[[list[In]], Iterable[Out]]
+    ) -> Callable[[list[In]], list[Out]]:
+        """Return the function of several items, its time for each measured under that name."""
         histogram = self.stages.setdefault(name, Histogram())
 
-        def measured(item: In) -> Out:
+        def measured(items: list[In]) -> list[Out]:
             start = time.perf_counter()
-            result = function(item)
-            histogram.add(time.perf_counter() - start)
-            return result
+            results = list(function(items))
+            seconds = (time.perf_counter() - start) / len(items)
+            for _ in items:
+                histogram.add(seconds)
+            return results
 
         return measured
 
@@ -135,6 +146,7 @@ class Telemetry:
             "age": self.age.figures(),
             "stages": {name: stage.figures() for name, stage in self.stages.items()},
             "refine_share": round(self.share("refine"), 6),
+            "threads": None if self.threads is None else asdict(self.threads),
         }
 
 

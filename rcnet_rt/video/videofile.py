@@ -51,6 +51,10 @@ class VideoFileSource:
     Where the file is damaged, or recordings were joined and the times begin again, there is a `Gap`
     between the frames. A file that breaks off gives what can be decoded, then raises SourceError.
 
+    Args:
+        path: of the file.
+        threads: that decode it; 0 leaves the number to FFmpeg.
+
     Raises:
         SourceError: the file is missing, empty, damaged, or holds no video.
     """
@@ -58,14 +62,14 @@ class VideoFileSource:
     kind: Kind = "video"
     sample_aspect_ratio: Fraction | None = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int = 0) -> None:
         self.name = path.name
         self._path = path
         self._damage: str | None = None  # why the file may break off here
         self._lost = False  # whether frames were lost since the last one
         self._container = open_container(path)
         try:
-            self._stream = video_stream(self._container, str(path))
+            self._stream = video_stream(self._container, str(path), threads)
             self._decoder = self._decode()
             first = next(self._decoder, None)
             if not isinstance(first, Frame):

@@ -1,8 +1,8 @@
-"""Weights as one file for use without Python: ONNX with features and calibration, or TensorRT."""
+"""Weights as one file: ONNX or a TensorRT engine, with features and calibration inside."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -17,7 +17,7 @@ from rcnet_rt.version import __version__
 
 __all__ = ["FORMATS", "ExportedFile", "Format", "export", "export_metadata", "export_onnx"]
 
-Format = Literal["onnx", "tensorrt"]
+Format = Literal["onnx", "tensorrt-rtx", "tensorrt"]
 FORMATS = get_args(Format)
 JOINT_NOTE = (
     "; joint_confidence [N,K] in [0, 1]: the probability that each joint is right, 0 for one that "
@@ -33,14 +33,16 @@ class ExportedFile:
     Attributes:
         path: the file.
         weights: name of the weights.
-        format: "onnx" or "tensorrt".
-        inputs: names of the inputs of an ONNX file; empty for TensorRT.
+        format: "onnx", "tensorrt-rtx" or "tensorrt".
+        inputs: names of the inputs; empty for "tensorrt", whose file holds the network alone.
+        compute_capabilities: that an engine for RTX GPUs runs on.
     """
 
     path: Path
     weights: str
     format: Format
     inputs: tuple[str, ...] = ()
+    compute_capabilities: tuple[str, ...] = ()
 
 
 def export(
@@ -49,33 +51,49 @@ def export(
     *,
     format: Format = "onnx",  # noqa: A002 -- what the user calls it
     signals: Collection[str] = (),
+    compute_capabilities: Sequence[str] = (),
 ) -> ExportedFile:
     """Write weights as one file, whole or not at all.
 
     The ONNX file takes the poses of one image as the estimator gives them and returns their refined
-    scores. The TensorRT file holds the network alone, for this GPU and these versions.
+    scores. So does an engine of TensorRT for RTX, for 1 to 128 poses; it is built without a GPU,
+    runs with the library's version alone, and has a record in FILE.json beside it. The file of
+    "tensorrt" holds the network alone, for this GPU and these versions.
 
     Args:
         weights: a shipped name, a path, `Weights`, or "auto".
         out: file to write.
-        format: "onnx" or "tensorrt".
+        format: "onnx", "tensorrt-rtx" or "tensorrt".
         signals: "consensus" and "agreement" where they are to be inputs of the ONNX file.
+        compute_capabilities: that an engine for RTX GPUs is to run on, such as "8.9"; all that
+            TensorRT for RTX has kernels of single precision for, if empty.
 
     Raises:
         WeightsError: unknown or damaged weights, or a baseline.
-        BackendError: TensorRT or a GPU is missing.
-        OutputError: the file cannot be written, or the format is unknown.
+        BackendError: TensorRT or a GPU is missing, or a compute capability is not supported.
+        OutputError: the file cannot be written, the format is unknown, or it takes no such option.
     """
     if format not in FORMATS:
         raise OutputError(f"unknown format {format!r}; give one of {', '.join(FORMATS)}")
+    if compute_capabilities and format != "tensorrt-rtx":
+        raise OutputError(
+            f"format {format} takes no compute capabilities; leave them out, or use tensorrt-rtx"
+        )
+    if signals and format != "onnx":
+        raise OutputError(f"format {format} takes no signals; leave them out, or use onnx")
     out = Path(out)
     check_output_file(out)
     chosen = find_weights(weights) if isinstance(weights, str) else weights
     if format == "tensorrt":
-        from rcnet_rt.backends.tensorrt import save_engine
+        from rcnet_rt.backends.tensorrt.torch_tensorrt import save_engine
 
         save_engine(chosen, out)
         return ExportedFile(out, chosen.name, format)
+    if format == "tensorrt-rtx":
+        from rcnet_rt.backends.tensorrt.native import export_engine
+
+        record = export_engine(chosen, out, compute_capabilities)
+        return ExportedFile(out, chosen.name, format, tuple(record.inputs), record.capabilities)
     return ExportedFile(out, chosen.name, format, export_onnx(chosen, out, signals))
 
 

@@ -115,7 +115,12 @@ class DrawnImages:
 
 
 def open_drawn(
-    out: Path, source: Source, stack: ExitStack, wide: int, sound: Sound | None = None
+    out: Path,
+    source: Source,
+    stack: ExitStack,
+    wide: int,
+    sound: Sound | None = None,
+    threads: int = 0,
 ) -> Sink:
     """Return the sink of the drawn frames of one source; it is closed with the stack.
 
@@ -125,6 +130,7 @@ def open_drawn(
         stack: closes the sink.
         wide: number of images side by side.
         sound: written along, or None.
+        threads: that encode a video; 0 leaves the number to the encoder.
     """
     if source.kind == "images":
         is_file = out.suffix.lower() in IMAGE_SUFFIXES
@@ -132,8 +138,15 @@ def open_drawn(
     width, height = source.size
     rate, unit = source.frame_rate or Fraction(30), source.time_base or Fraction(1, 90_000)
     _create(out.parent)
-    ratio = source.sample_aspect_ratio
-    sink = VideoSink(out, (width * wide, height), rate, unit, sound, sample_aspect_ratio=ratio)
+    sink = VideoSink(
+        out,
+        (width * wide, height),
+        rate,
+        unit,
+        sound,
+        sample_aspect_ratio=source.sample_aspect_ratio,
+        threads=threads,
+    )
     return DrawnVideo(stack.enter_context(sink))
 
 

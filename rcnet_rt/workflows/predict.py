@@ -5,7 +5,8 @@ Images that are done are kept in <out>.partial, see `datasets.resume`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from os import PathLike
@@ -13,24 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from rcnet_rt import estimators
 from rcnet_rt.datasets.augment import augment
 from rcnet_rt.datasets.coco import Dataset, Image
 from rcnet_rt.datasets.results import Entry, poses_to_entries, write_results
 from rcnet_rt.datasets.resume import Partial, partial_path
 from rcnet_rt.errors import EstimatorError
-from rcnet_rt.estimators import EmbeddingEstimator, Estimator
+from rcnet_rt.estimators import Estimator
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.files.writing import check_output_file
+from rcnet_rt.poses.frame import Image as Pixels
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.video.images import read_image
+from rcnet_rt.video.stages import Step, each, run
+from rcnet_rt.video.thread_budget import opencv_threads
 from rcnet_rt.workflows.dataset import SplitImages, as_dataset, find_images, splits_with_images
 from rcnet_rt.workflows.progress import OnProgress, Progress, ignore
 from rcnet_rt.workflows.scoring import shipped_weights
 from rcnet_rt.workflows.summary import RecheckCost
+from rcnet_rt.workflows.workers import Parallelism, Workers, load_workers
 
 __all__ = [
     "FLOOR",
@@ -79,6 +82,8 @@ class Job:
         embeddings: keep the features of each pose in the estimator's network, where it gives them.
         recheck: recheck so many poses of each image, see `estimators.recheck`.
         max_det: keep so many poses of each image, the best by raw score; None keeps all.
+        imgsz: as for `estimators.load`.
+        half: as for `estimators.load`.
     """
 
     model: str
@@ -89,12 +94,23 @@ class Job:
     embeddings: bool = False
     recheck: int = 0
     max_det: int | None = None
+    imgsz: int | tuple[int, int] | None = None
+    half: bool = False
 
     @property
     def record(self) -> dict[str, Any]:
-        """The job as partial results keep it, with the absolute path of a model file."""
+        """The job as partial results keep it, with the absolute path of a model file.
+
+        Size and precision of the input are left out where none is chosen, as in older records.
+        """
         path = Path(self.model)
-        return asdict(self) | {"model": str(path.resolve()) if path.exists() else self.model}
+        record = asdict(self) | {"model": str(path.resolve()) if path.exists() else self.model}
+        if isinstance(self.imgsz, tuple):
+            record["imgsz"] = list(self.imgsz)
+        for name in ("imgsz", "half"):
+            if not record[name]:
+                del record[name]
+        return record
 
 
 def predict(
@@ -110,7 +126,11 @@ def predict(
     candidates: bool = False,
     embeddings: bool = False,
     recheck: int = 0,
+    imgsz: int | tuple[int, int] | None = None,
+    half: bool = False,
     device: str = "auto",
+    workers: int | None = None,
+    threads: int | None = None,
     progress: OnProgress = ignore,
 ) -> PredictedSplit:
     """Run an estimator over the images of a split and write COCO results with its own scores.
@@ -129,7 +149,12 @@ def predict(
         candidates: add the consensus of the NMS candidates.
         embeddings: add the features of each pose in the estimator's network.
         recheck: re-run the estimator on crops of so many poses of each image.
+        imgsz: as for `estimators.load`.
+        half: as for `estimators.load`.
         device: "auto", "cpu", "cuda", …
+        workers: how many images are estimated at a time, with the same results; None is one a CPU
+            where the estimator can, else 1.
+        threads: CPUs that they share; None is all that are allowed.
         progress: called at the start, with the images that an earlier run has done, and after each.
 
     Raises:
@@ -145,7 +170,9 @@ def predict(
             f"{model} answers frames in their order, whatever image is asked for; give a model"
         )
     split = split or dataset.usual_split
-    job = Job(model, split, floor, augmentations, candidates, embeddings, recheck, max_det)
+    job = Job(
+        model, split, floor, augmentations, candidates, embeddings, recheck, max_det, imgsz, half
+    )
     images = find_images(dataset, split, limit)
     cost = None
     with Partial(partial_path(out), job.record) as partial:
@@ -153,12 +180,15 @@ def predict(
         total, before = len(images.paths), len(images.paths) - len(left)
         progress(Progress(split, before, total, _start_message(images, split, before)))
         if left:
-            estimator = _estimator(job, device)
-            predicted = _predict_images(estimator, images, partial, left, job)
-            for done, _ in enumerate(predicted, before + 1):
-                progress(Progress(split, done, total))
-            if isinstance(estimator, Recheck):
-                cost = RecheckCost.of(estimator)
+            loaded = _load(job, device, Parallelism(workers, threads=threads))
+            estimating = _with_recheck(loaded, job)
+            with (
+                opencv_threads(loaded.budget.opencv),
+                closing(_predict_images(estimating, images, partial, left, job)) as predicted,
+            ):
+                for done, _ in enumerate(predicted, before + 1):
+                    progress(Progress(split, done, total))
+            cost = RecheckCost.of(*(one for one in estimating if isinstance(one, Recheck)))
         entries = [entry for image in images.paths for entry in partial.done[image]]
     write_results(out, entries)
     partial.path.unlink(missing_ok=True)
@@ -221,48 +251,72 @@ def predict_splits(
 
 
 def _predict_images(
-    estimator: Estimator,
+    workers: Sequence[Estimator],
     split_images: SplitImages,
     partial: Partial,
     images: Iterable[int],
     job: Job,
-) -> Iterator[int]:
-    """Predict some images, or their augmentations, one by one; yield the id of each.
+) -> Generator[int, None, None]:
+    """Predict some images, or their augmentations, in order; yield the id of each.
 
     Raises:
         EstimatorError: the estimator fails, or its skeleton is not the dataset's.
         SourceError: an image is damaged.
     """
-    truth = split_images.ground_truth
+    truth, estimator = split_images.ground_truth, workers[0]
     if estimator.skeleton.keypoints != truth.skeleton.keypoints:
         raise EstimatorError(
             f"{estimator.name} gives {estimator.skeleton.name} poses, the dataset has "
             f"{truth.skeleton.name}; choose another model"
         )
-    for image in images:
-        image_bgr = read_image(split_images.paths[image])
-        if job.augmentations:
-            known = truth.images[image]
-            entries = _augmented_entries(estimator, image_bgr, known, truth.category_id, job)
-        else:
-            poses = _estimated(estimator, image_bgr, job)
-            image_id = truth.images[image].written_id
-            entries = poses_to_entries(poses, image_id, truth.category_id)
-        partial.add(image, entries)
-        yield image
+
+    def read(image: int) -> tuple[Image, Pixels]:
+        return truth.images[image], read_image(split_images.paths[image])
+
+    def predicted(worker: Estimator) -> Callable[[tuple[Image, Pixels]], tuple[int, list[Entry]]]:
+        return lambda item: (item[0].id, _entries(worker, *item, truth.category_id, job))
+
+    steps = [
+        Step("read", [each(read)]),
+        Step("estimate", [each(predicted(worker)) for worker in workers]),
+    ]
+    with closing(run(images, steps)) as results:
+        for image, entries in results:
+            partial.add(image, entries)
+            yield image
 
 
-def _estimator(job: Job, device: str) -> Estimator:
-    estimator = estimators.load(job.model, floor=job.floor, device=device)
-    if job.embeddings and isinstance(estimator, EmbeddingEstimator):
-        estimator.show_embeddings()
+def _load(job: Job, device: str, parallelism: Parallelism) -> Workers:
+    return load_workers(
+        job.model,
+        parallelism,
+        parallelism.budget(),
+        floor=job.floor,
+        device=device,
+        embeddings=job.embeddings,
+        imgsz=job.imgsz,
+        half=job.half,
+    )
+
+
+def _with_recheck(workers: Workers, job: Job) -> Sequence[Estimator]:
+    """Return the estimators, each with rechecks where they are asked for."""
     if job.recheck == 0:
-        return estimator
-    refine = partial(Refiner(shipped_weights(estimator.family)), on_error="drop")
-    return Recheck(estimator, refine, job.recheck)
+        return workers.estimators
+    refine = partial(Refiner(shipped_weights(workers.first.family)), on_error="drop")
+    return [Recheck(estimator, refine, job.recheck) for estimator in workers.estimators]
 
 
-def _estimated(estimator: Estimator, image_bgr: npt.NDArray[np.uint8], job: Job) -> Poses:
+def _entries(
+    estimator: Estimator, image: Image, image_bgr: Pixels, category: int, job: Job
+) -> list[Entry]:
+    """Return what is written of an image, or of its augmentations."""
+    if job.augmentations:
+        return _augmented_entries(estimator, image_bgr, image, category, job)
+    return poses_to_entries(_estimated(estimator, image_bgr, job), image.written_id, category)
+
+
+def _estimated(estimator: Estimator, image_bgr: Pixels, job: Job) -> Poses:
     poses = estimator.estimate(image_bgr)
     poses = poses[np.sort(np.argsort(-poses.scores, kind="stable")[: job.max_det])]
     if not job.candidates:
@@ -271,7 +325,7 @@ def _estimated(estimator: Estimator, image_bgr: npt.NDArray[np.uint8], job: Job)
 
 
 def _augmented_entries(
-    estimator: Estimator, image_bgr: npt.NDArray[np.uint8], image: Image, category: int, job: Job
+    estimator: Estimator, image_bgr: Pixels, image: Image, category: int, job: Job
 ) -> list[Entry]:
     entries = []
     for number in range(job.augmentations):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.estimators import Estimator
@@ -12,6 +13,9 @@ from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring.families import weights_for
 from rcnet_rt.rescoring.score_convention import check_convention
 from rcnet_rt.rescoring.weights import Weights
+
+if TYPE_CHECKING:
+    from rcnet_rt.refiner import Refiner
 
 __all__ = ["RAW_THRESHOLD", "Scoring", "load_scoring", "shipped_weights"]
 
@@ -22,27 +26,44 @@ FLOOR = 0.05
 
 @dataclass(frozen=True)
 class Scoring:
-    """A refiner with its thresholds.
+    """A refiner with its thresholds; the refiner opens while an estimator is loaded.
 
     Attributes:
         name: of the weights, "none" for scores that stay as they are.
-        refine: poses -> poses with refined scores.
         threshold: refined score from which a pose is kept.
         raw_threshold: raw score that keeps about as many poses.
         floor: raw score from which the estimator should report poses.
         weights: None where scores stay as they are.
-        backend: name of the backend.
-        is_baseline: whether it is a baseline instead of trained weights.
+        refiner: with these weights, once it is open; None where scores stay as they are.
     """
 
     name: str
-    refine: Callable[[Poses], Poses]
     threshold: float
     raw_threshold: float
     floor: float
     weights: Weights | None = None
-    backend: str = "none"
-    is_baseline: bool = False
+    refiner: Future[Refiner] | None = None
+
+    def refine(self, poses: Poses) -> Poses:
+        """Return the poses with refined scores.
+
+        Raises:
+            BackendError: the backend does not suit the device, or does not work here.
+        """
+        if self.refiner is None:
+            return poses.with_scores(poses.scores)
+        # Where people must be avoided, a pose with a faulty number is better kept than lost.
+        return self.refiner.result()(poses, on_error="raw")
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend, "none" where scores stay as they are."""
+        return "none" if self.refiner is None else self.refiner.result().backend_name
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is a baseline instead of trained weights."""
+        return self.weights is not None and self.weights.is_baseline
 
     @property
     def visual(self) -> bool:
@@ -50,13 +71,15 @@ class Scoring:
         return self.weights is not None and self.weights.embedding_size > 0
 
     def check(self, estimator: Estimator) -> None:
-        """Check that the estimator's poses and scores suit the weights.
+        """Check that the estimator's poses and scores suit the weights, and that the refiner opens.
 
         Raises:
             WeightsError: they have other joints, or another convention of scores.
+            BackendError: the backend does not suit the device, or does not work here.
         """
-        if self.weights is None:
+        if self.weights is None or self.refiner is None:
             return
+        self.refiner.result()
         expected = skeletons.get(self.weights.skeleton or estimator.skeleton.name)
         if expected.keypoints != estimator.skeleton.keypoints:
             raise WeightsError(
@@ -74,28 +97,28 @@ def load_scoring(
 ) -> Scoring:
     """Load weights; "auto" is those of the estimator's family or its group, else generic ones.
 
+    What the backend raises comes with the first use of the result, at the latest by its `check`.
+
     Raises:
         WeightsError: unknown or damaged weights, or a threshold that they do not have.
-        BackendError: a backend that is unknown or does not suit the device.
     """
     if weights == "none":
         return _unchanged(threshold)
-    from rcnet_rt.refiner import Refiner
+    from rcnet_rt.refiner import Refiner, find_weights
 
-    refiner = Refiner(
-        shipped_weights(family) if weights == "auto" else weights, device=device, backend=backend
-    )
-    chosen = refiner.weights
+    chosen = find_weights(shipped_weights(family) if weights == "auto" else weights)
+    wanted = chosen.threshold(threshold)  # fails before anything is opened
+    background = ThreadPoolExecutor(1, "refiner")
+    refiner = background.submit(Refiner, chosen, device=device, backend=backend)
+    # Work beside it on a GPU would disturb the capture of a graph there.
+    background.shutdown(wait=device not in ("auto", "cpu"))
     return Scoring(
         name=chosen.name,
-        # Where people must be avoided, a pose with a faulty number is better kept than lost.
-        refine=lambda poses: refiner(poses, on_error="raw"),
-        threshold=chosen.threshold(threshold),
+        threshold=wanted,
         raw_threshold=chosen.raw_threshold,
         floor=chosen.floor or FLOOR,
         weights=chosen,
-        backend=refiner.backend_name,
-        is_baseline=chosen.is_baseline,
+        refiner=refiner,
     )
 
 
@@ -110,4 +133,4 @@ def _unchanged(threshold: str | float) -> Scoring:
     if threshold == "p95":
         raise WeightsError("--conf p95 needs trained weights; with --weights none give a number")
     number = RAW_THRESHOLD if threshold == "auto" else float(threshold)
-    return Scoring("none", lambda poses: poses.with_scores(poses.scores), number, number, FLOOR)
+    return Scoring("none", number, number, FLOOR)

@@ -33,9 +33,12 @@ class RecheckCost:
     changed: int
 
     @classmethod
-    def of(cls, recheck: Recheck) -> RecheckCost:
-        """Return the cost of all rechecks so far."""
-        return cls(recheck.looks, recheck.seconds, recheck.moved)
+    def of(cls, *rechecks: Recheck) -> RecheckCost | None:
+        """Return the cost of all rechecks so far, of estimators side by side; None without any."""
+        if not rechecks:
+            return None
+        columns = zip(*((each.looks, each.seconds, each.moved) for each in rechecks), strict=True)
+        return cls(*map(sum, columns))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,18 +14,28 @@ from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import SourceError
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.poses.frame import Gap, Source
-from rcnet_rt.video import overlay, pipeline
+from rcnet_rt.video import pipeline
 from rcnet_rt.video.address import is_url
 from rcnet_rt.video.audio import Sound, open_sound
 from rcnet_rt.video.pipeline import Result, Sink, Stage
-from rcnet_rt.video.source import Part, is_video, open_live, open_sandboxed, open_source, split
+from rcnet_rt.video.source import (
+    Part,
+    is_live,
+    is_video,
+    open_live,
+    open_sandboxed,
+    open_source,
+    split,
+)
 from rcnet_rt.video.telemetry import Telemetry, write_telemetry
+from rcnet_rt.video.thread_budget import ThreadBudget, opencv_threads
 from rcnet_rt.video.window import Window, WindowClosed, check_display
 from rcnet_rt.workflows.interrupt import between_frames
 from rcnet_rt.workflows.outputs import JsonLinesSink, Plan, open_drawn, plan
 from rcnet_rt.workflows.progress import OnProgress, Progress, ignore
 from rcnet_rt.workflows.summary import RecheckCost, Tally, VideoSummary
 from rcnet_rt.workflows.video_stages import Models, VideoOptions, load_models, stages
+from rcnet_rt.workflows.workers import Parallelism
 
 __all__ = ["VideoRun", "process_video"]
 
@@ -100,8 +110,13 @@ def process_video(
     realtime: bool = False,
     sandbox: bool = False,
     show: bool = False,
+    imgsz: int | tuple[int, int] | None = None,
+    half: bool = False,
     device: str = "auto",
     backend: str = "auto",
+    workers: int | None = None,
+    batch: int = 1,
+    threads: int | None = None,
     progress: OnProgress = ignore,
 ) -> VideoRun:
     """Return an iterator over the refined poses of a video, images or a camera.
@@ -136,8 +151,14 @@ def process_video(
         realtime: of a camera or stream always take the newest frame.
         sandbox: decode files in a process of its own.
         show: open a window.
+        imgsz: as for `estimators.load`.
+        half: as for `estimators.load`.
         device: "auto", "cpu", "cuda", …
         backend: as for `Refiner`.
+        workers: how many frames of a file are estimated at a time, with the same results; None is
+            one a CPU where the estimator can, else 1.
+        batch: frames of a file that are given to the estimator at once, for a GPU.
+        threads: CPUs that decoder, estimators and encoder share; None is all that are allowed.
         progress: called when a source begins, after each frame, and when a live source is lost.
 
     Raises:
@@ -163,8 +184,11 @@ def process_video(
         realtime=realtime,
         sandbox=sandbox,
         show=show,
+        imgsz=imgsz,
+        half=half,
         device=device,
         backend=backend,
+        parallelism=Parallelism(workers, batch, threads),
     )
     return VideoRun(options, progress)
 
@@ -188,14 +212,15 @@ def _run(
         video=options.draws,
         files=(options.json, options.telemetry),
     )
-    sources = (_open(part, options) for part in parts)
+    budget = options.parallelism.budget(live=any(map(is_live, parts)))
+    sources = (_open(part, options, budget) for part in parts)
     first = next(sources)  # what cannot be read fails before anything is loaded or written
     with first, between_frames() as check_interrupt, ExitStack() as stack:
-        models = load_models(options)
+        models = load_models(options, budget)
+        budget = models.workers.budget
+        stack.enter_context(opencv_threads(budget.opencv))
         tally.scoring = models.scoring
-        if options.show or options.draws:
-            overlay.prepare()
-        tally.telemetry = Telemetry()
+        tally.telemetry = Telemetry(budget)
         writer = _json_writer(options, models, first, tally, stack)
         window = _window(options, models, first.name, check_interrupt, stack)
         check = _checks(check_interrupt, window)
@@ -205,7 +230,8 @@ def _run(
                     file = source.name if len(parts) > 1 else None
                     sinks: list[Sink] = [JsonLinesSink(writer, file)] if writer else []
                     if one.out is not None:
-                        sinks.append(_drawn(options, one, one.out, source, tally, open_files))
+                        drawn = _drawn(options, one, source, budget, tally, open_files)
+                        sinks.append(drawn)
                     steps = stages(models, [*sinks, tally], options, draws=one.out is not None)
                     results = _results(options, source, steps, tally, check, progress)
                     for result in open_files.enter_context(closing(results)):
@@ -218,10 +244,10 @@ def _run(
             tally.recheck = RecheckCost.of(models.estimator)
 
 
-def _open(part: Part, options: VideoOptions) -> Source:
+def _open(part: Part, options: VideoOptions, budget: ThreadBudget) -> Source:
     if options.realtime:
         return open_live(part)
-    return open_sandboxed(part) if options.sandbox else open_source(part)
+    return open_sandboxed(part) if options.sandbox else open_source(part, budget.decoder)
 
 
 def _json_writer(
@@ -248,15 +274,22 @@ def _json_writer(
 
 
 def _drawn(
-    options: VideoOptions, one: Plan, out: Path, source: Source, tally: Tally, stack: ExitStack
+    options: VideoOptions,
+    one: Plan,
+    source: Source,
+    budget: ThreadBudget,
+    tally: Tally,
+    stack: ExitStack,
 ) -> Sink:
     """Open what takes the drawn frames of a source, with the sound of a video file."""
-    tally.outputs.append(out)
+    assert one.out is not None
+    tally.outputs.append(one.out)
     trusted = not options.sandbox
     sound = open_sound(one.part) if trusted and isinstance(one.part, Path) else None
     if sound is not None:
         stack.callback(_end_sound, sound, tally)
-    return open_drawn(out, source, stack, 2 if options.compare else 1, sound)
+    wide = 2 if options.compare else 1
+    return open_drawn(one.out, source, stack, wide, sound, budget.encoder)
 
 
 def _end_sound(sound: Sound, tally: Tally) -> None:

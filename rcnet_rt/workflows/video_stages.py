@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from rcnet_rt import estimators
-from rcnet_rt.estimators import EmbeddingEstimator, Estimator
+from rcnet_rt.errors import WeightsError
+from rcnet_rt.estimators import Estimator
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
@@ -19,7 +20,9 @@ from rcnet_rt.temporal.smoothing import ScoreSmoothing
 from rcnet_rt.temporal.tracking import ByteTrack
 from rcnet_rt.video import overlay, pipeline
 from rcnet_rt.video.pipeline import Result, Sink, Stage
+from rcnet_rt.video.thread_budget import ThreadBudget
 from rcnet_rt.workflows.scoring import Scoring, load_scoring
+from rcnet_rt.workflows.workers import Parallelism, Workers, load_workers
 
 __all__ = ["Models", "VideoOptions", "load_models", "stages"]
 
@@ -47,8 +50,11 @@ class VideoOptions:
     realtime: bool
     sandbox: bool
     show: bool
+    imgsz: int | tuple[int, int] | None
+    half: bool
     device: str
     backend: str
+    parallelism: Parallelism
 
 
 @dataclass(frozen=True)
@@ -57,20 +63,31 @@ class Models:
 
     Attributes:
         scoring: refines, with its thresholds.
-        estimator: gives the poses; a `Recheck` where rechecks are asked for.
+        workers: estimate the poses of frames, each of its own.
+        estimator: the first of them; a `Recheck` where rechecks are asked for.
         compare: whether raw scores are drawn beside the refined ones.
         ellipses: whether the ellipses of the joints are drawn.
     """
 
     scoring: Scoring
+    workers: Workers
     estimator: Estimator
     compare: bool
     ellipses: bool
 
     def draw(self, result: Result) -> Image:
-        """Return the image with the poses that are kept; to compare, with those of raw scores."""
+        """Return the image with the poses that are kept; to compare, with those of raw scores.
+
+        Raises:
+            WeightsError: ellipses are asked for, and the poses have no covariance.
+        """
         image, poses, kept = result.frame.image_bgr, result.poses, result.kept
         skeleton, scoring = self.estimator.skeleton, self.scoring
+        if self.ellipses and len(poses) and poses.joint_covariance is None:
+            raise WeightsError(
+                f"--ellipses needs a covariance of each joint, and weights {scoring.name!r} have "
+                "no joint head; choose weights with one, or leave --ellipses out"
+            )
         if not self.compare:
             return overlay.draw(image, poses, kept, skeleton, ellipses=self.ellipses)
         return overlay.compare(
@@ -89,8 +106,8 @@ class Models:
         return overlay.draw_raw(result.frame.image_bgr, result.poses, threshold, skeleton)
 
 
-def load_models(options: VideoOptions) -> Models:
-    """Load the weights and the estimator, and check that they suit each other.
+def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
+    """Load the weights and the estimators, and check that they suit each other.
 
     Raises:
         RcnetError: one of them cannot be loaded, or a package for tracking is missing.
@@ -102,13 +119,21 @@ def load_models(options: VideoOptions) -> Models:
         device=options.device,
         backend=options.backend,
     )
-    estimator = estimators.load(options.model, floor=scoring.floor, device=options.device)
+    workers = load_workers(
+        options.model,
+        options.parallelism,
+        budget,
+        floor=scoring.floor,
+        device=options.device,
+        embeddings=scoring.visual,
+        imgsz=options.imgsz,
+        half=options.half,
+    )
+    estimator = workers.first
     scoring.check(estimator)
-    if scoring.visual and isinstance(estimator, EmbeddingEstimator):
-        estimator.show_embeddings()
     if options.recheck:
         estimator = Recheck(estimator, scoring.refine, options.recheck)
-    models = Models(scoring, estimator, options.compare, options.ellipses)
+    models = Models(scoring, workers, estimator, options.compare, options.ellipses)
     _rules(options, estimator.skeleton)  # an unknown joint fails before anything is written
     if options.track:
         _track(models)  # what is not installed fails before anything is written
@@ -119,11 +144,12 @@ def stages(
     models: Models, sinks: Sequence[Sink], options: VideoOptions, *, draws: bool
 ) -> list[Stage]:
     """Return the stages that the frames of one source pass."""
-    estimator = models.estimator
+    estimator, workers = models.estimator, models.workers
     if isinstance(estimator, Recheck):
-        steps = [pipeline.estimate(estimator.first), pipeline.recheck(estimator.look)]
+        each = [estimator.first, *workers.estimators[1:]]
+        steps = [pipeline.estimate(each, workers.batch), pipeline.recheck(estimator.look)]
     else:
-        steps = [pipeline.estimate(estimator)]
+        steps = [pipeline.estimate(workers.estimators, workers.batch)]
     steps.append(pipeline.refine(models.scoring.refine, models.scoring.threshold))
     if options.track:
         steps.append(_track(models))

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from rcnet_rt.cli import main
-from rcnet_rt.cli.compatibility import FORMAT, LIBRARY, REAL, SUPPORT, UNTESTED, Support, markdown
+from rcnet_rt.cli.compatibility import (
+    BUILT,
+    FORMAT,
+    LIBRARY,
+    REAL,
+    SUPPORT,
+    UNTESTED,
+    Support,
+    markdown,
+)
 from rcnet_rt.datasets.formats import RESULTS_FORMATS
 from rcnet_rt.estimators import ADAPTERS, TFLITE
 
@@ -19,7 +28,7 @@ def test_each_row_is_backed_by_a_test(row: Support) -> None:
     if row.state == UNTESTED:
         assert row.test == ""
     else:
-        assert row.state in (REAL, LIBRARY, FORMAT)
+        assert row.state in (REAL, LIBRARY, FORMAT, BUILT)
         assert (ROOT / "tests" / row.test).is_file()
 
 
@@ -45,7 +54,7 @@ def test_what_is_installed() -> None:
 def test_doctor_says_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("COLUMNS", "400")
     with pytest.raises(SystemExit) as stopped:
         main(["doctor"])
     assert stopped.value.code == 0

@@ -7,7 +7,7 @@ import pytest
 
 from rcnet_rt.backends import choice
 from rcnet_rt.cli import COMMANDS, commands
-from rcnet_rt.cli.options import OptionWithFormerNames
+from rcnet_rt.cli.options import ImageSize, OptionWithFormerNames
 
 CONTEXT = click.Context(commands)
 FORMER = [
@@ -101,3 +101,14 @@ def test_a_baseline_is_a_formula(name: str) -> None:
 @pytest.mark.parametrize("name", ["run", "refine", "eval", "export", "bench"])
 def test_none_is_offered_only_where_it_is_accepted(name: str) -> None:
     assert ("or none" in str(options_of(name)["--weights"].help)) == (name == "run")
+
+
+@pytest.mark.parametrize(("text", "size"), [("640", (640, 640)), ("480x640", (480, 640))])
+def test_sizes_of_images(text: str, size: tuple[int, int]) -> None:
+    assert ImageSize().convert(text, None, None) == size
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "x640", "640x", "640x0", "a", "", "1.5", "1x2x3", "²"])
+def test_what_is_no_size_of_an_image(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="neither a number of pixels nor HEIGHTxWIDTH"):
+        ImageSize().convert(text, None, None)

@@ -85,8 +85,11 @@ def test_the_floor_reaches_the_estimator(
     monkeypatch.setattr(estimators, "load", load)
     common = ("--coco", coco, "--model", "any", "--limit", 1)
     assert run(*common, "--out", tmp_path / "a.json") == 0
-    assert run(*common, "--out", tmp_path / "b.json", "--floor", 0.2, "--device", "cpu") == 0
-    assert asked == [{"floor": 0.001, "device": "auto"}, {"floor": 0.2, "device": "cpu"}]
+    chosen = ("--floor", 0.2, "--device", "cpu", "--imgsz", 320, "--half")
+    assert run(*common, "--out", tmp_path / "b.json", *chosen) == 0
+    usual = {"floor": 0.001, "device": "auto", "imgsz": None, "half": False}
+    wanted = [usual, {"floor": 0.2, "device": "cpu", "imgsz": (320, 320), "half": True}]
+    assert [{name: options[name] for name in usual} for options in asked] == wanted
     assert len(read_results(tmp_path / "a.json")) == 1
 
 

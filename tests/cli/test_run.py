@@ -17,11 +17,12 @@ import pytest
 from rcnet_rt import estimators
 from rcnet_rt.cli import main
 from rcnet_rt.cli.options import RECHECKED
-from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines
+from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read, read_lines
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.video.sink import VideoSink
+from tests.helpers.joints import with_joint_estimates
 
 FRAMES = 6
 
@@ -307,6 +308,40 @@ def test_help_is_quick_and_loads_nothing_heavy(capsys: pytest.CaptureFixture[str
     assert "rcnet-demo" in capsys.readouterr().out
 
 
+UNLOADED = """
+import sys
+from rcnet_rt.cli import main
+try:
+    main([sys.argv[1], "--model", sys.argv[2], "--max-frames", "1"])
+except SystemExit as ended:
+    assert ended.code == 0
+heavy = {"torch", "torchvision", "ultralytics", "supervision", "matplotlib", "faster_coco_eval"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_an_exported_model_on_a_video_loads_nothing_heavy(shared_data: Path, place: Path) -> None:
+    pytest.importorskip("openvino")
+    video = str(shared_data / "videos" / "people.mp4")
+    model = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
+    command = [sys.executable, "-c", UNLOADED, video, model]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert names(place) == {"people_rcnet.mp4"}
+
+
+def test_a_size_that_an_export_does_not_take(
+    shared_data: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("openvino")
+    model = shared_data / "models" / "yolov8n-pose_int8_openvino_model"
+    assert run("clip.mp4", "--model", model, "--imgsz", 320) == 1
+    assert "exported for images of 640 x 640, and 320 x 320 is asked for" in capsys.readouterr().err
+    assert run("clip.mp4", "--model", model, "--half") == 1
+    assert "not exported with half precision" in capsys.readouterr().err
+    assert names(place) == set()
+
+
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("doctor") == 0
     out = capsys.readouterr().out
@@ -349,3 +384,35 @@ def test_a_joint_that_is_not_there_is_told_before_anything_is_written(
     assert run(*REPLAY, "clip.mp4", "--joints", "tail", "--json", "a.jsonl") == 1
     assert "coco17 has no joint 'tail'; it has nose" in capsys.readouterr().err
     assert not Path("a.jsonl").exists()
+
+
+def test_ellipses_need_a_covariance(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("clip.mp4", *REPLAY, "--weights", "none", "--ellipses", "--out", "drawn.mp4")
+    assert run(*command) == 1
+    assert "weights 'none' have no joint head" in capsys.readouterr().err
+    add_joint_estimates(place / "poses.jsonl")
+    assert run(*command) == 0
+
+
+def add_joint_estimates(path: Path) -> int:
+    """Write a recording again with estimates of its joints, and return how many poses it has."""
+    header, frames = read(path)
+    recorded = [(frame.index, frame.time, with_joint_estimates(frame.poses)) for frame in frames]
+    with JsonLinesWriter(path, header) as writer:
+        for index, seconds, poses in recorded:
+            writer.write(index, seconds, poses, np.ones(len(poses), bool))
+    return sum(len(poses) for _, _, poses in recorded)
+
+
+def test_joints_are_kept_by_their_calibrated_confidence(place: Path) -> None:
+    everybody = add_joint_estimates(place / "poses.jsonl")
+
+    def kept(joint: str) -> int:
+        rule = ("--joints", joint, "--min-joint-confidence", "0.85")
+        options = ("--weights", "none", "--conf", "0", "--no-video", "--json", "out.jsonl", *rule)
+        assert run("clip.mp4", *REPLAY, *options) == 0
+        return sum(
+            pose["kept"] for line in read_lines(place / "out.jsonl") for pose in line["poses"]
+        )
+
+    assert (kept("nose"), kept("right_ankle")) == (everybody, 0)

@@ -29,6 +29,7 @@ class Network:
     outputs: list[np.ndarray]
     input_size: tuple[int, int] | None
     name: str = "known"
+    streams: int = 1
     asked: list[Image] = field(default_factory=list)
 
     def run(self, image_rgb: Image, *, mean: float = 0.0, std: float = 1.0) -> list[np.ndarray]:

@@ -80,6 +80,11 @@ def test_an_end_to_end_network_shows_no_embeddings(
     assert estimator.estimate(IMAGE).embeddings is None
 
 
+def test_the_size_of_the_input(file: Path) -> None:
+    estimator: Any = estimators.load(str(file), floor=FLOOR, device="cpu", imgsz=(64, 96))
+    assert estimator._model.predictor.imgsz == [64, 96]
+
+
 @pytest.mark.parametrize(
     "options",
     [

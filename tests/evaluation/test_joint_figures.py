@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from rcnet_rt.cli.joints_table import joints_table
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.results import ImagePoses
 from rcnet_rt.evaluation.joint_figures import joint_figures
@@ -62,3 +64,25 @@ def test_there_are_none_without_joint_estimates(
     assert joint_figures(data.ground_truth, plain, data.match) is None
     assert joint_figures(data.ground_truth, [*estimated[1:], plain[0]], data.match) is None
     assert joint_figures(data.ground_truth, [], data.match) is None
+    assert joint_figures(data.ground_truth, estimated, data.match, floor=2.0) is None
+
+
+def test_a_joint_that_is_never_found_is_a_dash(
+    data: LabeledResults, estimated: list[ImagePoses]
+) -> None:
+    lost = []
+    for item in estimated:
+        keypoints = item.poses.keypoints.copy()
+        keypoints[:, 4] = np.nan
+        lost.append(replace(item, poses=replace(item.poses, keypoints=keypoints)))
+    figures = joint_figures(data.ground_truth, lost, data.match)
+    assert figures is not None
+    assert np.isnan(figures.calibrated.error).nonzero()[0].tolist() == [4]
+    assert np.isfinite(figures.calibrated.means).all()
+    console = Console(width=120)
+    with console.capture() as capture:
+        for item in joints_table(figures, "all images"):
+            console.print(item)
+    row = next(line for line in capture.get().splitlines() if "right ear" in line)
+    assert row.split("│")[2:7] == [cell for cell in row.split("│")[2:7] if "–" in cell]
+    assert "nan" not in capture.get()

@@ -66,7 +66,7 @@ def test_signals_of_different_lengths_in_one_image(tmp_path: Path) -> None:
     entry = RESULTS[1]
     file = tmp_path / "results.json"
     file.write_text(json.dumps([entry, {**entry, "consensus": [0.5]}]))
-    with pytest.raises(DatasetError, match=r"image b\.jpg: consensus, agreement or embedding"):
+    with pytest.raises(DatasetError, match=r"image b\.jpg: consensus, agreement, embedding"):
         rescore(file, tmp_path / "out.json", WEIGHTS)
 
 

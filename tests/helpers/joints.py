@@ -1,4 +1,4 @@
-"""A refiner with joint estimates that are told from the poses, whatever weights it has."""
+"""A refiner that adds fixed joint estimates, whatever weights it has."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHAPE = np.array([[4.0, 1.0], [1.0, 2.0]], np.float32)  # of every ellipse, in s
 
 
 def with_joint_estimates(poses: Poses) -> Poses:
-    """Return poses whose joints are 0.9, 0.85, … sure from the first to the last."""
+    """Return poses whose joints have confidences from 0.9, the first, to 0.1, the last."""
     found = poses.found
     confidence = np.linspace(0.9, 0.1, found.shape[1], dtype=np.float32) * found
     scale = 1 + np.arange(found.shape[1], dtype=np.float32)

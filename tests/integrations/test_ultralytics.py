@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ import pytest
 import torch
 import yaml
 
+import rcnet_rt
 from rcnet_rt import Poses, Refiner, estimators
 from rcnet_rt.datasets.coco import Dataset, load_ground_truth
 from rcnet_rt.datasets.files import read_json
@@ -304,6 +306,17 @@ def test_a_model_with_refined_scores_can_be_copied(
     path = str(shared_data / "models" / "yolov8n-pose_int8_openvino_model")
     again = copied(attach(YOLO(path, task="pose"), ALONE))
     assert_refined(predict(YOLO(path, task="pose"), video), predict(again, video))
+
+
+def test_without_ultralytics_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "rcnet_rt.integrations.ultralytics")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ultralytics"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(
+        EstimatorError,
+        match="need the package ultralytics, which is not installed: pip install 'ultralytics'",
+    ):
+        _ = rcnet_rt.attach
 
 
 def test_joint_estimates_stay_with_their_poses(

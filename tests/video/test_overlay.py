@@ -57,6 +57,24 @@ def test_skeletons_are_those_of_supervision(refined: Poses) -> None:
     assert has_color(drawn[:, :500], 0.9)
 
 
+def test_a_label_is_that_of_supervision(refined: Poses) -> None:
+    pose = replace(refined[:1], keypoints=np.full((1, 17, 2), np.nan))
+    pose = replace(pose, boxes=np.array([[300.7, 200.2, 400, 300]]))
+    expected = CANVAS.copy()
+    annotator = sv.LabelAnnotator(
+        sv.Color(*score_color(0.9)),
+        text_color=sv.Color.BLACK,
+        text_scale=0.4,
+        text_thickness=1,
+        text_padding=4,
+    )
+    detections = sv.Detections(xyxy=pose.boxes, class_id=np.zeros(1, int))
+    annotator.annotate(expected, detections, [f"{pose.estimator_scores[0]:.2f} -> 0.90"])
+    drawn = draw(CANVAS, pose, np.ones(1, bool), COCO17)
+    np.testing.assert_array_equal(drawn, expected)
+    assert has_color(drawn, 0.9)
+
+
 def test_nothing_kept_nothing_drawn(refined: Poses) -> None:
     np.testing.assert_array_equal(draw(CANVAS, refined, np.zeros(5, bool), COCO17), CANVAS)
     np.testing.assert_array_equal(draw(CANVAS, Poses.empty(17), np.zeros(0, bool), COCO17), CANVAS)
@@ -107,12 +125,12 @@ def test_tracks_are_named(refined: Poses) -> None:
 
 def test_joints_are_as_opaque_as_their_confidence(refined: Poses) -> None:
     one = replace(refined[:1], boxes=np.array([[600, 20, 620, 40]]))
-    kept, sure = np.ones(1, bool), np.ones((1, 17), np.float32)
-    plain = draw(CANVAS, replace(one, keypoint_scores=sure), kept, COCO17)
-    opaque = draw(CANVAS, replace(one, joint_confidence=sure), kept, COCO17)
+    kept, ones = np.ones(1, bool), np.ones((1, 17), np.float32)
+    plain = draw(CANVAS, replace(one, keypoint_scores=ones), kept, COCO17)
+    opaque = draw(CANVAS, replace(one, joint_confidence=ones), kept, COCO17)
     np.testing.assert_array_equal(opaque, plain)
-    half = draw(CANVAS, replace(one, joint_confidence=sure / 2), kept, COCO17)
-    hidden = draw(CANVAS, replace(one, joint_confidence=0 * sure), kept, COCO17)
+    half = draw(CANVAS, replace(one, joint_confidence=ones / 2), kept, COCO17)
+    hidden = draw(CANVAS, replace(one, joint_confidence=0 * ones), kept, COCO17)
     body = np.s_[:, :500]
     np.testing.assert_allclose(half[body], plain[body] * (128 / 255), atol=0.51)
     assert not hidden[body].any()

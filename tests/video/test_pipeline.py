@@ -91,7 +91,7 @@ def halve(poses: Poses) -> Poses:
 def test_what_comes_out_is_what_a_loop_would_give(random_poses: Poses) -> None:
     sink = Memory()
     stages = [
-        estimate(Still(random_poses)),
+        estimate([Still(random_poses)]),
         refine(halve, 0.2),
         draw(lambda result: result.frame.image_bgr + 1),
         write([sink]),
@@ -115,7 +115,7 @@ def test_a_further_stage_is_one_more_entry(random_poses: Poses) -> None:
         seen.append(result.frame.index)
         return result
 
-    stages = [estimate(Still(random_poses)), Stage("note", note)]
+    stages = [estimate([Still(random_poses)]), Stage.of("note", note)]
     telemetry = Telemetry()
     assert len(list(process(Script(*map(frame, range(4))), stages, telemetry))) == 4
     assert seen == [0, 1, 2, 3]
@@ -124,7 +124,7 @@ def test_a_further_stage_is_one_more_entry(random_poses: Poses) -> None:
 
 def test_gaps_keep_their_place(random_poses: Poses) -> None:
     sink, telemetry = Memory(), Telemetry()
-    stages = [estimate(Still(random_poses)), refine(halve, 0.2), write([sink])]
+    stages = [estimate([Still(random_poses)]), refine(halve, 0.2), write([sink])]
     results = list(process(Script(frame(0), frame(1), GAP, frame(2)), stages, telemetry))
     assert results == sink.taken
     assert [r if isinstance(r, Gap) else r.frame.index for r in results] == [0, 1, GAP, 2]
@@ -133,7 +133,7 @@ def test_gaps_keep_their_place(random_poses: Poses) -> None:
 
 def test_max_frames_asks_for_no_more(random_poses: Poses) -> None:
     source = Script(*map(frame, range(9)))
-    results = process(source, [estimate(Still(random_poses))], Telemetry(), max_frames=4)
+    results = process(source, [estimate([Still(random_poses)])], Telemetry(), max_frames=4)
     assert len(list(results)) == source.given == 4
 
 
@@ -141,7 +141,7 @@ def test_realtime_drops_what_is_old(random_poses: Poses) -> None:
     """A camera that is ten times as fast as the model, which always gets the newest image."""
     count, telemetry = 100, Telemetry()
     source = Script(*map(frame, range(count - 1)), GAP, frame(count - 1), pause=0.002)
-    stages = [estimate(Slow(random_poses, source))]
+    stages = [estimate([Slow(random_poses, source)])]
     results = list(process(source, stages, telemetry, realtime=True))
     indices = [result.frame.index for result in results if isinstance(result, Result)]
     assert indices == sorted(set(indices))
@@ -153,7 +153,7 @@ def test_realtime_drops_what_is_old(random_poses: Poses) -> None:
 
 def test_realtime_counts_the_frames_that_were_used(random_poses: Poses) -> None:
     source = Script(*map(frame, range(1000)), pause=0.001)
-    stages = [estimate(Slow(random_poses, source))]
+    stages = [estimate([Slow(random_poses, source)])]
     results = process(source, stages, Telemetry(), realtime=True, max_frames=3)
     assert len(list(results)) == 3
     assert source.given < 1000
@@ -175,7 +175,7 @@ def test_few_frames_are_alive_at_a_time(random_poses: Poses) -> None:
         def __iter__(self) -> Iterator[Frame | Gap]:
             return frames()
 
-    stages = [estimate(Still(random_poses)), refine(halve, 0.2), write([])]
+    stages = [estimate([Still(random_poses)]), refine(halve, 0.2), write([])]
     assert sum(1 for _ in process(Long(), stages, Telemetry())) == 300
     assert most <= 3 * (len(stages) + 1) + 2
 
@@ -183,7 +183,7 @@ def test_few_frames_are_alive_at_a_time(random_poses: Poses) -> None:
 def test_leaving_early_leaves_no_thread(random_poses: Poses) -> None:
     before = threading.active_count()
     source = Script(*map(frame, range(1000)))
-    with closing(process(source, [estimate(Still(random_poses))], Telemetry())) as results:
+    with closing(process(source, [estimate([Still(random_poses)])], Telemetry())) as results:
         next(results)
     assert threading.active_count() == before
     assert source.given < 12
@@ -193,7 +193,7 @@ def test_leaving_early_leaves_no_thread(random_poses: Poses) -> None:
 def test_a_stage_that_fails_leaves_what_was_done_before(stage: str, random_poses: Poses) -> None:
     sink = Memory()
     stages = [
-        estimate(Still(random_poses)),
+        estimate([Still(random_poses)]),
         refine(halve, 0.2),
         draw(lambda result: result.frame.image_bgr),
         write([sink]),
@@ -204,9 +204,10 @@ def test_a_stage_that_fails_leaves_what_was_done_before(stage: str, random_poses
     def failing(item: object) -> Result:
         if next(calls) == 5:
             raise OSError("the cable")
-        return stages[place].function(item)
+        (result,) = stages[place].workers[0]([item])
+        return result
 
-    broken = [*stages[:place], Stage(stage, failing), *stages[place + 1 :]]
+    broken = [*stages[:place], Stage.of(stage, failing), *stages[place + 1 :]]
     telemetry = Telemetry()
     done: list[Result | Gap] = []
     results = process(Script(*map(frame, range(50))), broken, telemetry)

@@ -11,8 +11,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 
-from rcnet_rt import OutputError, Refiner, WeightsError
+from rcnet_rt import BackendError, OutputError, Refiner, WeightsError
+from rcnet_rt.backends.tensorrt import torch_tensorrt
 from rcnet_rt.cli import main
 from rcnet_rt.poses.fields import SIGNALS
 from rcnet_rt.rescoring import weights_io
@@ -20,6 +22,7 @@ from rcnet_rt.rescoring.weights import baseline
 from rcnet_rt.workflows.export import ExportedFile, export, export_onnx
 from tests.backends.test_backends import OPTIONAL, SHIPPED, given_poses
 from tests.conftest import ROOT
+from tests.helpers.fake_tensorrt import fake_tensorrt
 from tests.helpers.networks import random_weights
 
 # Coordinates and boxes are made up here, as no estimator would give them.
@@ -152,8 +155,46 @@ def test_the_verb(tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
     with pytest.raises(FrozenInstanceError):
         written.format = "tensorrt"
-    with pytest.raises(OutputError, match="unknown format 'png'; give one of onnx, tensorrt"):
+    with pytest.raises(OutputError, match="unknown format 'png'; give one of onnx, tensorrt-rtx"):
         export("yolo-pose", tmp_path / "a.png", format="png")
+    with pytest.raises(OutputError, match="format onnx takes no compute capabilities"):
+        export("yolo-pose", path, compute_capabilities=("8.9",))
+    with pytest.raises(OutputError, match="format tensorrt-rtx takes no signals"):
+        export("yolo-pose", path, format="tensorrt-rtx", signals=SIGNALS)
     with pytest.raises(OutputError, match="create"):
         export("yolo-pose", tmp_path / "nowhere" / "net.onnx")
     assert [file.name for file in tmp_path.iterdir()] == ["net.onnx"]
+
+
+def test_an_engine_for_rtx_gpus(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", fake_tensorrt())
+    path = tmp_path / "a.engine"
+    inputs = ("keypoints", "scores", "keypoint_scores", "boxes")
+    written = export("yolo-pose", path, format="tensorrt-rtx")
+    assert written == ExportedFile(path, "yolo-pose", "tensorrt-rtx", inputs, ("8.9", "12.0"))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.engine", "a.engine.json"]
+    command = ["export", "--format", "tensorrt-rtx", "--out", str(path)]
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--compute-capability", "7.5", "--compute-capability", "8.9"])
+    assert caught.value.code == 0
+    assert "for compute capability 7.5, 8.9" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--compute-capability", "9.0"])
+    assert caught.value.code == 1
+    assert "H100 (9.0), B200 (10.0) and Jetson take TensorRT" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["tensorrt-rtx", "tensorrt"])
+def test_an_engine_without_its_library_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+    monkeypatch.setattr(torch_tensorrt, "installed_version", lambda package: "")
+    with pytest.raises(BackendError, match=rf"pip install 'rcnet-rt\[{name}\]'"):
+        export("yolo-pose", tmp_path / "a.engine", format=name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_an_engine_of_torch_tensorrt_needs_its_gpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch_tensorrt, "installed_version", lambda package: "2.14.0")
+    with pytest.raises(BackendError, match="built on the GPU that it is for"):
+        export("yolo-pose", tmp_path / "a.engine", format="tensorrt")

@@ -175,6 +175,32 @@ def test_an_interrupted_run_goes_on(coco: Path, tmp_path: Path, use) -> None:
     assert not partial_path(out).exists()
 
 
+@pytest.mark.parametrize("workers", [2, 4])
+def test_several_workers_write_the_same_and_go_on(
+    coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    made: list[Counting] = []
+
+    def use(stop_at: int | None) -> None:
+        made.clear()
+        monkeypatch.setattr(
+            estimators, "load", lambda *_, **__: made.append(Counting(stop_at)) or made[-1]
+        )
+
+    whole, out = tmp_path / "whole.json", tmp_path / "out.json"
+    use(None)
+    predict(coco, "any", whole, workers=1)
+    use(7)
+    with pytest.raises(KeyboardInterrupt):
+        predict(coco, "any", out, workers=workers)
+    done = [json.loads(line) for line in partial_path(out).read_bytes().splitlines()[1:]]
+    assert [record["image_id"] for record in done] == [2, 3, 5]
+    use(None)
+    predict(coco, "any", out, workers=workers)
+    assert sorted(number for estimator in made for number in estimator.seen) == [7, 8]
+    assert out.read_bytes() == whole.read_bytes()
+
+
 def test_another_floor_is_another_job(coco: Path, tmp_path: Path, use) -> None:
     use(Counting(stop_at=7))
     with pytest.raises(KeyboardInterrupt):
@@ -212,6 +238,13 @@ def test_a_model_that_is_a_path_is_the_same_from_everywhere(
     monkeypatch.chdir(tmp_path)
     assert Job("best.pt", "val2017").record == Job(str(tmp_path / "best.pt"), "val2017").record
     assert Job("yolo-pose", "val2017").record["model"] == "yolo-pose"
+
+
+def test_a_record_names_the_size_of_the_input_only_where_one_is_chosen() -> None:
+    usual = Job("yolo-pose", "val2017").record
+    assert not {"imgsz", "half"} & set(usual)
+    chosen = Job("yolo-pose", "val2017", imgsz=(320, 640), half=True).record
+    assert chosen == usual | {"imgsz": [320, 640], "half": True}
 
 
 def test_what_training_needs_is_predicted_once(coco: Path, tmp_path: Path, use) -> None:
@@ -286,5 +319,5 @@ def test_signals_read_back_to_the_bit(random_poses: Poses) -> None:
 def test_signals_of_other_lengths_are_a_sentence(random_poses: Poses) -> None:
     entries = poses_to_entries(with_signals(random_poses), 7)
     entries[0]["consensus"] = [1.0, 2.0]
-    with pytest.raises(DatasetError, match="image 7: consensus, agreement or embedding"):
+    with pytest.raises(DatasetError, match="image 7: consensus, agreement, embedding"):
         poses_by_image(entries, COCO17)

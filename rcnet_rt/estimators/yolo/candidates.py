@@ -76,7 +76,7 @@ class RawPredictions:
         keypoints, boxes = result.keypoints.data[..., :2], result.boxes.xyxy
         candidates = self._candidates(image, result.orig_shape)
         if keypoints.is_cuda:
-            return consensus(keypoints, boxes, candidates, keypoints.new_tensor(sigmas))
+            return consensus(keypoints, boxes, candidates, _constant(sigmas).like(keypoints))
         sigma = np.asarray(sigmas, np.float32)
         return host_consensus()(keypoints.numpy(), boxes.numpy(), candidates, sigma)
 
@@ -133,6 +133,12 @@ def _placement(seen: tuple[int, int], original: tuple[int, int]) -> tuple[Consta
     first, second = ops.scale_coords(seen, points.copy(), original)
     scale = second - first
     return tuple(map(Constant, (scale, first - middle * scale, (original[1], original[0]))))
+
+
+@lru_cache
+def _constant(values: tuple[float, ...]) -> Constant:
+    """Return the same constant for the same values, so that they reach a GPU once."""
+    return Constant(values)
 
 
 def _like(constant: Constant, array: Array) -> Array:

@@ -37,6 +37,7 @@ def load_exported(
     *,
     floor: float,
     device: str = "auto",
+    streams: int = 1,
     threads: int | None = None,
     size: Size | None = None,
     half: bool = False,
@@ -47,7 +48,8 @@ def load_exported(
         model: its path.
         floor: poses with a lower box confidence are not returned.
         device: as for `OnnxNetwork` and `OpenVinoNetwork`.
-        threads: on the CPU; None leaves it to the runtime: all cores.
+        streams: how many threads will call it at once.
+        threads: on the CPU, of all streams; None leaves it to the runtime: all cores.
         size: (height, width) of the input; None is the model's own, 640 x 640 where it takes any.
         half: whether half precision is asked for, which the model must have been exported with.
 
@@ -55,26 +57,25 @@ def load_exported(
         EstimatorError: the runtime is not installed, or the model is damaged, gives no poses, or
             was exported with another size or precision.
     """
-    network = _network(model, device, threads)
+    network = _network(model, device, streams, threads)
     head = head_of(network.metadata, network.name)
     if half and not network.half:
         raise EstimatorError(
-            f"{network.name} was not exported with half precision; leave out half, or export it "
-            "with half=True"
+            f"{network.name} was not exported with half precision; leave out half, or export it so"
         )
     size = _input_size(size, network.input_size, head, network.name)
     return RawYoloPose(network, floor=floor, head=head, size=size)
 
 
-def _network(model: str, device: str, threads: int | None) -> ExportedNetwork:
+def _network(model: str, device: str, streams: int, threads: int | None) -> ExportedNetwork:
     """Open a model on the runtime of its format."""
     if Path(model).suffix.lower() == ".onnx":
         from rcnet_rt.estimators.onnxruntime import OnnxNetwork
 
-        return OnnxNetwork(model, device=device, threads=threads)
+        return OnnxNetwork(model, device=device, streams=streams, threads=threads)
     from rcnet_rt.estimators.openvino import OpenVinoNetwork
 
-    return OpenVinoNetwork(model, device=device, threads=threads)
+    return OpenVinoNetwork(model, device=device, streams=streams, threads=threads)
 
 
 def _input_size(wanted: Size | None, fixed: Size | None, head: Head, name: str) -> Size:

@@ -31,14 +31,17 @@ COCO_HEAD = Head()
 class RawYoloPose:
     """YOLO-Pose on any runtime; with NMS consensus, unless the network suppresses by itself.
 
-    Making one runs the network once, so that a wrong one fails here. Safe to use from several
-    threads if its network is.
+    Making one estimates a grey image, so that a wrong network fails here and the first image
+    waits for nothing. Safe to use from several threads if its network is.
 
     Args:
         network: its only output is in pixels of its input.
         floor: poses with a lower box confidence are not returned.
         head: the layout of the output.
         size: (height, width) that images are fitted into, if the network takes any.
+
+    Attributes:
+        streams: how many images it works on at a time.
 
     Raises:
         EstimatorError: the network fails, has another output, or no skeleton has its joints.
@@ -55,13 +58,13 @@ class RawYoloPose:
         head: Head = COCO_HEAD,
         size: tuple[int, int] = DEFAULT_SIZE,
     ) -> None:
-        self.name = network.name
+        self.name, self.streams = network.name, network.streams
         self.skeleton = skeleton_of(network.name, head.joints)
         self._network, self._floor, self._head = network, float(floor), head
         self._size = network.input_size or size
         self._stride = head.stride if network.input_size is None else None
         self._sigmas = np.asarray(self.skeleton.sigmas, np.float32)
-        self._output(np.full((*self._size, 3), GREY, np.uint8))
+        self.estimate(np.full((*self._size, 3), GREY, np.uint8))
 
     def estimate(self, image_bgr: Image) -> Poses:
         """Return the poses in an (H, W, 3) uint8 image, blue first as in OpenCV.

@@ -41,6 +41,10 @@ class _Scaled:
         return self.network.name
 
     @property
+    def streams(self) -> int:
+        return self.network.streams
+
+    @property
     def input_size(self) -> tuple[int, int] | None:
         return self.network.input_size
 

@@ -14,6 +14,7 @@ import pytest
 
 from rcnet_rt import estimators
 from rcnet_rt.errors import EstimatorError
+from rcnet_rt.estimators.openvino import OpenVinoNetwork
 from rcnet_rt.estimators.yolo.exported import load_exported
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.video.images import read_image
@@ -125,6 +126,20 @@ def test_models_that_do_not_suit(
         load_exported(str(path), floor=0.05, **options)
 
 
+def test_a_size_as_one_number(tmp_path: Path) -> None:
+    path = pose_model(tmp_path / "m.onnx", candidates([32, 40, 0.7]))
+    assert len(estimators.load(str(path), floor=0.05, imgsz=64).estimate(IMAGE)) == 2
+    with pytest.raises(EstimatorError, match="images of 64 x 64, and 96 x 96 is asked for"):
+        estimators.load(str(path), floor=0.05, imgsz=96)
+
+
+@pytest.mark.parametrize("model", ["rtmo", "replay:poses.jsonl", "m.tflite", "module:name"])
+def test_size_and_precision_are_those_of_yolo(model: str) -> None:
+    for options in ({"imgsz": 320}, {"half": True}):
+        with pytest.raises(EstimatorError, match=f"imgsz and half are for YOLO-Pose, and {model}"):
+            estimators.load(model, floor=0.05, **options)
+
+
 @pytest.mark.parametrize("name", ["m.onnx", "m.xml"])
 def test_files_that_are_no_models(tmp_path: Path, name: str) -> None:
     if name == "m.xml":
@@ -194,6 +209,26 @@ def test_threads_do_not_change_poses(shared_data: Path) -> None:
         for poses, alone in zip(pool.map(one.estimate, images), expected, strict=True):
             np.testing.assert_allclose(poses.keypoints, alone.keypoints, atol=0.01)
             np.testing.assert_allclose(poses.scores, alone.scores, atol=1e-5)
+
+
+def test_quantised_models_of_any_size_are_given_one_on_cpus_that_would_crash(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openvino = pytest.importorskip("openvino")
+    model = openvino.Core().read_model(next((shared_data / MODEL).glob("*.xml")))
+    model.reshape([1, 3, -1, -1])
+    openvino.save_model(model, tmp_path / "m.xml")
+    (tmp_path / "metadata.yaml").write_bytes((shared_data / MODEL / "metadata.yaml").read_bytes())
+    assert OpenVinoNetwork(tmp_path).input_size is None
+    (tmp_path / "cpuinfo").write_text("flags: avx512f amx_int8")
+    monkeypatch.setattr("rcnet_rt.estimators.openvino.CPU_FEATURES", tmp_path / "cpuinfo")
+    assert OpenVinoNetwork(tmp_path).input_size == (640, 640)
+    image = next(frames(shared_data / "videos" / "people.mp4"))
+    poses, expected = (
+        load_exported(str(path), floor=0.05).estimate(image)
+        for path in (tmp_path, shared_data / MODEL)
+    )
+    np.testing.assert_allclose(poses.keypoints, expected.keypoints, atol=0.01)
 
 
 def assert_those_of_ultralytics(model: str, images: Iterable[np.ndarray]) -> int:

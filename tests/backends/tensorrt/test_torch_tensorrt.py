@@ -8,22 +8,26 @@ import zipfile
 import pytest
 import torch
 
-from rcnet_rt.backends import tensorrt
-from rcnet_rt.backends.choice import auto, open_backend
+from rcnet_rt.backends.choice import open_backend
+from rcnet_rt.backends.tensorrt import torch_tensorrt
+from rcnet_rt.backends.tensorrt.agreement import largest_difference
+from rcnet_rt.backends.tensorrt.protocol import Gpu
+from rcnet_rt.errors import BackendError
 from rcnet_rt.models import rcnet
 from tests.conftest import ROOT
 from tests.helpers.networks import random_weights
 
-SOURCE = ROOT / "rcnet_rt" / "backends" / "tensorrt.py"
+SOURCE = ROOT / "rcnet_rt" / "backends" / "tensorrt" / "torch_tensorrt.py"
+COUNTS = (1, 2, 20, 512)
 
 
 @pytest.mark.parametrize("architecture", ["attention", "mlp", "linear"])
 @pytest.mark.parametrize("half", [False, True])
 def test_the_exported_network_gives_eagers_numbers_for_any_number_of_poses(architecture, half):
     weights = random_weights(architecture, "full")
-    exported, _ = tensorrt.exported_network(weights, half, "cpu")
+    exported, _ = torch_tensorrt.exported_network(weights, half, "cpu")
     eager = rcnet.from_weights(weights)
-    for count in (1, 2, 20, tensorrt.MOST):
+    for count in (1, 2, 20, torch_tensorrt.POSES[-1]):
         features, image_index = torch.randn(count, 89), torch.arange(count) // 5.0
         with torch.inference_mode():
             expected = eager(features, features[:, 0], image_index)
@@ -31,23 +35,47 @@ def test_the_exported_network_gives_eagers_numbers_for_any_number_of_poses(archi
         torch.testing.assert_close(got, expected, rtol=0, atol=5e-3 if half else 1e-6)
 
 
-def test_without_its_libraries_it_says_so_and_the_next_best_runs():
-    with pytest.warns(UserWarning, match=rf"rcnet-rt\[tensorrt\].* {auto()[0]} runs instead"):
-        backend = open_backend(random_weights(), "tensorrt")
-    assert backend.name == auto()[0]
-
-
-def test_a_backend_that_differs_from_eager_is_seen():
+def test_backends_that_differ_are_seen():
     eager = open_backend(random_weights(), "torch")
-    assert tensorrt.largest_difference(eager, eager, random_weights()) == 0
+    assert largest_difference(eager, eager, random_weights(), COUNTS) == 0
     other = open_backend(random_weights(output="plain"), "torch")
-    assert tensorrt.largest_difference(other, eager, random_weights()) > 0.01
+    assert largest_difference(other, eager, random_weights(), COUNTS) > 0.01
+
+
+def test_it_is_not_here_or_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch_tensorrt", None)
+    half = torch_tensorrt.LIBRARIES[0]
+    assert half.name == "torch-tensorrt in half precision"
+    with pytest.raises(BackendError, match=r"torch-tensorrt cannot be imported.*\[tensorrt\]"):
+        half.load(tmp_path / "a.engine", random_weights(), Gpu("RTX 4090", "8.9", "cpu"))
+    for package in ("torch-tensorrt", "torch-tensorrt-rtx"):
+        library = torch_tensorrt.TorchTensorRT(package, half=False)
+        assert library.supports(Gpu("RTX 4090", "8.9"))
+        assert library.supports(Gpu("H100", "9.0")) is (package == "torch-tensorrt")
+
+
+def test_an_engine_takes_512_poses_and_eager_the_others():
+    weights = random_weights("linear", "full")
+    seen = []
+
+    class Engine(torch.nn.Module):
+        def forward(self, features, baseline, image_index):
+            seen.append(len(baseline))
+            return baseline * 0
+
+    bounded = torch_tensorrt._Bounded(Engine(), weights, "cpu")
+    for count in (0, 1, 512, 513):
+        features = torch.randn(count, weights.network_config().feature_count)
+        scores = bounded(features, features[:, 0], torch.zeros(count))
+        assert len(scores) == count
+    assert seen == [1, 512]
 
 
 @pytest.mark.network
-def test_every_call_of_torch_tensorrt_exists_with_its_keywords(tmp_path):
+@pytest.mark.parametrize("package", ["torch-tensorrt", "torch-tensorrt-rtx"])
+def test_every_call_of_torch_tensorrt_exists_with_its_keywords(package, tmp_path):
     """The wheel is read as source: 4 MB, without TensorRT itself."""
-    fetch = [sys.executable, "-m", "pip", "download", "torch-tensorrt", "--no-deps", "--quiet"]
+    fetch = [sys.executable, "-m", "pip", "download", package, "--no-deps", "--quiet"]
     subprocess.run([*fetch, "--dest", str(tmp_path)], check=True)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         wheel.extractall(tmp_path)
