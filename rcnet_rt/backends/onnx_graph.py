@@ -18,15 +18,14 @@ from rcnet_rt.poses.arrays import namespace
 from rcnet_rt.poses.fields import INPUTS, SIGNALS, shape_of
 from rcnet_rt.rescoring.batch import extent
 from rcnet_rt.rescoring.inputs import PoseInputs
-from rcnet_rt.rescoring.joint_head import JointEstimates
+from rcnet_rt.rescoring.joint_head import JOINT_OUTPUTS, JointEstimates
 from rcnet_rt.rescoring.prune_inputs import prune_signals
 from rcnet_rt.rescoring.rescore import refined_joints, refined_scores
 from rcnet_rt.rescoring.weights import Weights
 
-__all__ = ["JOINT_OUTPUTS", "exported_graph", "joint_graph", "network_graph", "step_graph"]
+__all__ = ["exported_graph", "joint_graph", "network_graph", "step_graph"]
 
 Shape = tuple[str | int, ...]
-JOINT_OUTPUTS = ("joint_confidence", "joint_covariance")
 
 
 def step_graph(weights: Weights, given: Collection[str], real: Any = np.float32) -> onnx.ModelProto:

@@ -29,6 +29,7 @@ from rcnet_rt.rescoring.joint_features import feature_count
 __all__ = [
     "COVERAGE",
     "COVERED",
+    "JOINT_OUTPUTS",
     "OUTPUTS",
     "JointEstimates",
     "JointHead",
@@ -38,6 +39,7 @@ __all__ = [
     "squared_distance",
 ]
 
+JOINT_OUTPUTS = ("joint_confidence", "joint_covariance")  # of an exported graph
 OUTPUTS = ("confidence", "log variance", "stretch", "shear")
 # Covariances are scaled so that d' S⁻¹ d <= COVERED holds for this share of the joints.
 COVERAGE = 0.9

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from rcnet_rt.backends.choice import ON_CPU, missing, open_backend
-from rcnet_rt.backends.onnx_graph import JOINT_OUTPUTS, exported_graph
+from rcnet_rt.backends.onnx_graph import exported_graph
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.models import rcnet
 from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.joint_head import JOINT_OUTPUTS
 from rcnet_rt.rescoring.rescore import refined_joints
 from rcnet_rt.rescoring.score_reference import ScoreReference
 from tests.backends.test_backends import BEST, COUNTS, OPTIONAL, given_poses

@@ -21,6 +21,7 @@ from rcnet_rt.poses.arrays import as_tensor
 from rcnet_rt.poses.fields import SIGNALS
 from rcnet_rt.rescoring.batch import fill
 from rcnet_rt.rescoring.inputs import PoseInputs
+from rcnet_rt.rescoring.joint_head import JOINT_OUTPUTS, JointEstimates
 from rcnet_rt.rescoring.weights import Weights
 
 __all__ = ["EngineBackend", "EngineRunner", "Ordered", "SideStream"]
@@ -145,6 +146,20 @@ class EngineBackend:
         """Refine the poses; see `Backend`."""
         if os.getpid() != self._process or not self._fits(inputs):
             return self._torch(inputs)  # it also says why a forked process cannot use the GPU
+        scores, faulty, _ = self._run(inputs)
+        return Refined(scores, faulty)
+
+    def with_joints(self, inputs: PoseInputs) -> Refined:
+        """Refine the poses and estimate their joints; see `Backend`."""
+        has_joints = set(JOINT_OUTPUTS) <= self._record.outputs.keys()
+        if os.getpid() != self._process or not has_joints or not self._fits(inputs):
+            return self._torch.with_joints(inputs)
+        scores, faulty, outputs = self._run(inputs)
+        joints = JointEstimates(*(outputs[name] for name in JOINT_OUTPUTS))
+        return Refined(scores, faulty, joints=joints)
+
+    def _run(self, inputs: PoseInputs) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Return scores, faults and all outputs of the engine."""
         with torch.inference_mode(), torch.autocast(torch.device(self.device).type, enabled=False):
             inputs = inputs.map(
                 lambda array: as_tensor(array, device=self.device, dtype=torch.float32)
@@ -152,7 +167,7 @@ class EngineBackend:
             faulty = fill(inputs, self._weights.embedding_size).faulty
             outputs = self._runner(self._feed(inputs, faulty))
             raw = torch.nan_to_num(inputs.scores, nan=0.0).clip(0, 1)
-            return Refined(torch.where(faulty, raw, outputs["refined_scores"]), faulty)
+            return torch.where(faulty, raw, outputs["refined_scores"]), faulty, outputs
 
     def _fits(self, inputs: PoseInputs) -> bool:
         several = inputs.image_index is not None or inputs.reference is not None

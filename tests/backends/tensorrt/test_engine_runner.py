@@ -20,7 +20,7 @@ from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.score_reference import ScoreReference
 from tests.backends.test_backends import SHIPPED, given_poses
 from tests.helpers.fake_tensorrt import fake_tensorrt
-from tests.helpers.networks import random_weights
+from tests.helpers.networks import random_head, random_weights
 
 GPU = Gpu("a fake", "8.9", "cpu")
 
@@ -50,6 +50,25 @@ def loaded(library, weights, path):
 
 def numbers(result):
     return [np.asarray(array) for array in result[:2]]
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_an_engine_gives_eagers_joints(count, library, tmp_path):
+    weights = random_weights("mlp", "full", joints=random_head("full"))
+    backend, eager = (
+        loaded(library(), weights, tmp_path / "a.engine"),
+        open_backend(weights, "torch"),
+    )
+    given = given_poses(weights, count, ("keypoint_scores", "boxes"))
+    result, expected = backend.with_joints(given), eager.with_joints(given)
+    np.testing.assert_allclose(result.scores, expected.scores, rtol=0, atol=1e-5)
+    assert result.joints is not None and expected.joints is not None  # noqa: PT018
+    np.testing.assert_allclose(
+        result.joints.confidence, expected.joints.confidence, rtol=0, atol=1e-4
+    )
+    np.testing.assert_allclose(
+        result.joints.covariance, expected.joints.covariance, rtol=2e-2, atol=1e-2
+    )
 
 
 @pytest.mark.parametrize("name", [*SHIPPED, "attention", "mlp"])

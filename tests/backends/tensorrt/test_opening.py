@@ -62,7 +62,7 @@ class FakeLibrary:
         eager = open_backend(weights, "torch")
 
         def backend(inputs):
-            scores, faulty, _ = eager(inputs)
+            scores, faulty = eager(inputs)[:2]
             return Refined(scores + self.error, faulty)
 
         backend.library = self.name
