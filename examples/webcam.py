@@ -20,7 +20,7 @@ def main() -> None:
     refiner = Refiner("yolo-pose")
     estimator = estimators.load(model, floor=0.05)
     stages = [
-        pipeline.estimate(estimator),
+        pipeline.estimate([estimator]),
         pipeline.refine(refiner, refiner.weights.threshold("auto")),
         pipeline.draw(
             lambda result: overlay.draw(

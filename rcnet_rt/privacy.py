@@ -19,14 +19,15 @@ TELEMETRY_SWITCHES = {
     "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime 1.29 and later, read when it is imported
     "YOLO_OFFLINE": "true",  # ultralytics: no look-up at import, no events; downloads still work
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, under transformers
+    "RAY_USAGE_STATS_ENABLED": "0",  # ray, read when a cluster is started
 }
 
 
 def disable_telemetry() -> None:
     """Turn reports off, unless the user set them otherwise.
 
-    Call it before every import of onnxruntime, ultralytics or transformers, or of what imports one
-    of them. All switches are set at once: these libraries import each other.
+    Call it before every import of onnxruntime, ultralytics, transformers or ray, or of what imports
+    one of them. All switches are set at once: these libraries import each other.
     """
     if os.environ.get(SWITCH, "0") not in ("", "0"):
         return

@@ -482,3 +482,44 @@ def test_weights_are_measured_on_left_out_cameras(
     assert percent["DLT, raw"] == 0
     assert percent["DLT, confidence"] < -10
     assert percent["least squares, covariance"] < -10
+
+
+@pytest.fixture(scope="module")
+def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as `rcnet-rt predict` writes it, of two sources."""
+    pytest.importorskip("pyarrow", reason="pip install 'rcnet-rt[parquet]'")
+    from rcnet_rt.datasets.parquet.files import ParquetWriter
+    from rcnet_rt.datasets.scored_frames import Provenance, ScoredFrame
+
+    folder = tmp_path_factory.mktemp("predicted")
+    random = np.random.default_rng(0)
+    provenance = Provenance(jsonl.Header("", "model", "weights", "coco17", 0.5))
+    for name in ("a", "b"):
+        files = [folder / table / f"{name}.parquet" for table in ("poses", "frames")]
+        for file in files:
+            file.parent.mkdir(exist_ok=True)
+        with ParquetWriter(*files, provenance) as writer:
+            for index in range(20):
+                keypoints = random.uniform(0, 500, (index % 3, 17, 2)).astype(np.float32)
+                keypoints[:1, 9] = np.nan
+                poses = Poses(keypoints, random.random(index % 3))
+                frame = ScoredFrame(f"{name}.mp4", index, index / 30, poses, poses.scores > 0.5)
+                writer.write(frame)
+    return folder
+
+
+@pytest.mark.parametrize("tool", ["duckdb", "pandas", "polars"])
+def test_parquet_queries(example: Any, predicted: Path, tool: str) -> None:
+    pytest.importorskip(tool)
+    from rcnet_rt.datasets.parquet.files import parquet_files, read_parquet
+
+    rows = getattr(example("parquet_queries.py"), f"with_{tool}")(predicted)
+    for (source, frames, poses, kept, wrist), (file, _) in zip(
+        rows, parquet_files(predicted), strict=True
+    ):
+        read = list(read_parquet(file))
+        assert (source, frames) == (f"{file.stem}.mp4", 20)
+        assert poses == sum(len(frame.poses) for frame in read)
+        assert kept == sum(frame.kept.sum() for frame in read)
+        wrists = np.concatenate([frame.poses.keypoints[:, 9, 0] for frame in read])
+        assert wrist == pytest.approx(np.nanmean(wrists.astype(np.float64)), rel=1e-5)

@@ -38,11 +38,12 @@ class Lazy(NamedTuple):
 COMMANDS = {
     "run": Lazy("rcnet_rt.cli.run:run", "Refine the poses of a video, images or a camera."),
     "train": Lazy("rcnet_rt.cli.train:train", "Train weights on COCO and an estimator's results."),
-    "predict": Lazy("rcnet_rt.cli.predict:predict", "Run an estimator over a dataset's images."),
+    "predict": Lazy("rcnet_rt.cli.predict:predict", "Estimate poses of a dataset or many videos."),
     "refine": Lazy("rcnet_rt.cli.refine:refine", "Re-score a COCO results file."),
     "eval": Lazy("rcnet_rt.cli.eval:eval_command", "Judge scores before and after refining."),
     "bench": Lazy("rcnet_rt.cli.bench:bench", "How long refining takes on this machine."),
     "export": Lazy("rcnet_rt.cli.export:export", "One file for use without Python."),
+    "convert": Lazy("rcnet_rt.cli.convert:convert", "Results into another format."),
     "demo": Lazy("rcnet_rt.cli.demo:demo", "See it work: no network, no camera needed."),
     "doctor": Lazy("rcnet_rt.cli.doctor:doctor", "What is installed, what works, what is missing."),
 }

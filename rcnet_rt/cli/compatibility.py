@@ -159,6 +159,14 @@ SUPPORT = (
     Support("OpenPose folder", "refine FOLDER", FORMAT, "datasets/test_openpose.py"),
     Support("our JSON Lines", "refine FILE", FORMAT, "datasets/test_recording.py"),
     Support(
+        "Parquet, one row a pose: DuckDB, pandas, polars",
+        "predict SOURCES, convert",
+        FORMAT,
+        "datasets/test_parquet.py",
+        "pyarrow",
+        "rcnet-rt[parquet]",
+    ),
+    Support(
         "ultralytics: predict, track, val",
         "integrations.ultralytics.attach(model)",
         REAL,

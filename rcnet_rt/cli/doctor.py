@@ -39,6 +39,9 @@ PACKAGES = {
     "tensorboard": ("pip install 'rcnet-rt[tensorboard]'", "training curves as they grow"),
     "numba": ("pip install 'rcnet-rt[numba]'", "refining on a CPU in half the time"),
     "trackers": ("pip install 'rcnet-rt[track]'", "--track"),
+    "pyarrow": ("pip install 'rcnet-rt[parquet]'", "predict on many videos, and convert"),
+    "ray": ("pip install 'rcnet-rt[ray]'", "predict --ray"),
+    "s3fs": ("pip install 'rcnet-rt[ray]'", "s3:// addresses"),
 }
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "device_option",
     "json_option",
     "model_option",
+    "optional_dataset_options",
     "parallel_options",
     "recheck_option",
     "threshold_option",
@@ -101,8 +102,24 @@ class Weights(click.ParamType[str]):
         return name
 
 
+_ONE_DATASET = "give the data set: one of --coco DIR and --crowdpose DIR"
+
+
 def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --coco and --crowdpose, of which one must be given; the command gets a `dataset`."""
+
+    @optional_dataset_options
+    @functools.wraps(command)
+    def with_dataset(*arguments: Any, dataset: Any, **options: Any) -> Any:
+        if dataset is None:
+            raise click.UsageError(_ONE_DATASET)
+        return command(*arguments, dataset=dataset, **options)
+
+    return with_dataset
+
+
+def optional_dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --coco and --crowdpose, at most one of them; the command gets a `dataset` or None."""
 
     @click.option(
         "--coco",
@@ -131,9 +148,9 @@ def dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
             *([Dataset(coco)] if coco is not None else []),
             *([crowdpose_dataset(crowdpose)] if crowdpose is not None else []),
         ]
-        if len(given) != 1:
-            raise click.UsageError("give the data set: one of --coco DIR and --crowdpose DIR")
-        return command(*arguments, dataset=given[0], **options)
+        if len(given) > 1:
+            raise click.UsageError(_ONE_DATASET)
+        return command(*arguments, dataset=given[0] if given else None, **options)
 
     return with_dataset
 

@@ -1,26 +1,37 @@
-"""`rcnet-rt predict`: an estimator over a data set's images, COCO results out."""
+"""`rcnet-rt predict`: an estimator over a dataset's images, or over videos and images.
+
+Of a dataset it writes COCO results, of sources refined poses as Parquet, see `cli.fleet`. Options
+of one kind are wrong usage with the other.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from rcnet_rt.cli.fleet import Shard, predict_fleet
 from rcnet_rt.cli.options import (
     OptionWithFormerNames,
     announce,
-    dataset_options,
+    backend_option,
     debug_option,
     device_option,
     model_option,
+    optional_dataset_options,
     parallel_options,
     recheck_option,
+    threshold_option,
+    weights_option,
     yolo_options,
 )
 from rcnet_rt.cli.progress import frame_bar
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.resume import partial_path
 from rcnet_rt.errors import RcnetError
+from rcnet_rt.workflows.fleet.run import SEGMENT
 from rcnet_rt.workflows.predict import FLOOR, PredictedSplit
 from rcnet_rt.workflows.predict import predict as predict_split
 from rcnet_rt.workflows.progress import Progress
@@ -34,9 +45,19 @@ ABSENT = {
     "no embeddings",
 }
 
+# Options of one kind of input alone.
+OF_DATASETS = (
+    "coco", "crowdpose", "split", "floor", "max_det", "limit", "augmentations", "candidates",
+    "embeddings",
+)  # fmt: skip
+OF_SOURCES = (
+    "weights", "conf", "backend", "track", "segment", "shard", "ray",
+)  # fmt: skip
+
 
 @click.command()
-@dataset_options
+@click.argument("sources", nargs=-1)
+@optional_dataset_options
 @click.option(
     "--split",
     show_default="val2017; of CrowdPose, val",
@@ -50,8 +71,9 @@ ABSENT = {
 @click.option(
     "--out",
     required=True,
-    type=click.Path(path_type=Path),
-    help="Results file to write, gzipped if its name ends in .gz.",
+    metavar="FILE|DIR",
+    help="Of a dataset, the results file, gzipped if its name ends in .gz; of SOURCES, the folder, "
+    "here or on an object store.",
 )
 @click.option(
     "--floor",
@@ -98,34 +120,96 @@ ABSENT = {
     help="Add the features of each pose in the network (YOLO-Pose as a .pt file, not end-to-end), "
     "for train --features paper+visual: costs no inference.",
 )
+@weights_option(
+    "What refines (of SOURCES): auto, a shipped name, a .safetensors file, formula:NAME."
+)
+@threshold_option
+@click.option("--track", is_flag=True, help="Track people; a video is then one part.")
+@click.option(
+    "--segment",
+    type=click.FloatRange(min=0),
+    default=SEGMENT,
+    show_default=True,
+    metavar="SECONDS",
+    help="Divide videos into parts that are about so long; 0 leaves them whole.",
+)
+@click.option(
+    "--shard",
+    type=Shard(),
+    default="1/1",
+    show_default=True,
+    help="Only the I-th of N shares of the sources, as for a SLURM array: "
+    "--shard $SLURM_ARRAY_TASK_ID/8.",
+)
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    show_default="processes of this machine",
+    help="Run the workers on a Ray cluster: its address, auto, or local to start one here.",
+)
 @recheck_option
 @yolo_options
-@device_option()
+@device_option(
+    "Where networks run: auto, cpu, cuda, …; of SOURCES also several, for the workers in turn: "
+    "cuda:0,cuda:1."
+)
+@backend_option
 @parallel_options
 @debug_option
+@click.pass_context
 def predict(
+    ctx: click.Context,
+    /,
+    sources: tuple[str, ...],
+    dataset: Dataset | None,
+    model: str,
+    out: str,
+    **options: Any,
+) -> None:
+    """Run an estimator over a dataset's images, or over SOURCES: videos and images.
+
+    With --coco or --crowdpose: COCO results with the estimator's own scores. Images that are done
+    are kept in OUT.partial: after an interruption the same command goes on with the rest. OUT
+    appears when all are done.
+
+    With SOURCES (files, folders, globs, .txt files with one of these a line; paths, or addresses
+    such as s3://bucket/*.mp4): refined poses as Parquet, in a folder whose parts appear whole. The
+    same command goes on with those that are missing. What cannot be decoded is a row of
+    failed.parquet, and the exit code is then 1. --workers N are then processes (actors, with
+    --ray), each with an estimator of its own and its share of --threads; auto is one.
+    """
+    others = _given(ctx, OF_SOURCES if dataset is not None else OF_DATASETS)
+    if sources and dataset is not None:
+        raise click.UsageError("give SOURCES, or a dataset by --coco or --crowdpose, not both")
+    if others:
+        kind = "a dataset" if dataset is not None else "SOURCES"
+        raise click.UsageError(f"{', '.join(others)}: not an option of predicting {kind}")
+    foreign = OF_SOURCES if dataset is not None else OF_DATASETS
+    chosen = {name: value for name, value in options.items() if name not in foreign}
+    if dataset is not None:
+        _predict_dataset(dataset, model, Path(out), **chosen)
+        return
+    if not sources:
+        raise click.UsageError("give SOURCES, or a dataset by --coco DIR or --crowdpose DIR")
+    predict_fleet(sources, model, out, threshold=chosen.pop("conf"), **chosen)
+
+
+def _given(ctx: click.Context, names: tuple[str, ...]) -> list[str]:
+    """Return those options that stand on the command line."""
+    options = {parameter.name: parameter.opts[0] for parameter in ctx.command.params}
+    return [
+        options[name]
+        for name in names
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+
+
+def _predict_dataset(
     dataset: Dataset,
-    split: str | None,
     model: str,
     out: Path,
-    floor: float,
-    max_det: int | None,
-    limit: int | None,
-    augmentations: int,
-    candidates: bool,
-    embeddings: bool,
-    recheck: int,
-    imgsz: tuple[int, int] | None,
-    half: bool,
-    device: str,
-    workers: int | None,
-    threads: int | None,
+    **options: Any,
 ) -> None:
-    """Run an estimator over a data set's images and write COCO results with its own scores.
-
-    Images that are done are kept in OUT.partial: after an interruption the same command goes on
-    with the rest. OUT appears when all are done.
-    """
     announce(model)
     done = 0
     with frame_bar() as bar:
@@ -136,25 +220,7 @@ def predict(
             bar(step)
 
         try:
-            predicted = predict_split(
-                dataset,
-                model,
-                out,
-                split=split,
-                floor=floor,
-                max_det=max_det,
-                limit=limit,
-                augmentations=augmentations,
-                candidates=candidates,
-                embeddings=embeddings,
-                recheck=recheck,
-                imgsz=imgsz,
-                half=half,
-                device=device,
-                workers=workers,
-                threads=threads,
-                progress=show,
-            )
+            predicted = predict_split(dataset, model, out, progress=show, **options)
         except (RcnetError, KeyboardInterrupt):
             if done:
                 click.echo(

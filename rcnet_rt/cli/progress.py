@@ -21,7 +21,7 @@ from rich.text import Text
 from rcnet_rt.workflows import progress as workflow
 from rcnet_rt.workflows.progress import OnProgress
 
-__all__ = ["epoch_bar", "frame_bar"]
+__all__ = ["epoch_bar", "frame_bar", "part_bar"]
 
 
 class FramesPerSecond(ProgressColumn):
@@ -69,6 +69,14 @@ def frame_bar() -> Iterator[OnProgress]:
     )
     with ExitStack() as stack:
         yield _FrameBar(_on_terminal(*columns), stack)
+
+
+@contextmanager
+def part_bar() -> Iterator[OnProgress]:
+    """Yield what shows the progress over parts, whose number may grow, and messages."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with ExitStack() as stack:
+        yield _FrameBar(_on_terminal(*columns, TimeRemainingColumn()), stack)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -26,10 +26,20 @@ from rcnet_rt.datasets.pose_objects import parse_poses, pose_objects
 from rcnet_rt.errors import DatasetError, OutputError, SkeletonError
 from rcnet_rt.files.writing import AtomicFile, cannot_be_written
 from rcnet_rt.poses import skeletons
+from rcnet_rt.poses.arrays import float32_of
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.version import __version__
 
-__all__ = ["Header", "JsonLinesWriter", "RecordedFrame", "read", "read_lines", "read_objects"]
+__all__ = [
+    "Header",
+    "JsonLinesWriter",
+    "RecordedFrame",
+    "ScoredLine",
+    "read",
+    "read_lines",
+    "read_objects",
+    "read_scored",
+]
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,14 @@ class RecordedFrame:
     time: float | None
     file: str | None
     poses: Poses
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredLine:
+    """A line with refined scores in its poses, raw ones in `raw_scores`; (N,) which are kept."""
+
+    frame: RecordedFrame
+    kept: npt.NDArray[np.bool_]
 
 
 class JsonLinesWriter:
@@ -190,6 +208,18 @@ def read(path: Path) -> tuple[Header, Iterator[RecordedFrame]]:
     return header, _frames(path, header, lines)
 
 
+def read_scored(path: Path) -> tuple[Header, Iterator[ScoredLine | None]]:
+    """Return the header and the frames with their refined scores; None for an event.
+
+    Raises:
+        DatasetError: a line is damaged; for frames, when it is reached.
+    """
+    header = read(path)[0]
+    lines = _lines(path)
+    next(lines)
+    return header, _scored_lines(path, header, lines)
+
+
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the frames' lines as they are written: raw and refined scores, kept or not.
 
@@ -206,6 +236,27 @@ def read_objects(path: Path) -> list[dict[str, Any]]:
         DatasetError: a line is damaged.
     """
     return [line for _, line in _lines(path) if isinstance(line, dict)]
+
+
+def _scored_lines(
+    path: Path, header: Header, lines: Iterator[tuple[int, Any]]
+) -> Iterator[ScoredLine | None]:
+    for number, line in lines:
+        if isinstance(line, dict) and "frame" not in line:
+            yield None
+            continue
+        # One line at a time: what is wrong with it is said with its number.
+        for frame in _frames(path, header, iter([(number, line)])):
+            try:
+                poses = line["poses"]
+                scores = [pose.get("score", pose["score_raw"]) for pose in poses]
+                kept = np.array([bool(pose.get("kept", True)) for pose in poses], np.bool_)
+                scored = frame.poses.with_scores(float32_of(scores))
+                yield ScoredLine(replace(frame, poses=scored), kept)
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                raise DatasetError(
+                    f"{path}, line {number}: a score is no number ({error}); write the file again"
+                ) from error
 
 
 def _frames(

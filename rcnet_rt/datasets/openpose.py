@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,26 @@ from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.selection import joint_confidence
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 
-__all__ = ["OpenPoseFolder", "read_openpose", "write_openpose"]
+__all__ = [
+    "SUFFIX",
+    "OpenPoseFolder",
+    "OpenPoseFrame",
+    "people_of",
+    "read_openpose",
+    "stream_openpose",
+    "write_openpose",
+]
 
 SUFFIX = "_keypoints"  # of OpenPose's file names
+MAX_SAMPLE = 10_000  # people
+# What OpenPose itself writes; of face, hands and 3D only the keys, mostly.
+OTHER_JOINTS = tuple(
+    f"{part}_keypoints_{dimensions}"
+    for part in ("pose", "face", "hand_left", "hand_right")
+    for dimensions in ("2d", "3d")
+    if (part, dimensions) != ("pose", "2d")
+)
+KNOWN_KEYS = {"version", "people", "person_id", "pose_keypoints_2d", "score", *OTHER_JOINTS}
 
 Person = dict[str, Any]
 Floats = npt.NDArray[np.float32]
@@ -110,8 +127,12 @@ def write_openpose(folder: Path, frames: Iterable[Poses], stem: str) -> None:
         raise OutputError(f"{folder} is there already; choose a folder that is new")
     with atomic_folder(folder) as new:
         for number, poses in enumerate(frames):
-            people = [_person(pose) for pose in poses]
-            write_json(new / f"{stem}_{number:06d}.json", {"version": 1.3, "people": people})
+            write_json(new / f"{stem}_{number:06d}.json", people_of(poses))
+
+
+def people_of(poses: Poses) -> dict[str, Any]:
+    """Return what a file of OpenPose holds for a frame; see `write_openpose`."""
+    return {"version": 1.3, "people": [_person(pose) for pose in poses]}
 
 
 def _person(pose: Poses) -> Person:
@@ -128,6 +149,15 @@ def _person(pose: Poses) -> Person:
     }
 
 
+@dataclass(frozen=True, eq=False)
+class OpenPoseFrame:
+    """A file: its name without suffix, its poses, and keys of it that are no part of them."""
+
+    name: str
+    poses: Poses
+    other_keys: set[str]
+
+
 def read_openpose(folder: Path, layout: str | None = None) -> OpenPoseFolder:
     """Read a folder of OpenPose files in the natural order of their names.
 
@@ -139,25 +169,64 @@ def read_openpose(folder: Path, layout: str | None = None) -> OpenPoseFolder:
     Raises:
         DatasetError: no such files, damaged ones, or an unknown order of joints.
     """
+    files = {path: _read_file(path) for path in _files(folder)}
+    layouts = _layouts([joints for _, _, joints in files.values()], layout)
+    images = [_frame(path, people, joints, layouts) for path, (_, people, joints) in files.items()]
+    contents = {path.name: content for path, (content, _, _) in files.items()}
+    return OpenPoseFolder(contents, images, layouts)
+
+
+def stream_openpose(folder: Path, layout: str | None = None) -> Iterator[OpenPoseFrame]:
+    """Yield the frames of a folder one by one, as `read_openpose` reads them all.
+
+    The order of joints is told by the first files with `MAX_SAMPLE` people.
+
+    Raises:
+        DatasetError: no such files, damaged ones, or an unknown order of joints.
+    """
+    paths = _files(folder)
+    sample: list[list[Floats]] = []
+    for path in paths:
+        if sum(map(len, sample)) >= MAX_SAMPLE:
+            break
+        sample.append(_read_file(path)[2])
+    layouts = _layouts(sample, layout)
+    for path in paths:
+        content, people, joints = _read_file(path)
+        poses = _frame(path, people, joints, layouts)
+        keys = set().union(content, *people) - KNOWN_KEYS
+        keys.update(_with_values(people, OTHER_JOINTS))
+        yield OpenPoseFrame(path.stem.removesuffix(SUFFIX), poses, keys)
+
+
+def _files(folder: Path) -> list[Path]:
     paths = list(folder.glob(f"*{SUFFIX}.json")) or list(folder.glob("*.json"))
     if not paths:
         raise DatasetError(f"{folder} holds no OpenPose files (*{SUFFIX}.json)")
-    contents, frames = {}, {}
-    for path in sorted(paths, key=lambda path: _natural(path.name)):
-        contents[path.name] = read_exact_json(path)
-        try:
-            people = contents[path.name]["people"]
-            frames[path] = people, [_numbers(person["pose_keypoints_2d"]) for person in people]
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise _no_openpose(path, error) from error
-    layouts = _layouts([joints for _, joints in frames.values()], layout)
-    images = []
-    for path, (people, joints) in frames.items():
-        try:
-            images.append(_poses(people, [_coco(values, layouts) for values in joints]))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise _no_openpose(path, error) from error
-    return OpenPoseFolder(contents, images, layouts)
+    return sorted(paths, key=lambda path: _natural(path.name))
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], list[Person], list[Floats]]:
+    """Return what a file holds, its people, and the (J, 3) joints of each."""
+    content = read_exact_json(path)
+    try:
+        people = content["people"]
+        return content, people, [_numbers(person["pose_keypoints_2d"]) for person in people]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _no_openpose(path, error) from error
+
+
+def _frame(
+    path: Path, people: list[Person], joints: list[Floats], layouts: dict[int, Layout]
+) -> Poses:
+    try:
+        return _poses(people, [_coco(values, layouts) for values in joints])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _no_openpose(path, error) from error
+
+
+def _with_values(people: list[Person], keys: Iterable[str]) -> set[str]:
+    return {key for key in keys if any(person.get(key) for person in people)}
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -37,10 +37,11 @@ from rcnet_rt.poses.joint_estimates import JOINT_CONFIDENCE, joint_estimates
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
-__all__ = ["ResultsStream", "open_results"]
+__all__ = ["ResultsStream", "create_text", "open_results"]
 
 BLOCK = 20_000  # poses
 COMPRESSION = 6
+KNOWN_KEYS = {"image_id", "category_id", "keypoints", "score", "bbox", "box", *FILE_NAMES}
 
 Refine = Callable[[list[Poses]], list[Poses]]
 Rows = npt.NDArray[np.void]
@@ -55,6 +56,7 @@ class ResultsStream:
         skeleton: of the keypoints.
         pose_count: how many entries the file has.
         image_count: how many images they are of.
+        other_keys: of entries, which are copied by `write` and are no part of the poses.
     """
 
     def __init__(self, path: Path, file: BinaryIO, rows: BinaryIO) -> None:
@@ -66,6 +68,7 @@ class ResultsStream:
         self._flags = True
         self._has_estimates = False
         self.pose_count = 0
+        self.other_keys: set[str] = set()
 
     @property
     def image_count(self) -> int:
@@ -106,6 +109,10 @@ class ResultsStream:
         rows["box"] = float32_of(boxes).reshape(-1, 4)
         rows.tofile(self._rows)
         self._flags = self._flags and bool(np.isin(rows["values"][:, :, 2], (0, 1, 2)).all())
+        self.other_keys.update(*entries)
+        self.other_keys -= KNOWN_KEYS
+        if any(entry["category_id"] != 1 for entry in entries):
+            self.other_keys.add("category_id")
         numbers = self._numbers
         owners = [numbers.setdefault(entry["image_id"], len(numbers)) for entry in entries]
         self._owners.append(np.array(owners, np.int64))
@@ -117,6 +124,13 @@ class ResultsStream:
                 arrays = {key: float32_of(value) for key, value in known.items()}
                 self._signals[index] = {"image_id": entry["image_id"], **arrays}
         self.pose_count += len(entries)
+
+    def by_image(self) -> Iterator[tuple[ImageId, Poses]]:
+        """Yield the id and the poses of each image, in order of first appearance."""
+        ids = iter(list(self._numbers))
+        for ends, rows, indices in self._blocks():
+            for poses in self._images(ends, rows, indices):
+                yield next(ids), poses
 
     def pooled(self) -> Iterator[Poses]:
         """Yield all poses in large blocks, those of many images together."""
@@ -151,7 +165,7 @@ class ResultsStream:
 
         with (
             atomic_file(path) as partial,
-            _create(partial, path) as target,
+            create_text(partial, path) as target,
             open_text(self._file) as source,
         ):
             copy_with_texts(source, target, self._span_array, texts)
@@ -277,7 +291,7 @@ def _row_type(joints: int) -> np.dtype[np.void]:
 
 
 @contextmanager
-def _create(partial: Path, path: Path) -> Iterator[TextIO]:
+def create_text(partial: Path, path: Path) -> Iterator[TextIO]:
     """Yield a text file to write, compressed where `path` ends in .gz, the same bytes each time."""
     with ExitStack() as stack:
         file: BinaryIO = stack.enter_context(partial.open("wb"))

@@ -40,8 +40,8 @@ def load(
     """Load a `.tflite` file, which runs on the CPU, and its detector where it needs one.
 
     Args:
-        model: FILE.tflite, movenet[:FILE.tflite][,DETECTOR] or posenet[:FILE.tflite]; without a
-            file the model is downloaded.
+        model: `FILE.tflite`, `movenet:FILE.tflite,DETECTOR`, `posenet:FILE.tflite`; without a file
+            the model is downloaded, without a detector it is YOLO-Pose.
         floor: poses with a lower score are not returned.
         load_detector: loads the detector.
         threads: of the model; None is as many as the machine has, up to 4.

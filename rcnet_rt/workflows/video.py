@@ -230,8 +230,7 @@ def _run(
                     file = source.name if len(parts) > 1 else None
                     sinks: list[Sink] = [JsonLinesSink(writer, file)] if writer else []
                     if one.out is not None:
-                        drawn = _drawn(options, one, source, budget, tally, open_files)
-                        sinks.append(drawn)
+                        sinks.append(_drawn(options, one, source, budget, tally, open_files))
                     steps = stages(models, [*sinks, tally], options, draws=one.out is not None)
                     results = _results(options, source, steps, tally, check, progress)
                     for result in open_files.enter_context(closing(results)):
@@ -288,8 +287,7 @@ def _drawn(
     sound = open_sound(one.part) if trusted and isinstance(one.part, Path) else None
     if sound is not None:
         stack.callback(_end_sound, sound, tally)
-    wide = 2 if options.compare else 1
-    return open_drawn(one.out, source, stack, wide, sound, budget.encoder)
+    return open_drawn(one.out, source, stack, 2 if options.compare else 1, sound, budget.encoder)
 
 
 def _end_sound(sound: Sound, tally: Tally) -> None:

@@ -112,3 +112,13 @@ def test_sizes_of_images(text: str, size: tuple[int, int]) -> None:
 def test_what_is_no_size_of_an_image(text: str) -> None:
     with pytest.raises(click.BadParameter, match="neither a number of pixels nor HEIGHTxWIDTH"):
         ImageSize().convert(text, None, None)
+
+
+@pytest.mark.parametrize("name", ["run", "predict"])
+@pytest.mark.parametrize(("given", "expected"), [("auto", None), ("1", 1), ("12", 12)])
+def test_workers_are_auto_or_a_number(name: str, given: str, expected: int | None) -> None:
+    workers = options_of(name)["--workers"]
+    assert workers.type.convert(given, workers, None) == expected
+    for wrong in ("0", "-1", "many", "1.5"):
+        with pytest.raises(click.BadParameter, match="neither auto nor a number from 1 on"):
+            workers.type.convert(wrong, workers, None)

@@ -20,6 +20,8 @@ from rcnet_rt.errors import EstimatorError
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.video.sink import VideoSink
+from rcnet_rt.video.videofile import VideoFileSource
+from rcnet_rt.workflows import video
 from rcnet_rt.workflows.workers import Parallelism, Workers, load_workers
 from tests.helpers.processes import in_own_process
 
@@ -235,6 +237,23 @@ def test_rechecks_keep_their_results(loaded, clip: Path) -> None:
     assert one.recheck is not None
     assert many.recheck is not None
     assert one.recheck.crops == many.recheck.crops > 0
+
+
+@pytest.mark.parametrize("realtime", [False, True])
+def test_a_camera_has_one_worker(
+    loaded, clip: Path, monkeypatch: pytest.MonkeyPatch, realtime: bool
+) -> None:
+    used = loaded(Parallel)
+    opened = "open_live" if realtime else "open_source"
+    monkeypatch.setattr(video, opened, lambda *_: VideoFileSource(clip))
+    run = process_video("0", realtime=realtime, threads=4, max_frames=3)
+    assert len(list(run)) == 3
+    assert [estimator.asked["streams"] for estimator in used] == [1]
+    threads = run.summary.telemetry.threads
+    assert threads is not None
+    assert (threads.workers, threads.estimator) == (1, 4)
+    with pytest.raises(EstimatorError, match="frame by frame"):
+        process_video("0", realtime=realtime, workers=2).finish()
 
 
 def test_telemetry_and_the_summary_say_the_threads(loaded, clip: Path) -> None:

@@ -1,7 +1,7 @@
 """An engine of the exported ONNX graph, built by the Python API of TensorRT or TensorRT for RTX.
 
 Both have the same API; the second also builds for GPUs that are not there. Single precision: TF32
-would change scores by 1e-3, and optimisations that ignore NaN would lose what NaN stands for.
+multiplies with 10 bits of mantissa, and optimisations that ignore NaN would lose its meaning.
 """
 
 from __future__ import annotations

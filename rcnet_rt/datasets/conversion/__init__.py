@@ -1,0 +1,1 @@
+"""Results in one format read and written in another, frame by frame."""

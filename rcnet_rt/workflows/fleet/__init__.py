@@ -1,0 +1,1 @@
+"""Thousands of videos and images in parallel: refined poses as Parquet, resumable."""
