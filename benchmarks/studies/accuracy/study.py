@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.studies.accuracy import protocol
+from benchmarks.studies.accuracy.cells import Cell, describe, finished
+from benchmarks.studies.accuracy.figures import figures
 from benchmarks.studies.accuracy.parts import RAW, Part, Row, Subject
-from benchmarks.studies.accuracy.protocol import Evaluation
+from benchmarks.studies.accuracy.protocol import Estimator, Evaluation
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 
 __all__ = ["Options", "Table", "gain", "mapping", "run_rows", "views"]
@@ -32,24 +36,33 @@ class Options:
     fold_seeds: int = 3
     resamples: int = 1000
     workers: int = 1
+    cells: Path | None = None
 
 
 Table = dict[str, Any]  # as results.json has it
-Evaluations = dict[str, Evaluation]  # by view
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What is kept of a row with one seed: an evaluation a view, its figures, and its time."""
+
+    evaluations: dict[str, Evaluation]
+    figures: dict[str, float]
+    seconds: float
 
 
 @dataclass(frozen=True)
 class _Task:
     options: Options
-    estimator: str
+    estimator: Estimator
     row: Row
     seed: int
 
 
 def views(data: LabeledResults) -> dict[str, Sequence[int]]:
-    """Return the choices of images that figures are given for."""
-    complete = sorted(data.average_precision.complete)
-    return {"all": data.average_precision.images, "complete": complete}
+    """Return the choices of images that figures are given for, by name."""
+    images, complete = data.average_precision.images, sorted(data.average_precision.complete)
+    return {"all": images} | ({} if list(images) == complete else {"complete": complete})
 
 
 def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str], None]) -> Table:
@@ -58,15 +71,18 @@ def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str]
     present = [row for row in rows if row.scorer is not None]
     tasks = [
         _Task(options, estimator, row, seed)
-        for seed in range(options.fold_seeds)
+        for seed in range(min(options.fold_seeds, estimator.seeds))
         for row in present
         if seed == 0 or row.how != "fixed"
     ]
-    evaluations: dict[str, list[Evaluations]] = {row.name: [] for row in present}
+    results: dict[str, list[_Result]] = {row.name: [] for row in present}
     with mapping(options.workers) as mapped:
         for number, (task, result) in enumerate(zip(tasks, mapped(_work, tasks), strict=True), 1):
-            evaluations[task.row.name].append(result)
-            log(f"{estimator} {number}/{len(tasks)} {task.row.name}, seed {task.seed}")
+            results[task.row.name].append(result)
+            log(
+                f"{estimator.name} {number}/{len(tasks)} {task.row.name}, seed {task.seed}: "
+                f"{100 * result.evaluations['all'].ap:.2f}, {result.seconds:.0f} s"
+            )
     data = protocol.load(options.data, estimator)
     return {
         view: {
@@ -74,7 +90,7 @@ def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str]
             "people": sum(int((~data.ground_truth.persons[i].ignore).sum()) for i in images),
             "over": part.over,
             "rows": [
-                {"name": row.name, **_figures(row.name, _of_view(evaluations, view), part.over)}
+                {"name": row.name, **_row_figures(row.name, view, results, part.over)}
                 for row in rows
             ],
         }
@@ -94,41 +110,75 @@ def mapping(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
             yield pool.map
 
 
-def _work(task: _Task) -> Evaluations:
+def _work(task: _Task) -> _Result:
+    options, row = task.options, task.row
+    decided_by = {
+        "estimator": asdict(task.estimator),
+        "scorer": describe(row.scorer),
+        "seed": task.seed,
+        "resamples": options.resamples,
+    }
+    cell = finished(options.cells, decided_by, lambda: _cell(task))
+    names = sorted({name.partition(":")[0] for name in cell if ":" in name})
+    return _Result(
+        {
+            view: Evaluation(
+                float(cell[f"{view}:ap"]), cell[f"{view}:resampled"], cell[f"{view}:own"]
+            )
+            for view in names
+        },
+        json.loads(str(cell["figures"])),
+        float(cell["seconds"]),
+    )
+
+
+def _cell(task: _Task) -> Cell:
+    """Compute a row with one seed: its scores, its figures, and an evaluation a view."""
     options, row = task.options, task.row
     assert row.scorer is not None
     data = protocol.load(options.data, task.estimator)
+    start = monotonic()
     if row.how == "fixed":
         scores = row.scorer(data)
-    elif row.how == "folds":
-        scores = protocol.out_of_fold(data, row.scorer, task.seed)
     else:
-        scores = protocol.left_out(options.data, task.estimator, row.scorer, task.seed)
-    return {
-        view: protocol.evaluate(data, scores, images, options.resamples)
-        for view, images in views(data).items()
+        scores = protocol.out_of_fold(data, row.scorer, task.seed)
+    cell: Cell = {
+        "scores": scores,
+        "seconds": np.array(monotonic() - start),
+        "figures": np.array(json.dumps(figures(data, scores))),
     }
+    for view, images in views(data).items():
+        evaluation = protocol.evaluate(data, scores, images, options.resamples)
+        cell[f"{view}:ap"] = np.array(evaluation.ap)
+        cell[f"{view}:resampled"] = evaluation.resampled
+        cell[f"{view}:own"] = evaluation.own
+    return cell
 
 
-def _of_view(evaluations: dict[str, list[Evaluations]], view: str) -> dict[str, list[Evaluation]]:
-    """Return the evaluations of one view, by row and seed."""
-    return {name: [seed[view] for seed in seeds] for name, seeds in evaluations.items()}
-
-
-def _figures(
-    name: str, evaluations: dict[str, list[Evaluation]], over: Sequence[str]
+def _row_figures(
+    name: str, view: str, results: dict[str, list[_Result]], over: Sequence[str]
 ) -> dict[str, Any]:
     """Return a row's figures in AP points; none for a row that could not run."""
-    if name not in evaluations:
+    if name not in results:
         return {}
+    evaluations = {
+        row: [result.evaluations[view] for result in seeds] for row, seeds in results.items()
+    }
     seeds = evaluations[name]
     aps = [100 * evaluation.ap for evaluation in seeds]
-    return {
+    row: dict[str, Any] = {
         "ap": float(np.mean(aps)),
         "spread": float(np.std(aps, ddof=1)) if len(aps) > 1 else None,
         "gains": {other: gain(seeds, evaluations[other]) for other in over if other != name},
         "images": _changes(seeds, evaluations[RAW][0]),
+        "seconds": float(np.mean([result.seconds for result in results[name]])),
     }
+    if view == "all":
+        each = [result.figures for result in results[name]]
+        row["figures"] = {
+            figure: float(np.mean([some[figure] for some in each])) for figure in each[0]
+        }
+    return row
 
 
 def gain(after: list[Evaluation], before: list[Evaluation]) -> dict[str, float]:
