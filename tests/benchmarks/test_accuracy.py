@@ -174,9 +174,11 @@ def test_a_finished_cell_is_not_computed_again(tmp_path):
         calls.append(1)
         return {"scores": np.arange(3.0)}
 
-    first = cells.finished(tmp_path, {"seed": 0}, compute)
-    again = cells.finished(tmp_path, {"seed": 0}, compute)
-    other = cells.finished(tmp_path, {"seed": 1}, compute)
+    assert cells.finished(tmp_path, {"seed": 0}) is None
+    first = cells.cached(tmp_path, {"seed": 0}, compute)
+    again = cells.finished(tmp_path, {"seed": 0})
+    other = cells.cached(tmp_path, {"seed": 1}, compute)
+    cells.cached(tmp_path, {"seed": 1}, compute)
     assert len(calls) == 2
     for cell in (first, again, other):
         np.testing.assert_array_equal(cell["scores"], np.arange(3.0))

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from rcnet_rt.files.writing import write_atomically
 
-__all__ = ["Cell", "describe", "finished"]
+__all__ = ["Cell", "cached", "describe", "finished"]
 
 Cell = dict[str, npt.NDArray[Any]]  # arrays by name
 
@@ -38,18 +38,30 @@ def describe(value: Any) -> Any:
     return {"function": value.__qualname__} if callable(value) else value
 
 
-def finished(folder: Path | None, decided_by: Any, compute: Callable[[], Cell]) -> Cell:
+def cached(folder: Path | None, decided_by: Any, compute: Callable[[], Cell]) -> Cell:
     """Return a cell from the folder; without it, compute it and keep it there."""
     if folder is None:
         return compute()
-    text = json.dumps(decided_by, sort_keys=True)
-    path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.npz"
-    if path.exists():
-        with np.load(path) as file:
-            return {name: file[name] for name in file.files if name != "decided_by"}
+    if (known := finished(folder, decided_by)) is not None:
+        return known
+    text, path = _file(folder, decided_by)
     cell = compute()
     content = BytesIO()
     np.savez_compressed(content, decided_by=np.array(text), **cell)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content.getvalue())
     return cell
+
+
+def finished(folder: Path, decided_by: Any) -> Cell | None:
+    """Return a cell from the folder, or None if it is not there."""
+    _, path = _file(folder, decided_by)
+    if not path.exists():
+        return None
+    with np.load(path) as file:
+        return {name: file[name] for name in file.files if name != "decided_by"}
+
+
+def _file(folder: Path, decided_by: Any) -> tuple[str, Path]:
+    text = json.dumps(decided_by, sort_keys=True)
+    return text, folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.npz"

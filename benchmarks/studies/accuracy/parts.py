@@ -29,6 +29,7 @@ __all__ = [
     "Part",
     "Row",
     "Subject",
+    "hand_made",
     "references",
 ]
 
@@ -129,6 +130,11 @@ def _baseline_rows() -> list[Row]:
         Row("mean of all joint scores (mmpose: keypoint)", "fixed", scorers.mean_score),
         Row("RF-DETR's fusion: not applicable, no result holds covariances", "fixed", None),
     ]
+
+
+def hand_made(subject: Subject) -> list[str]:
+    """Return the names of the rows of scores that are not learned."""
+    return [row.name for row in (*references(subject), *_baseline_rows()) if row.scorer is not None]
 
 
 def _calibrations() -> list[Row]:

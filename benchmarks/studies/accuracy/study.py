@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.studies.accuracy import protocol
-from benchmarks.studies.accuracy.cells import Cell, describe, finished
+from benchmarks.studies.accuracy.cells import Cell, cached, describe, finished
 from benchmarks.studies.accuracy.figures import figures
 from benchmarks.studies.accuracy.parts import RAW, Part, Row, Subject
 from benchmarks.studies.accuracy.protocol import Estimator, Evaluation
@@ -30,13 +30,23 @@ CHANGE = 0.1  # of an image's own AP; more counts as a fall or a rise
 
 @dataclass(frozen=True)
 class Options:
-    """How the study runs; see `python -m benchmarks.studies.accuracy --help`."""
+    """How the study runs; see `python -m benchmarks.studies.accuracy --help`.
+
+    Attributes:
+        data: folder of coco-val/ and predictions/.
+        fold_seeds: splits into folds, at most; see `Estimator.seeds`.
+        resamples: of the bootstrap.
+        workers: processes.
+        cells: folder of finished cells, or None.
+        compute: whether cells that are not there are computed, or left out.
+    """
 
     data: Path
     fold_seeds: int = 3
     resamples: int = 1000
     workers: int = 1
     cells: Path | None = None
+    compute: bool = True
 
 
 Table = dict[str, Any]  # as results.json has it
@@ -78,6 +88,8 @@ def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str]
     results: dict[str, list[_Result]] = {row.name: [] for row in present}
     with mapping(options.workers) as mapped:
         for number, (task, result) in enumerate(zip(tasks, mapped(_work, tasks), strict=True), 1):
+            if result is None:
+                continue
             results[task.row.name].append(result)
             log(
                 f"{estimator.name} {number}/{len(tasks)} {task.row.name}, seed {task.seed}: "
@@ -89,6 +101,7 @@ def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str]
             "images": len(images),
             "people": sum(int((~data.ground_truth.persons[i].ignore).sum()) for i in images),
             "over": part.over,
+            "seconds": sum(result.seconds for seeds in results.values() for result in seeds),
             "rows": [
                 {"name": row.name, **_row_figures(row.name, view, results, part.over)}
                 for row in rows
@@ -110,7 +123,8 @@ def mapping(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
             yield pool.map
 
 
-def _work(task: _Task) -> _Result:
+def _work(task: _Task) -> _Result | None:
+    """Return a row's result with one seed; None if its cell is not there and none is computed."""
     options, row = task.options, task.row
     decided_by = {
         "estimator": asdict(task.estimator),
@@ -118,7 +132,13 @@ def _work(task: _Task) -> _Result:
         "seed": task.seed,
         "resamples": options.resamples,
     }
-    cell = finished(options.cells, decided_by, lambda: _cell(task))
+    if options.compute:
+        cell: Cell | None = cached(options.cells, decided_by, lambda: _cell(task))
+    else:
+        assert options.cells is not None
+        cell = finished(options.cells, decided_by)
+    if cell is None:
+        return None
     names = sorted({name.partition(":")[0] for name in cell if ":" in name})
     return _Result(
         {
@@ -159,19 +179,24 @@ def _row_figures(
     name: str, view: str, results: dict[str, list[_Result]], over: Sequence[str]
 ) -> dict[str, Any]:
     """Return a row's figures in AP points; none for a row that could not run."""
-    if name not in results:
+    if not results.get(name):
         return {}
     evaluations = {
-        row: [result.evaluations[view] for result in seeds] for row, seeds in results.items()
+        row: [result.evaluations[view] for result in seeds]
+        for row, seeds in results.items()
+        if seeds
     }
-    seeds = evaluations[name]
+    seeds, missing = evaluations[name], set(over) - set(evaluations)
     aps = [100 * evaluation.ap for evaluation in seeds]
     row: dict[str, Any] = {
         "ap": float(np.mean(aps)),
         "spread": float(np.std(aps, ddof=1)) if len(aps) > 1 else None,
-        "gains": {other: gain(seeds, evaluations[other]) for other in over if other != name},
+        "gains": {
+            other: gain(seeds, evaluations[other])
+            for other in over
+            if other not in {name, *missing}
+        },
         "images": _changes(seeds, evaluations[RAW][0]),
-        "seconds": float(np.mean([result.seconds for result in results[name]])),
     }
     if view == "all":
         each = [result.figures for result in results[name]]
@@ -182,7 +207,11 @@ def _row_figures(
 
 
 def gain(after: list[Evaluation], before: list[Evaluation]) -> dict[str, float]:
-    """Return the difference of the means over seeds; resamples draw images, not seeds."""
+    """Return the difference of the means over seeds; resamples draw images, not seeds.
+
+    Where `after` has fewer seeds, the first ones are compared: they are of the same folds.
+    """
+    before = before[: len(after)]
     resampled = np.mean([v.resampled for v in after], axis=0) - np.mean(
         [v.resampled for v in before], axis=0
     )
