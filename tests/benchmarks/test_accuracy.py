@@ -128,7 +128,20 @@ def test_networks_order_poses_as_train_and_refine_do(halves, recipe):
     for item, poses in zip(items, Refiner(weights).batch([i.poses for i in items]), strict=True):
         expected[item.entries] = poses.scores
     found = scorers.ours(training, test, 1, recipe)
-    np.testing.assert_array_equal(np.argsort(found), np.argsort(expected))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_poses_below_the_floor_score_as_in_the_library(small_data):
+    data = protocol.load(small_data, YOLO)
+    training = protocol.part_of(data, list(data.poses)[:20])[0]
+    recipe = replace(QUICK, baseline="score")
+    weights = fit(training, recipe, Split("all", tuple(training.poses), ()), name="library")
+    items = list(data.poses.values())
+    expected = np.zeros(len(data.entries))
+    for item, poses in zip(items, Refiner(weights).batch([i.poses for i in items]), strict=True):
+        expected[item.entries] = poses.scores
+    assert (data.scores < weights.floor).any()
+    np.testing.assert_allclose(scorers.ours(training, data, 0, recipe), expected, atol=1e-6)
 
 
 def test_an_ensemble_is_the_mean_of_networks_with_other_seeds(halves):

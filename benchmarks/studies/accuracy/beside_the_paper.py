@@ -121,25 +121,17 @@ def _architectures(rows: Mapping[str, Rows]) -> str:
 
 def _calibration(rows: Mapping[str, Rows]) -> str:
     """Return Pearson's correlation and AUSE-OKS in percent, of poses matched at OKS 0.5."""
-    lines = [
-        ["the paper", name, *(f"{r:.3f}, {a:.2f} %" for r, a in zip(*pairs, strict=True)), "", ""]
-        for name, pairs in published.CALIBRATION.items()
-    ]
-    lines = [[a, name, before, "", "", after] for a, name, before, after, _, _ in lines]
-    lines += [
-        [
-            "ours",
-            name,
-            *(
-                f"{found[method]['figures']['pearson']:.3f}, "
-                f"{100 * found[method]['figures']['ause']:.2f} %"
-                if method in found
-                else ""
-                for method in COMPARED
-            ),
-        ]
-        for name, found in rows.items()
-    ]
+    lines = []
+    for name, (correlation, ause) in published.CALIBRATION.items():
+        before, after = (f"{r:.3f}, {a:.2f} %" for r, a in zip(correlation, ause, strict=True))
+        lines.append(["the paper", name, before, "", "", after])
+    for name, found in rows.items():
+        figures = (found[method]["figures"] if method in found else None for method in COMPARED)
+        cells = (
+            "" if some is None else f"{some['pearson']:.3f}, {100 * some['ause']:.2f} %"
+            for some in figures
+        )
+        lines.append(["ours", name, *cells])
     return table(["", "estimator", *COMPARED], lines)
 
 

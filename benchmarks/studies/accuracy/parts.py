@@ -146,7 +146,7 @@ def _calibrations() -> list[Row]:
     ]
 
 
-def boosting_row(name: str, scorer: Callable[..., Any]) -> Row:
+def _boosting_row(name: str, scorer: Callable[..., Any]) -> Row:
     """Return a row of gradient boosting, which says so where LightGBM is not installed."""
     if importlib.util.find_spec("lightgbm") is None:
         return Row(f"{name}: not installed", "folds", None)
@@ -165,7 +165,7 @@ def methods(subject: Subject) -> list[Row]:
         _network(LINEAR, _recipe(subject, "linear")),
         _network(MLP, mlp),
         _network(ATTENTION, _recipe(subject, "attention")),
-        boosting_row(BOOSTING, partial(scorers.boosting, recipe=mlp)),
+        _boosting_row(BOOSTING, partial(scorers.boosting, recipe=mlp)),
         _fold("deep ensemble of 5 MLPs", scorers.ensemble, recipe=mlp, members=5),
         _fold("DEKR's ScoreNet × score", score_nets.dekr, recipe=mlp),
         _fold("DEKR's ScoreNet × score, matched target", score_nets.dekr, recipe=mlp, matched=True),
@@ -244,7 +244,7 @@ def curve(subject: Subject) -> list[Row]:
     }
     rows = references(subject)
     for name, scorer in kinds.items():
-        make = boosting_row if name == BOOSTING else partial(Row, how="folds")
+        make = _boosting_row if name == BOOSTING else partial(Row, how="folds")
         for count in SUBSETS:
             some = partial(scorers.limited, scorer=scorer, images=count)
             rows.append(make(f"{name}, {count} images", scorer=some))

@@ -100,6 +100,11 @@ def _summary(estimators: Mapping[str, Any]) -> str:
     return table(head, lines)
 
 
+def _gain(gain: dict[str, float] | None) -> str:
+    """Return a difference with its interval; 0.00 where the order is the same."""
+    return gain_text(gain) or ("" if gain is None else "0.00")
+
+
 def _table(figures: Mapping[str, Any]) -> str:
     over = figures["over"]
     changed = f"AP of an image changed by > {CHANGE:g}: fell / rose"
@@ -113,7 +118,7 @@ def _cells(row: Row, over: list[str], width: int) -> list[str]:
     if "ap" not in row:
         return [row["name"], *[""] * (width - 1)]
     spread = "" if row["spread"] is None else f" ± {row['spread']:.2f}"
-    gains = (gain_text(row["gains"].get(name)) for name in over)
+    gains = (_gain(row["gains"].get(name)) for name in over)
     changed, figures = row["images"], row.get("figures", {})
     return [
         row["name"],

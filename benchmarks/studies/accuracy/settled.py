@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.rescoring import baselines
+from rcnet_rt.rescoring.constants import BELOW_FLOOR
 from rcnet_rt.rescoring.weights import DEFAULT_FLOOR
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.dataset import PoseTable, RankingSet, ranking_set, table
@@ -45,9 +46,12 @@ class Settled:
         return _examples(data, key, self.floor, self.scale, count)
 
     def place(self, data: LabeledResults, poses: PoseTable, refined: Floats) -> Floats:
-        """Return scores of all entries: those below the floor stay below all, in their order."""
-        scores: Floats = data.scores - data.scores.max() + refined.min() - 1
-        scores[np.concatenate(poses.entries)] = refined
+        """Return scores of all entries: those below the floor stay below all, as `refine` does."""
+        share, scores = 0.0, np.zeros(len(data.entries))
+        if self.floor > 0:
+            share = BELOW_FLOOR
+            scores = np.clip(data.scores, 0, None) * (share / self.floor)
+        scores[np.concatenate(poses.entries)] = share + (1 - share) * refined
         return scores
 
 
