@@ -102,9 +102,11 @@ def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str]
             "people": sum(int((~data.ground_truth.persons[i].ignore).sum()) for i in images),
             "over": part.over,
             "seconds": sum(result.seconds for seeds in results.values() for result in seeds),
+            "planned": len(rows),
             "rows": [
                 {"name": row.name, **_row_figures(row.name, view, results, part.over)}
                 for row in rows
+                if row.scorer is None or results[row.name]
             ],
         }
         for view, images in views(data).items()
@@ -179,7 +181,7 @@ def _row_figures(
     name: str, view: str, results: dict[str, list[_Result]], over: Sequence[str]
 ) -> dict[str, Any]:
     """Return a row's figures in AP points; none for a row that could not run."""
-    if not results.get(name):
+    if name not in results:
         return {}
     evaluations = {
         row: [result.evaluations[view] for result in seeds]
