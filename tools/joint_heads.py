@@ -2,16 +2,14 @@
 
 The score's tensors stay to the bit. The refined scores that a head learns from are of networks that
 did not see the image: the folds of `tools.group_weights`, whose checkpoints are under `--runs`.
-Weights without such a run have their folds trained again, by the recipe that they record.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
@@ -22,29 +20,21 @@ from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.weights import Weights
-from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.joint_card import HEADING, joint_section
 from rcnet_rt.training.joint_judging import with_head
 from rcnet_rt.training.joint_training import JointRecipe, TrainedHeads, train_heads
 from rcnet_rt.training.splits import Split
-from rcnet_rt.workflows.train import train
 from rcnet_rt.workflows.training_data import estimator_files, load_estimators
-from rcnet_rt.workflows.training_run import is_run
 from tools.group_weights import GROUPS, WITH_SIGNALS, others_of
 
-__all__ = ["ALONE", "folds_of", "load_group", "main", "trained_heads"]
-
-# Weights that were trained before the groups, on one estimator.
-ALONE: Mapping[str, dict[str, str]] = {
-    "lightweight-openpose": {"lightweight-openpose": "lightweight-openpose_val2017.json.gz"}
-}
+__all__ = ["folds_of", "load_group", "main", "trained_heads"]
 
 
 def load_group(
     data: Path, group: str, signals: Path | None, runs: Path
 ) -> dict[str, LabeledResults]:
     """Return the results of the estimators that weights are for, by name."""
-    names = GROUPS[group].estimators if group in GROUPS else ALONE[group]
+    names = GROUPS[group].estimators
     files = {name: [data / "predictions" / file] for name, file in names.items()}
     if WITH_SIGNALS in files and signals is not None:
         files[WITH_SIGNALS] = [signals, others_of(files[WITH_SIGNALS][0], signals, runs)]
@@ -65,24 +55,6 @@ def folds_of(run: Path, weights: Weights) -> list[tuple[Split, Weights]]:
         split = Split(name, tuple(sorted(everything - set(images))), images)
         parts.append((split, replace(weights, tensors=tensors, joints=None)))
     return parts
-
-
-def train_folds(data: Path, group: str, weights: Weights, run: Path) -> None:
-    """Train the folds of weights that have no run, by their recipe."""
-    known = {item.name for item in fields(Recipe)}
-    recorded: dict[str, Any] = dict(weights.training["recipe"])
-    recipe = {key: value for key, value in recorded.items() if key in known}
-    recipe |= {"baseline": weights.baseline, "floor": weights.floor}
-    files = {name: [data / "predictions" / file] for name, file in ALONE[group].items()}
-    train(
-        data / "coco-val",
-        files,
-        out=run,
-        name=group,
-        recipe=Recipe(**recipe),
-        resume=is_run(run),
-        joints=False,
-    )
 
 
 def trained_heads(
@@ -115,16 +87,14 @@ def _write_section(card: Path, section: Sequence[str]) -> None:
 
 @click.command()
 @data_option
-@click.argument("names", type=click.Choice([*GROUPS, *ALONE]), nargs=-1)
+@click.argument("names", type=click.Choice(list(GROUPS)), nargs=-1)
 @click.option("--signals", type=click.Path(path_type=Path, exists=True), help="For yolo-pose.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("weights"), show_default=True)
 def main(data: Path, names: tuple[str, ...], signals: Path | None, runs: Path, out: Path) -> None:
     """Add a joint head to the weights NAMES, all by default."""
-    for name in names or (*GROUPS, *ALONE):
+    for name in names or GROUPS:
         weights, run = weights_io.load(out / f"{name}.safetensors"), runs / name
-        if not is_run(run):
-            train_folds(data, name, weights, run)
         results = load_group(data, name, signals, runs)
         heads = trained_heads(run, weights, results)
         done = with_head(weights, heads, results, JointRecipe())

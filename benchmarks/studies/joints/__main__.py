@@ -19,7 +19,7 @@ from benchmarks.studies.joints.figures import figures
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.workflows.training_run import is_run
 from tools.group_weights import GROUPS
-from tools.joint_heads import ALONE, load_group, trained_heads
+from tools.joint_heads import load_group, trained_heads
 
 HERE = Path(__file__).resolve().parent
 LEFT_OUT = {
@@ -28,7 +28,7 @@ LEFT_OUT = {
     if len(training.estimators) > 1
     for name in training.estimators
 }
-PARTS = {**{name: (name, "") for name in (*GROUPS, *ALONE)}, **LEFT_OUT}
+PARTS = {**{name: (name, "") for name in GROUPS}, **LEFT_OUT}
 HEAD = (
     "estimator", "poses", "error, mean / worst joint", "by chance", "only annotated", "Brier",
     "raw", "isotonic", "coverage of joints", "occluded / visible", "by size", "area, mean / median",
