@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import data_option
-from benchmarks.studies.accuracy import protocol
+from benchmarks.studies.accuracy.protocol import EARLIER, load, part_of
 from rcnet_rt.datasets.results import ImagePoses, with_scores
 from rcnet_rt.evaluation.average_precision import Interval
 from rcnet_rt.evaluation.labeled_results import LabeledResults
@@ -135,7 +135,7 @@ def _unseen(
 ) -> dict[str, LabeledResults]:
     """Return the results on images that the estimator left out has none on."""
     used = set(left_out["raw"].poses)
-    return {name: protocol.part_of(data, set(data.poses) - used)[0] for name, data in known.items()}
+    return {name: part_of(data, set(data.poses) - used)[0] for name, data in known.items()}
 
 
 def refined(data: LabeledResults, weights: Weights, alone: bool = False) -> Floats:
@@ -209,7 +209,7 @@ def record(
     return {
         "version": __version__,
         "recipe": asdict(RECIPE),
-        "data": [file for name in families for file in protocol.ESTIMATORS[name].files],
+        "data": [file for name in families for file in EARLIER[name].files],
         "held_out": "each estimator once, under all conventions; the shipped network: none",
         "images": sorted(images),
         "figures": {
@@ -281,7 +281,9 @@ def card(weights: Weights) -> str:
             f"| trained on | {', '.join(training['data'])} |",
             f"| held out | {training['held_out']} |",
             f"| baseline | `{weights.baseline}` |",
-            f"| features | `{weights.features}`; a linear residual |",
+            f"| features | `{weights.features}` |",
+            "| network | linear, without attention between poses; residual output |",
+            f"| loss | `{training['recipe']['loss']}`, the paper's rank loss |",
             f"| thresholds of the refined score | {thresholds} |",
             f"| seed, version | {training['recipe']['seed']}, rcnet-rt {training['version']} |",
             "",
@@ -316,7 +318,7 @@ def _row(item: Mapping[str, Any]) -> str:
 )
 def main(data: Path, out: Path) -> None:
     """Train, evaluate with each estimator left out, write the weights and their card."""
-    families = {name: variants(protocol.load(data, name)) for name in protocol.ESTIMATORS}
+    families = {name: variants(load(data, estimator)) for name, estimator in EARLIER.items()}
     left_out: list[LeftOut] = []
     held_out: list[tuple[LabeledResults, Weights]] = []
     for name, family in families.items():

@@ -19,6 +19,11 @@ __all__ = ["MAX_IMAGES_LISTED", "JudgedEstimator", "card", "record", "record_est
 MAX_IMAGES_LISTED = 5000  # ids of more training images are not stored in the file
 CALIBRATED = ("raw", "refined", "calibrated")  # scores with a calibration error
 UNNAMED = "unnamed"  # what a card calls an estimator without a name
+ARCHITECTURES = {
+    "attention": "RCNet, attention between the poses of an image",
+    "mlp": "MLP, without attention between poses",
+    "linear": "linear, without attention between poses",
+}
 
 _INCOMPLETE = (
     "`all` includes images on which crowds and people without keypoints are not annotated, so that "
@@ -162,7 +167,8 @@ def card(weights: Weights) -> str:
         f"| raw scores | {weights.score_convention} |",
         f"| baseline | `{weights.baseline}` |",
         f"| features | `{weights.features}`, {network.feature_count}{_without(training)} |",
-        f"| network | {network.architecture}, {network.output} output |",
+        f"| network | {ARCHITECTURES[network.architecture]}; {network.output} output |",
+        f"| loss | {_loss(training)} |",
         f"| floor | raw scores below {weights.floor:g} are not re-scored |",
         f"| thresholds of the refined score | {thresholds} |",
         f"| seed, version | {training['recipe']['seed']}, rcnet-rt {training['version']} |",
@@ -248,6 +254,12 @@ def _estimator_row(
         " → ".join(errors),
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _loss(training: Mapping[str, Any]) -> str:
+    """Return the loss, and whether it is the paper's."""
+    name = training["recipe"]["loss"]
+    return f"`{name}`, " + ("the paper's rank loss" if name == "rank" else "not the paper's")
 
 
 def _without(training: Mapping[str, Any]) -> str:

@@ -11,13 +11,14 @@ from benchmarks.studies.ablations.__main__ import PARTS
 from benchmarks.studies.ablations.embeddings import write_with_embeddings
 from benchmarks.studies.accuracy import protocol
 from benchmarks.studies.accuracy.parts import Subject
+from benchmarks.studies.accuracy.protocol import EARLIER
 from benchmarks.studies.accuracy.study import Options, views
 from benchmarks.studies.common import provenance
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.evaluation.compare import compare
 from rcnet_rt.training.losses import LOSSES
 
-LWOP = "lightweight-openpose"
+LWOP, YOLO = EARLIER["lightweight-openpose"], EARLIER["yolo-pose"]
 
 
 def test_every_loss_and_margin_has_a_row_with_its_own_recipe():
@@ -57,7 +58,7 @@ def test_figures_are_those_of_the_library(small_data):
 
 def test_embeddings_are_put_beside_poses_that_stay_the_same(small_data, tmp_path):
     pytest.importorskip("openvino")
-    share = write_with_embeddings(small_data, "yolo-pose", tmp_path / "data")
+    share = write_with_embeddings(small_data, YOLO, tmp_path / "data")
     assert 0.98 < share <= 1
     file = "predictions/yolov8n-pose_val2017.json.gz"
     entries = read_results(tmp_path / "data" / file)
@@ -66,11 +67,11 @@ def test_embeddings_are_put_beside_poses_that_stay_the_same(small_data, tmp_path
     known = np.array([embedding for embedding in embeddings if embedding is not None])
     assert known.shape[1] == 64
     assert len(np.unique(known, axis=0)) > 0.9 * len(known)
-    assert protocol.load(tmp_path / "data", "yolo-pose").embedding_size == 64
+    assert protocol.load(tmp_path / "data", YOLO).embedding_size == 64
 
 
 def test_every_setting_is_tried_with_visual_features_and_without():
-    recipes = {row.name: row.scorer.keywords["recipe"] for row in visual.rows(Subject("yolo-pose"))
+    recipes = {row.name: row.scorer.keywords["recipe"] for row in visual.rows(Subject(YOLO))
                if row.how == "folds"}  # fmt: skip
     for name, recipe in recipes.items():
         if name.endswith(visual.VISUAL):
@@ -89,8 +90,8 @@ def test_falls_of_the_accuracy_are_counted_where_the_loss_fell():
 def test_every_part_runs_and_is_reported(small_data, tmp_path):
     for name, run in PARTS.items():
         found = {
-            estimator: run(Options(small_data, 1, 5), estimator, True)
-            for estimator in protocol.ESTIMATORS
+            estimator.name: run(Options(small_data, 1, 5), estimator, True)
+            for estimator in EARLIER.values()
         }
         report.keep(tmp_path, PARTS, name, {"made": provenance("c", 1.0), "estimators": found})
     page = (tmp_path / "RESULTS.md").read_text()

@@ -7,20 +7,38 @@ from functools import partial
 import numpy as np
 import pytest
 
-from benchmarks.studies.accuracy import generic, parts, protocol, report, scorers
+from benchmarks.studies.accuracy import cells, parts, protocol, report, score_nets, scorers
+from benchmarks.studies.accuracy.crowdpose import HEAD, as_crowdpose
+from benchmarks.studies.accuracy.figures import figures
 from benchmarks.studies.accuracy.parts import Subject
+from benchmarks.studies.accuracy.protocol import EARLIER, ESTIMATORS
+from benchmarks.studies.accuracy.settled import settle
 from benchmarks.studies.accuracy.study import Options, run_rows
 from benchmarks.studies.common import provenance
-from rcnet_rt.datasets.results import write_results
+from rcnet_rt.datasets.coco import load_ground_truth
+from rcnet_rt.datasets.results import read_results
+from rcnet_rt.evaluation.compare import compare
+from rcnet_rt.poses.skeletons import COCO17, CROWDPOSE14_TORSO
+from rcnet_rt.refiner import Refiner
 from rcnet_rt.training.config import PRESETS
+from rcnet_rt.training.fit import fit
+from rcnet_rt.training.splits import Split
 
-LWOP = "lightweight-openpose"
+LWOP, YOLO = EARLIER["lightweight-openpose"], EARLIER["yolo-pose"]
 QUICK = replace(PRESETS["residual"], epochs=2, average=0.9)
 
 
 @pytest.fixture(scope="module")
 def data(small_data):
     return protocol.load(small_data, LWOP)
+
+
+@pytest.fixture(scope="module")
+def halves(data):
+    """Training images, and others without their labels."""
+    images = list(data.poses)
+    training = protocol.part_of(data, images[:60])[0]
+    return training, protocol.blind(protocol.part_of(data, images[60:])[0])
 
 
 def test_no_scorer_sees_what_is_held_out(data):
@@ -37,28 +55,27 @@ def test_no_scorer_sees_what_is_held_out(data):
     assert sorted(seen) == sorted(data.poses)
 
 
-def test_an_estimator_left_out_is_evaluated_on_images_that_no_other_was_trained_on(small_data):
-    def spy(training, test, seed):
-        assert len(training) == len(protocol.ESTIMATORS) - 1
-        assert not any(set(part.poses) & set(test.poses) for part in training)
-        return test.scores
-
-    assert set(protocol.load(small_data, LWOP).poses) & set(
-        protocol.load(small_data, "yolo-pose").poses
-    )
-    for name in protocol.ESTIMATORS:
-        scores = protocol.left_out(small_data, name, spy, 0)
-        np.testing.assert_array_equal(scores, protocol.load(small_data, name).scores)
+def test_every_estimator_of_the_study_is_on_completely_annotated_images(shared_data):
+    for estimator in ESTIMATORS.values():
+        assert all(
+            (shared_data / "predictions" / f"{f}.json.gz").is_file() for f in estimator.files
+        )
+    data = protocol.load(shared_data, ESTIMATORS["yolo11n_256"])
+    assert len(data.average_precision.images) > 1500
+    assert data.average_precision.complete == set(data.average_precision.images)
 
 
 def test_rows_are_evaluated_as_by_the_library(small_data, data):
     fixed = parts.Part(
-        "fixed", lambda subject: [row for row in parts.tables(subject) if row.how == "fixed"]
+        "fixed",
+        lambda subject: [row for row in parts.methods(subject) if row.how == "fixed"],
+        over=(parts.RAW, parts.BASELINE),
     )
     table = run_rows(Options(small_data, resamples=40), Subject(LWOP), fixed, lambda line: None)
     precision = data.average_precision
     values = data.baseline_values("score_times_joints")
     views = {"all": precision.images, "complete": sorted(precision.complete)}
+    assert set(table) == set(views)
     for view, images in views.items():
         found = {row["name"]: row for row in table[view]["rows"]}
         assert found[parts.BASELINE]["ap"] == pytest.approx(100 * precision.ap(values, images))
@@ -67,6 +84,19 @@ def test_rows_are_evaluated_as_by_the_library(small_data, data):
         for name in ("difference", "low", "high"):
             figure = found[parts.BASELINE]["gains"][parts.RAW][name]
             assert figure == pytest.approx(100 * getattr(expected, name))
+
+
+def test_figures_are_those_of_the_library(data):
+    values = data.baseline_values("score_times_joints")
+    expected = compare(data.ground_truth, data.entries, data.scores, values, resamples=2)
+    after, found = expected.all_images.after, figures(data, values)
+    assert found["ap"] == pytest.approx(100 * after.metrics.ap)
+    assert found["ranking accuracy"] == pytest.approx(after.ranking_accuracy)
+    assert found["pearson"] == pytest.approx(after.pearson)
+    assert found["ause"] == pytest.approx(after.ause)
+    assert found["risk at half"] < found["risk"] * 2
+    assert np.isnan(found["ece"])  # its scores pass 1
+    assert 0 < found["ece calibrated"] < 0.2
 
 
 def test_the_oracle_is_the_ceiling_that_the_data_promise(shared_data):
@@ -88,14 +118,55 @@ def test_an_image_that_falls_is_told_from_one_that_rises(data):
     )
 
 
-def test_hiding_nothing_is_what_the_library_does(data):
-    training = protocol.part_of(data, list(data.poses)[:60])[0]
-    test = protocol.blind(protocol.part_of(data, list(data.poses)[60:])[0])
-    expected = scorers.ours(training, test, 1, QUICK)
-    found = scorers.masked(training, test, 1, QUICK, lambda name: True)
-    np.testing.assert_array_equal(np.argsort(found), np.argsort(expected))
-    hidden = scorers.masked(training, test, 1, QUICK, lambda name: name == "base")
-    assert not np.array_equal(np.argsort(hidden), np.argsort(expected))
+@pytest.mark.parametrize("recipe", [QUICK, replace(QUICK, without=("size", "set"))])
+def test_networks_order_poses_as_train_and_refine_do(halves, recipe):
+    training, test = halves
+    everything = Split("all", tuple(training.poses), ())
+    weights = fit(training, replace(recipe, seed=1), everything, name="library")
+    items = list(test.poses.values())
+    expected = np.zeros(len(test.entries))
+    for item, poses in zip(items, Refiner(weights).batch([i.poses for i in items]), strict=True):
+        expected[item.entries] = poses.scores
+    found = scorers.ours(training, test, 1, recipe)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_poses_below_the_floor_score_as_in_the_library(small_data):
+    data = protocol.load(small_data, YOLO)
+    training = protocol.part_of(data, list(data.poses)[:20])[0]
+    recipe = replace(QUICK, baseline="score")
+    weights = fit(training, recipe, Split("all", tuple(training.poses), ()), name="library")
+    items = list(data.poses.values())
+    expected = np.zeros(len(data.entries))
+    for item, poses in zip(items, Refiner(weights).batch([i.poses for i in items]), strict=True):
+        expected[item.entries] = poses.scores
+    assert (data.scores < weights.floor).any()
+    np.testing.assert_allclose(scorers.ours(training, data, 0, recipe), expected, atol=1e-6)
+
+
+def test_an_ensemble_is_the_mean_of_networks_with_other_seeds(halves):
+    training, test = halves
+    alone = [scorers.ours(training, test, seed, QUICK) for seed in (0, 100)]
+    both = scorers.ensemble(training, test, 0, QUICK, members=2)
+    np.testing.assert_allclose(both, np.mean(alone, axis=0))
+
+
+@pytest.mark.parametrize("method", [score_nets.dekr, score_nets.super_gradients])
+def test_published_networks_multiply_the_score(halves, monkeypatch, method):
+    training, test = halves
+    monkeypatch.setattr(score_nets, "EPOCHS", 1)
+    poses, _ = settle(training, QUICK, 0).examples(test)
+    rows = np.concatenate(poses.entries)
+    factor = method(training, test, 0, QUICK)[rows] / test.scores[rows]
+    assert 0 < factor.min() < factor.max() < 1
+
+
+@pytest.mark.parametrize("method", [scorers.temperature_at_once, scorers.isotonic_at_once])
+def test_one_calibration_for_all_images_leaves_the_ap_alone(data, method):
+    scores = method(data)
+    assert not np.allclose(scores, data.scores)
+    precision = data.average_precision
+    assert precision.ap(scores) == precision.ap(data.scores)
 
 
 def test_a_learning_curve_learns_from_as_many_images_as_it_says(data):
@@ -109,49 +180,75 @@ def test_a_learning_curve_learns_from_as_many_images_as_it_says(data):
     assert counts == [20] * 5
 
 
-def test_augmentations_of_held_out_images_are_not_learned_from(data, tmp_path, monkeypatch):
-    file = tmp_path / "augmented.json"
-    write_results(file, list(data.entries))
-    seen = []
+def test_a_finished_cell_is_not_computed_again(tmp_path):
+    calls = []
 
-    def spy(training, test, seed, recipe):
-        images = {entry["image_id"] for entry in training.augmented_entries}
-        assert images == set(training.poses)
-        assert not test.augmented_entries
-        seen.append(images)
-        return test.scores
+    def compute():
+        calls.append(1)
+        return {"scores": np.arange(3.0)}
 
-    monkeypatch.setattr(scorers, "ours", spy)
-    scorer = partial(scorers.with_augmentations, recipe=QUICK, files=(file,))
-    protocol.out_of_fold(data, scorer, 0)
-    assert len(seen) == 5
+    assert cells.finished(tmp_path, {"seed": 0}) is None
+    first = cells.cached(tmp_path, {"seed": 0}, compute)
+    again = cells.finished(tmp_path, {"seed": 0})
+    other = cells.cached(tmp_path, {"seed": 1}, compute)
+    cells.cached(tmp_path, {"seed": 1}, compute)
+    assert len(calls) == 2
+    for cell in (first, again, other):
+        np.testing.assert_array_equal(cell["scores"], np.arange(3.0))
 
 
-def test_quantiles_keep_the_order_and_leave_junk_below(small_data):
-    data = protocol.load(small_data, "yolo-pose")
-    ranked = generic.quantiles(data, data.scores)
-    above = data.scores >= 0.05
-    np.testing.assert_array_equal(
-        np.argsort(ranked[above], kind="stable"), np.argsort(data.scores[above], kind="stable")
-    )
-    assert (ranked[~above] == 0).all()
-    assert 0.05 < ranked[above].min() < ranked[above].max() < 1
+def test_rows_that_differ_have_cells_that_differ():
+    for part in parts.PARTS.values():
+        for estimator in part.estimators:
+            rows = [r for r in part.rows(Subject(estimator)) if r.scorer is not None]
+            described = [json.dumps(cells.describe(row.scorer), sort_keys=True) for row in rows]
+            named = {(row.name, text) for row, text in zip(rows, described, strict=True)}
+            assert len({name for name, _ in named}) == len(rows)
+            trained = [t for r, t in zip(rows, described, strict=True) if r.how == "folds"]
+            assert len(set(trained)) == len(trained)
+
+
+def test_crowdpose_joints_keep_what_coco_has_and_derive_head_and_neck(small_data):
+    entries = read_results(small_data / "predictions" / "yolov8n-pose_val2017.json.gz")[:40]
+    images = {entry["image_id"] for entry in entries}
+    truth = load_ground_truth(small_data / "coco", image_ids=images)
+    mapped, results = as_crowdpose(truth, entries)
+    assert mapped.skeleton == CROWDPOSE14_TORSO
+    coco = {name: i for i, name in enumerate(COCO17.keypoints)}
+    crowd = {name: i for i, name in enumerate(CROWDPOSE14_TORSO.keypoints)}
+    for before, after in zip(entries, results, strict=True):
+        old = np.reshape(before["keypoints"], (17, 3))
+        new = np.reshape(after["keypoints"], (14, 3))
+        np.testing.assert_array_equal(new[crowd["left_wrist"]], old[coco["left_wrist"]])
+        shoulders = old[[coco["left_shoulder"], coco["right_shoulder"]]]
+        neck, head = new[crowd["neck"]], new[crowd["head"]]
+        np.testing.assert_allclose(neck[:2], shoulders[:, :2].mean(axis=0))
+        assert neck[2] == shoulders[:, 2].min()
+        np.testing.assert_allclose(
+            head[:2] - neck[:2], HEAD * (old[coco["nose"], :2] - neck[:2]), atol=1e-9
+        )
+    for image, people in mapped.persons.items():
+        unlabelled = ~people.visible.any(axis=1)
+        np.testing.assert_array_equal(people.ignore, truth.persons[image].ignore | unlabelled)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", parts.PARTS)
 def test_every_part_runs_and_is_reported(small_data, tmp_path, part):
+    known = {"yolov8n_640": YOLO, "lightweight-openpose": LWOP}
     tables = {
         name: run_rows(
-            Options(small_data, fold_seeds=1, resamples=5),
-            Subject(name, quick=True),
+            Options(small_data, fold_seeds=1, resamples=5, cells=tmp_path / "cells"),
+            Subject(replace(estimator, crowdpose=part == "crowdpose"), quick=True),
             parts.PARTS[part],
             lambda line: None,
         )
-        for name in protocol.ESTIMATORS
+        for name, estimator in known.items()
     }
     made = provenance("command", 60.0)
     report.keep(tmp_path, part, {"made": made, "estimators": tables})
     page = (tmp_path / "RESULTS.md").read_text()
-    rows = json.loads((tmp_path / "results.json").read_text())[part]["estimators"][LWOP]["all"]
-    assert all(f"| {row['name']} |" in page for row in rows["rows"])
+    rows = json.loads((tmp_path / "results.json").read_text())[part]["estimators"]
+    for tables in rows.values():
+        assert all(f"| {row['name']} |" in page for row in tables["all"]["rows"])
+    assert (part == "curve") == (tmp_path / "learning.png").exists()

@@ -91,7 +91,7 @@ def test_the_profiler_events_are_counted_by_kind():
 
 
 def test_frames_as_a_batch_dimension_give_the_scores_of_masked_attention():
-    network = rcnet.from_weights(shipped()["lightweight-openpose"])
+    network = rcnet.from_weights(shipped()["yolo-pose-rcnet"])
     with torch.inference_mode():
         assert throughput._difference(network, network.config.feature_count, "cpu") < 1e-5
         moved = network.encoder.self_attn.in_proj_weight

@@ -13,6 +13,7 @@ from rcnet_rt.models import rcnet
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.calibration import Calibration
 from rcnet_rt.rescoring.network_config import tensor_shapes
+from rcnet_rt.workflows.scoring import shipped_weights
 from tests.helpers.networks import KINDS, random_weights
 
 
@@ -216,6 +217,14 @@ def test_shipped_weights_load_and_run():
         assert np.isfinite(scores).all()
         several = weights.training.get("estimators", {"": weights.training}).values()
         assert all(each["figures"]["all"]["gain"][0] > 0 for each in several)
+
+
+def test_the_papers_network_and_loss_are_shipped_beside_what_auto_takes():
+    paper, usual = load_weights("yolo-pose-rcnet"), load_weights("yolo-pose")
+    assert (paper.network.architecture, paper.training["recipe"]["loss"]) == ("attention", "rank")
+    assert usual.network.architecture == "mlp"
+    assert paper.features == usual.features
+    assert shipped_weights("yolo-pose") == "yolo-pose"
 
 
 def test_calibration_of_saved_weights_is_exact(path):

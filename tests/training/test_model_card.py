@@ -57,3 +57,20 @@ def test_figures_are_in_points(tmp_path: Path) -> None:
     weights = trained(tmp_path, {2, 3, 4, 6, 7})
     ap = weights.training["figures"]["all"]["scores"]["before"]["AP"]
     assert f"| {100 * ap:.2f} |" in card(weights)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "loss", "said"),
+    [
+        ("attention", "rank", ("RCNet, attention", "`rank`, the paper's rank loss")),
+        ("mlp", "bce", ("without attention", "`bce`, not the paper's")),
+    ],
+)
+def test_a_card_says_whether_attention_and_the_rank_loss_are_used(
+    tmp_path: Path, architecture: str, loss: str, said: tuple[str, str]
+) -> None:
+    weights = trained(tmp_path, {2, 3})
+    training = weights.training | {"recipe": weights.training["recipe"] | {"loss": loss}}
+    network = random_weights(architecture, "paper")
+    text = card(replace(network, training=training))
+    assert all(words in text for words in said)

@@ -14,24 +14,24 @@ from benchmarks.common import data_option
 from benchmarks.studies.ablations import learning, networks, parts, report, visual
 from benchmarks.studies.ablations.settings import SETTINGS
 from benchmarks.studies.accuracy.parts import Part, Subject
-from benchmarks.studies.accuracy.protocol import ESTIMATORS
+from benchmarks.studies.accuracy.protocol import EARLIER, Estimator
 from benchmarks.studies.accuracy.study import Options, run_rows
 from benchmarks.studies.common import bootstrap_options, out_option, provenance
 
 HERE = Path(__file__).resolve().parent
 
-Run = Callable[[Options, str, bool], Any]
+Run = Callable[[Options, Estimator, bool], Any]
 
 
-def _by_rows(part: Part, options: Options, estimator: str, quick: bool) -> Any:
+def _by_rows(part: Part, options: Options, estimator: Estimator, quick: bool) -> Any:
     return run_rows(options, Subject(estimator, quick), part, _log)
 
 
-def _by(module: Any, name: str, options: Options, estimator: str, quick: bool) -> Any:
+def _by(module: Any, name: str, options: Options, estimator: Estimator, quick: bool) -> Any:
     return module.run(options, estimator, name, quick, _log)
 
 
-def _visual(options: Options, estimator: str, quick: bool) -> Any:
+def _visual(options: Options, estimator: Estimator, quick: bool) -> Any:
     return visual.run(options, estimator, quick, _log)
 
 
@@ -69,7 +69,9 @@ def main(
     )
     for name in PARTS if part == "all" else [part]:
         start = time.monotonic()
-        found = {estimator: PARTS[name](options, estimator, quick) for estimator in ESTIMATORS}
+        found = {
+            estimator.name: PARTS[name](options, estimator, quick) for estimator in EARLIER.values()
+        }
         made = provenance(command, time.monotonic() - start)
         report.keep(out, list(PARTS), name, {"made": made, "estimators": found})
         _log(f"{name}: {made['seconds']} s")

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.studies.accuracy.protocol import ESTIMATORS
+from benchmarks.studies.accuracy.protocol import Estimator
 from rcnet_rt.datasets.results import Entry, indices_by_image, read_results, write_results
 from rcnet_rt.video.images import read_image
 
@@ -32,18 +32,18 @@ SIDE = 640
 MAX_DISTANCE = 4.0  # mean pixels of the model's image between a pose and its raw prediction
 
 
-def write_with_embeddings(data: Path, estimator: str, folder: Path) -> float:
+def write_with_embeddings(data: Path, estimator: Estimator, folder: Path) -> float:
     """Write a data folder in which the estimator's results have embeddings; coco/ is a link.
 
     Returns:
         The share of poses that were found in the network's raw output; the others have none.
     """
-    network = _Network(data / "models" / MODELS[estimator])
+    network = _Network(data / "models" / MODELS[estimator.name])
     (folder / "predictions").mkdir(parents=True)
     (folder / "coco").symlink_to((data / "coco").resolve())
     images = {int(path.stem): path for path in (data / "coco" / "images").glob("*/*.jpg")}
     found = []
-    for name in ESTIMATORS[estimator].files:
+    for name in estimator.files:
         entries = read_results(data / "predictions" / f"{name}.json.gz")
         for image, rows in indices_by_image(entries).items():
             some = [entries[row] for row in rows]

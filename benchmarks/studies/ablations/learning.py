@@ -13,8 +13,8 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.studies.accuracy import protocol
-from benchmarks.studies.accuracy.protocol import FOLDS, part_of
-from benchmarks.studies.accuracy.scorers import settle
+from benchmarks.studies.accuracy.protocol import FOLDS, Estimator, part_of
+from benchmarks.studies.accuracy.settled import settle
 from benchmarks.studies.accuracy.study import Options, mapping
 from rcnet_rt.evaluation.metrics import TRUE_POSITIVE, ranking_accuracy
 from rcnet_rt.training.config import PRESETS, Recipe
@@ -37,20 +37,20 @@ CURVES = ("training loss", "test loss", "training accuracy", "test accuracy")
 @dataclass(frozen=True)
 class _Task:
     options: Options
-    estimator: str
+    estimator: Estimator
     recipe: Recipe
     fold: int
 
 
 def run(
-    options: Options, estimator: str, name: str, quick: bool, log: Callable[[str], None]
+    options: Options, estimator: Estimator, name: str, quick: bool, log: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return the curves of a recipe, means over the folds, and what they say about theorem 3."""
     recipe = replace(RECIPES[name], epochs=3) if quick else RECIPES[name]
     tasks = [_Task(options, estimator, recipe, fold) for fold in range(FOLDS)]
     with mapping(options.workers) as mapped:
         folds = np.array(list(mapped(_curves, tasks)))
-    log(f"{estimator}, {name}: learning curve")
+    log(f"{estimator.name}, {name}: learning curve")
     data = protocol.load(options.data, estimator)
     right = (data.match.weight > 0) & (data.match.target >= TRUE_POSITIVE)
     return {
@@ -108,7 +108,7 @@ def draw(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     for column, (estimator, recipes) in enumerate(results.items()):
         for row, (name, result) in enumerate(recipes.items()):
             _panel(panels[row][column], result)
-            panels[row][column].set_title(f"{estimator}, {name}", fontsize=10)
+            panels[row][column].set_title(f"{estimator.name}, {name}", fontsize=10)
     handles = [
         line for panel in figure.axes[: len(RECIPES) * len(results) + 1] for line in panel.lines
     ]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from benchmarks.studies.ablations.settings import setting
 from benchmarks.studies.accuracy import protocol, scorers
+from benchmarks.studies.accuracy.protocol import Estimator
 from benchmarks.studies.accuracy.study import Options, gain, mapping, views
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.metrics import TRUE_POSITIVE, ause_oks, pearson, ranking_accuracy
@@ -37,14 +38,14 @@ FIGURES: Mapping[str, Callable[[Floats, Floats], float]] = {
 @dataclass(frozen=True)
 class _Task:
     options: Options
-    estimator: str
+    estimator: Estimator
     name: str
     recipe: Recipe
     seed: int
 
 
 def run(
-    options: Options, estimator: str, name: str, quick: bool, log: Callable[[str], None]
+    options: Options, estimator: Estimator, name: str, quick: bool, log: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return the figures of the raw score and of each architecture in a setting, by view."""
     tasks = [
@@ -57,7 +58,7 @@ def run(
     with mapping(options.workers) as mapped:
         for task, found in zip(tasks, mapped(_scores, tasks), strict=True):
             scores.setdefault(task.name, []).append(found)
-            log(f"{estimator}, {name} setting, {task.name}, seed {task.seed}")
+            log(f"{estimator.name}, {name} setting, {task.name}, seed {task.seed}")
     return {
         view: {"images": len(images), "rows": _rows(data, scores, images, options.resamples)}
         for view, images in views(data).items()

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from benchmarks.studies.ablations.parts import margin_name
 
-__all__ = [
-    "ABLATED",
-    "ARCHITECTURES",
-    "CALIBRATION",
-    "LOSSES",
-    "MARGINS",
-    "RANKING_ACCURACY",
-    "VISUAL",
-]
+__all__ = ["ABLATED", "LOSSES", "MARGINS", "VISUAL"]
 
 ABLATED = ("HRNet", "ViTPose", "GroupPose", "ED-Pose", "DEKR", "PINet")
 
@@ -40,50 +32,10 @@ MARGINS = {
     margin_name(1.0): (74.4, 75.8, 71.8, 71.1, 68.9, 69.0),
 }
 
-# Table 5, in percent: before, after.
-RANKING_ACCURACY = {
-    "HRNet": (59.12, 72.01),
-    "ViTPose": (58.39, 70.27),
-    "CID": (58.37, 74.56),
-    "GroupPose": (52.00, 65.70),
-    "ED-Pose": (53.31, 65.21),
-    "LOGO-CAP": (57.49, 76.83),
-    "HigherHRNet": (57.21, 75.04),
-    "SWAHR": (63.56, 75.97),
-    "DEKR": (59.59, 75.85),
-    "PINet": (56.04, 77.47),
-}
-
 # Table 9, of HRNet-w32: AP, AP medium, AP large, AR. Offline: the estimator is not trained along.
 VISUAL = {
     "raw score": (74.4, 70.8, 81.0, 79.8),
     "pose": (74.8, 71.3, 81.1, 79.8),
     "pose and visual, offline": (74.0, 70.7, 80.4, 79.8),
     "pose and visual, online": (74.3, 71.0, 80.7, 79.8),
-}
-
-# Table 11: AP, AP medium, AP large, AR.
-ARCHITECTURES = {
-    "HRNet": {
-        "raw score": (74.4, 70.8, 81.0, 79.8),
-        "MLP": (74.5, 71.0, 81.0, 79.8),
-        "attention": (74.8, 71.1, 81.1, 79.8),
-    },
-    "ED-Pose": {
-        "raw score": (71.6, 66.2, 79.7, 79.3),
-        "MLP": (71.4, 66.4, 79.2, 79.3),
-        "attention": (72.0, 66.7, 80.0, 79.3),
-    },
-    "DEKR": {
-        "raw score": (67.1, 61.5, 76.1, 72.9),
-        "MLP": (68.3, 62.4, 77.6, 72.9),
-        "attention": (68.9, 62.6, 78.6, 72.9),
-    },
-}
-
-# Table 12: Pearson correlation and AUSE-OKS in percent, each before and after.
-CALIBRATION = {
-    "HRNet": ((0.414, 0.547), (1.42, 1.31)),
-    "ED-Pose": ((0.430, 0.446), (1.98, 1.87)),
-    "DEKR": ((0.241, 0.326), (2.61, 1.03)),
 }

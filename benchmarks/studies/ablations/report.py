@@ -12,6 +12,7 @@ from benchmarks.studies.ablations import learning, paper
 from benchmarks.studies.ablations.parts import margin_name
 from benchmarks.studies.ablations.settings import SETTINGS, SUMMARIES
 from benchmarks.studies.ablations.visual import POSE, VISUAL
+from benchmarks.studies.accuracy import published
 from benchmarks.studies.common import (
     VIEWS,
     gain_text,
@@ -139,7 +140,7 @@ def _architectures(known: Results) -> list[str]:
     lines = [*_head("architectures", "Architectures (table 11)", parts), "### The paper"]
     rows = [
         [f"{estimator}: {name}", *(f"{value:.1f}" for value in values)]
-        for estimator, networks in paper.ARCHITECTURES.items()
+        for estimator, networks in published.ARCHITECTURES.items()
         for name, values in networks.items()
     ]
     lines.append(table(["", "AP", "AP medium", "AP large", "AR"], rows))
@@ -171,7 +172,7 @@ def _ranking(known: Results) -> list[str]:
     lines = [*_head("ranking", "Ranking accuracy (table 5)", {}), "### The paper"]
     rows = [
         [name, f"{before:.1f}", f"{after:.1f}", f"{after - before:+.1f}"]
-        for name, (before, after) in paper.RANKING_ACCURACY.items()
+        for name, (before, after) in published.RANKING_ACCURACY.items()
     ]
     lines.append(table(["ranking accuracy, %", "before", "after", "change"], rows))
     head = ["setting: network", "all pairs", "over raw score", "pairs of an image"]
@@ -197,7 +198,7 @@ def _calibration(known: Results) -> list[str]:
     lines = [*_head("calibration", "Calibration (table 12)", {}), "### The paper"]
     rows = [
         [name, *(f"{value:.3f}" for value in pearson), *(f"{value:.2f}" for value in ause)]
-        for name, (pearson, ause) in paper.CALIBRATION.items()
+        for name, (pearson, ause) in published.CALIBRATION.items()
     ]
     head = ["", "Pearson before", "after", "AUSE-OKS (%) before", "after"]
     lines.append(table(head, rows))

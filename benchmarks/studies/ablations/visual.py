@@ -13,6 +13,7 @@ from benchmarks.studies.ablations.embeddings import MODELS, write_with_embedding
 from benchmarks.studies.ablations.settings import SETTINGS, setting
 from benchmarks.studies.accuracy import scorers
 from benchmarks.studies.accuracy.parts import RAW, Part, Row, Subject, references
+from benchmarks.studies.accuracy.protocol import Estimator
 from benchmarks.studies.accuracy.study import Options, run_rows
 
 __all__ = ["POSE", "VISUAL", "run"]
@@ -21,15 +22,15 @@ POSE, VISUAL = "pose", "pose and visual"
 
 
 def run(
-    options: Options, estimator: str, quick: bool, log: Callable[[str], None]
+    options: Options, estimator: Estimator, quick: bool, log: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return the figures of every setting with and without; none where no network can be seen."""
-    if estimator not in MODELS:
+    if estimator.name not in MODELS:
         return {}
     over = (RAW, *(f"{name} setting: {POSE}" for name in SETTINGS))
     with TemporaryDirectory() as folder:
         share = write_with_embeddings(options.data, estimator, Path(folder) / "data")
-        log(f"{estimator}: embeddings of {100 * share:.1f} % of the poses")
+        log(f"{estimator.name}: embeddings of {100 * share:.1f} % of the poses")
         options = replace(options, data=Path(folder) / "data")
         part = Part("visual features", rows, over)
         return {"share": share, **run_rows(options, Subject(estimator, quick), part, log)}

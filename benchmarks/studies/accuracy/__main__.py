@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -10,7 +9,6 @@ import click
 from benchmarks.common import data_option
 from benchmarks.studies.accuracy import report
 from benchmarks.studies.accuracy.parts import PARTS, Subject
-from benchmarks.studies.accuracy.protocol import ESTIMATORS
 from benchmarks.studies.accuracy.study import Options, run_rows
 from benchmarks.studies.common import bootstrap_options, out_option, provenance
 
@@ -22,42 +20,40 @@ HERE = Path(__file__).resolve().parent
 @out_option(HERE)
 @click.option("--part", type=click.Choice([*PARTS, "all"]), default="all", show_default=True)
 @click.option(
-    "--augmented",
-    type=click.Path(path_type=Path, exists=True),
-    multiple=True,
-    help="YOLO-Pose's results on augmented images, from `rcnet-rt predict --augmentations`.",
+    "--cells",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/accuracy"),
+    show_default=True,
+    help="Folder of finished cells; a study that was stopped goes on from there.",
 )
+@click.option("--finished", is_flag=True, help="Compute nothing: report the cells that are there.")
 @bootstrap_options(fold_seeds=3, resamples=1000, workers=1)
 @click.option("--quick", is_flag=True, help="A few epochs, one seed: whether it runs at all.")
 def main(
     data: Path,
     out: Path,
     part: str,
-    augmented: tuple[Path, ...],
+    cells: Path,
+    finished: bool,
     fold_seeds: int,
     resamples: int,
     workers: int,
     quick: bool,
 ) -> None:
-    """Repeat the accuracy study and write results.json and RESULTS.md."""
+    """Repeat the accuracy study and write results.json, RESULTS.md and learning.png."""
     command = f"python -m benchmarks.studies.accuracy --part {{}} --fold-seeds {fold_seeds}"
     command += f" --resamples {resamples} --workers {workers}" + " --quick" * quick
-    command += "".join(f" --augmented {file.name}" for file in augmented)
     if quick:
         fold_seeds, resamples = 1, 50
-    options = Options(data, fold_seeds, resamples, workers)
+    options = Options(data, fold_seeds, resamples, workers, cells, not finished)
     for name in PARTS if part == "all" else [part]:
-        start = time.monotonic()
         tables = {
-            estimator: run_rows(
-                options,
-                Subject(estimator, quick, augmented if estimator == "yolo-pose" else ()),
-                PARTS[name],
-                _log,
-            )
-            for estimator in ESTIMATORS
+            estimator.name: run_rows(options, Subject(estimator, quick), PARTS[name], _log)
+            for estimator in PARTS[name].estimators
         }
-        made = provenance(command.format(name), time.monotonic() - start)
+        # That of the cells, whenever they were computed.
+        seconds = sum(table["all"]["seconds"] for table in tables.values())
+        made = provenance(command.format(name), seconds)
         report.keep(out, name, {"made": made, "estimators": tables})
         click.echo(f"{name}: {made['seconds']} s, {out / 'RESULTS.md'}")
 

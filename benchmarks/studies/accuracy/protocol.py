@@ -1,4 +1,4 @@
-"""LabeledResults, folds and evaluation: the same for every row of the study.
+"""Estimators, folds and bootstrap: the same for every row of the study.
 
 A scorer gets labelled training poses and unlabelled test poses, and returns scores for the latter.
 Its out-of-fold scores are pooled and ranked over all images, as they would be in use.
@@ -6,7 +6,7 @@ Its out-of-fold scores are pooled and ranked over all images, as they would be i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,20 +15,20 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.studies.accuracy.crowdpose import as_crowdpose
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.training.splits import fold_splits
 
 __all__ = [
+    "EARLIER",
     "ESTIMATORS",
     "Estimator",
-    "LeftOutScorer",
-    "Scorer",
     "Evaluation",
+    "Scorer",
     "blind",
     "evaluate",
-    "left_out",
     "load",
     "out_of_fold",
     "part_of",
@@ -38,9 +38,6 @@ Floats = npt.NDArray[np.float64]
 Scorer = Callable[
     [LabeledResults, LabeledResults, int], Floats
 ]  # (training, blind test, seed) -> scores of the test
-LeftOutScorer = Callable[
-    [Sequence[LabeledResults], LabeledResults, int], Floats
-]  # training: one LabeledResults an estimator
 
 FOLDS = 5
 
@@ -50,31 +47,82 @@ class Estimator:
     """An estimator of the study.
 
     Attributes:
+        name: as printed.
+        group: the paper's: one-stage, top-down or bottom-up.
         files: names of its results under predictions/, taken together.
-        baseline: name of the hand-made baseline that must be beaten.
+        baseline: name of the hand-made baseline that must be beaten, and that networks correct.
+        truth: the COCO folder that its images are annotated in.
+        seeds: how many splits into folds, and networks, its rows are averaged over.
+        crowdpose: whether poses and people are mapped to CrowdPose's 14 joints.
     """
 
+    name: str
+    group: str
     files: tuple[str, ...]
     baseline: str
+    truth: str = "coco-val"
+    seeds: int = 1
+    crowdpose: bool = False
 
 
-ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
-    {
-        "lightweight-openpose": Estimator(("lightweight-openpose_val2017",), "score_times_joints"),
-        "yolo-pose": Estimator(
-            ("yolov8n-pose_val2017", "yolov8n-pose_train2017"), "score_times_confidence"
-        ),
-    }
+def _named(*estimators: Estimator) -> Mapping[str, Estimator]:
+    return MappingProxyType({estimator.name: estimator for estimator in estimators})
+
+
+def _val1540(name: str, group: str, baseline: str, seeds: int = 1) -> Estimator:
+    return Estimator(name, group, (f"val1540/{name}",), baseline, seeds=seeds)
+
+
+# Eight on 1,540 images, one on 553; all of val2017 and completely annotated.
+ESTIMATORS = _named(
+    _val1540("yolov8n_640", "one-stage", "score_times_confidence", seeds=3),
+    _val1540("tinypose", "top-down", "score", seeds=3),
+    _val1540("posenet", "bottom-up", "score", seeds=3),
+    _val1540("yolo11n_640", "one-stage", "score_times_confidence"),
+    _val1540("yolov8n_320", "one-stage", "score_times_confidence"),
+    _val1540("yolo11n_256", "one-stage", "score_times_confidence"),
+    _val1540("simplepose", "top-down", "score"),
+    _val1540("movenet", "top-down", "score"),
+    Estimator(
+        "lightweight-openpose",
+        "bottom-up",
+        ("lightweight-openpose_val2017",),
+        "score_times_joints",
+    ),
+)
+
+# What the ablations and the `generic` weights were made on: fewer images, in annotations that lack
+# crowds and people without keypoints.
+EARLIER = _named(
+    Estimator(
+        "lightweight-openpose",
+        "bottom-up",
+        ("lightweight-openpose_val2017",),
+        "score_times_joints",
+        truth="coco",
+        seeds=3,
+    ),
+    Estimator(
+        "yolo-pose",
+        "one-stage",
+        ("yolov8n-pose_val2017", "yolov8n-pose_train2017"),
+        "score_times_confidence",
+        truth="coco",
+        seeds=3,
+    ),
 )
 
 
-@lru_cache(maxsize=4)
-def load(folder: Path, estimator: str) -> LabeledResults:
+@lru_cache(maxsize=2)
+def load(folder: Path, estimator: Estimator) -> LabeledResults:
     """Return an estimator's results with their ground truth."""
-    files = [folder / "predictions" / f"{name}.json.gz" for name in ESTIMATORS[estimator].files]
+    files = [folder / "predictions" / f"{name}.json.gz" for name in estimator.files]
     entries = [entry for file in files for entry in read_results(file)]
     images = {entry["image_id"] for entry in entries}
-    return LabeledResults(load_ground_truth(folder / "coco", image_ids=images), entries)
+    truth = load_ground_truth(folder / estimator.truth, image_ids=images)
+    if estimator.crowdpose:
+        truth, entries = as_crowdpose(truth, entries)
+    return LabeledResults(truth, entries)
 
 
 def part_of(
@@ -94,7 +142,7 @@ def blind(data: LabeledResults) -> LabeledResults:
     return LabeledResults(replace(truth, persons=nobody, complete=frozenset()), data.entries)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def _folds(
     data: LabeledResults, seed: int
 ) -> list[tuple[LabeledResults, LabeledResults, npt.NDArray[np.int64]]]:
@@ -112,14 +160,6 @@ def out_of_fold(data: LabeledResults, scorer: Scorer, seed: int) -> Floats:
     for training, test, rows in _folds(data, seed):
         scores[rows] = scorer(training, test, seed)
     return scores
-
-
-def left_out(folder: Path, estimator: str, scorer: LeftOutScorer, seed: int) -> Floats:
-    """Return (E,) scores of an estimator by a scorer trained on the others, on other images."""
-    test = load(folder, estimator)
-    others = [load(folder, name) for name in ESTIMATORS if name != estimator]
-    training = [part_of(data, set(data.poses) - set(test.poses))[0] for data in others]
-    return scorer(training, blind(test), seed)
 
 
 @dataclass(frozen=True, eq=False)

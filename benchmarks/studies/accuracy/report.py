@@ -1,4 +1,4 @@
-"""results.json and FINDINGS.md to RESULTS.md."""
+"""results.json and FINDINGS.md to RESULTS.md and learning.png."""
 
 from __future__ import annotations
 
@@ -6,7 +6,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.studies.accuracy.parts import PARTS
+from benchmarks.studies.accuracy import beside_the_paper, learning_curve
+from benchmarks.studies.accuracy.parts import (
+    ATTENTION,
+    BOOSTING,
+    LINEAR,
+    MLP,
+    ORACLE,
+    PAPER,
+    PARTS,
+    RAW,
+    Subject,
+    hand_made,
+)
+from benchmarks.studies.accuracy.protocol import ESTIMATORS
 from benchmarks.studies.accuracy.study import CHANGE
 from benchmarks.studies.common import (
     VIEWS,
@@ -20,44 +33,103 @@ from benchmarks.studies.common import (
 
 __all__ = ["blocks", "keep"]
 
+Row = Mapping[str, Any]
+BEST = "best hand-made"
+SUMMARY = (LINEAR, MLP, ATTENTION, BOOSTING, PAPER)
+DIAGNOSTICS = {  # figure: what its column is called, and how it is printed
+    "ause": ("AUSE", ".4f"),
+    "risk": ("risk", ".4f"),
+    "risk at half": ("risk at half coverage", ".4f"),
+    "ece": ("ECE", ".3f"),
+    "ece calibrated": ("ECE calibrated", ".3f"),
+}
+
 
 def keep(folder: Path, part: str, result: dict[str, Any]) -> None:
-    """Put a part into results.json, beside the parts that are there, and write RESULTS.md."""
-    write_page(folder, blocks(store(folder, PARTS, part, result)))
+    """Put a part into results.json, beside the parts that are there, and write the page."""
+    results = store(folder, PARTS, part, result)
+    if "curve" in results:
+        learning_curve.draw(results["curve"]["estimators"], folder / "learning.png")
+    write_page(folder, blocks(results))
 
 
 def blocks(results: Mapping[str, Any]) -> Iterator[str]:
     """Yield the page's Markdown."""
-    yield read_findings(Path(__file__).parent).introduction
+    findings = read_findings(Path(__file__).parent)
+    yield findings.introduction
     for name, part in results.items():
         yield f"## {PARTS[name].title}"
+        yield findings.sections.get(name, "")
         yield provenance_text(part["made"])
+        if name == "methods":
+            yield _summary(part["estimators"])
+            yield from beside_the_paper.blocks(part["estimators"])
+        if name == "curve":
+            yield "![AP by the number of training images](learning.png)"
         for estimator, tables in part["estimators"].items():
-            for view, words in VIEWS.items():
-                figures = tables[view]
-                yield (
-                    f"### {estimator}: {words} ({figures['images']} images, "
-                    f"{figures['people']} people)"
-                )
+            if 2 * len(tables["all"]["rows"]) < tables["all"]["planned"]:
+                continue  # too little of it was run
+            for view, figures in tables.items():
+                words = VIEWS[view] if len(tables) > 1 else f"{figures['images']} images"
+                yield f"### {estimator}: {words}, {figures['people']} people"
                 yield _table(figures)
+
+
+def _summary(estimators: Mapping[str, Any]) -> str:
+    """Return gains over the raw score by group and estimator, and the share of the headroom."""
+    head = ["group", "estimator", "raw", BEST, *SUMMARY, "ceiling", f"headroom closed by {MLP}"]
+    lines = []
+    for name in sorted(estimators, key=lambda name: ESTIMATORS[name].group):
+        rows = {row["name"]: row for row in estimators[name]["all"]["rows"] if "ap" in row}
+        if not rows.keys() >= {RAW, MLP, ORACLE}:
+            continue
+        raw, ceiling = rows[RAW]["ap"], rows[ORACLE]["ap"]
+        best = max(
+            (rows[row] for row in hand_made(Subject(ESTIMATORS[name])) if row in rows),
+            key=lambda row: row["ap"],
+        )
+        lines.append(
+            [
+                ESTIMATORS[name].group,
+                name,
+                f"{raw:.2f}",
+                gain_text(best["gains"].get(RAW)),
+                *(gain_text(rows[some]["gains"][RAW]) if some in rows else "" for some in SUMMARY),
+                f"{ceiling:.2f}",
+                f"{100 * (rows[MLP]['ap'] - raw) / (ceiling - raw):.0f} %",
+            ]
+        )
+    return table(head, lines)
+
+
+def _gain(gain: dict[str, float] | None) -> str:
+    """Return a difference with its interval; 0.00 where the order is the same."""
+    return gain_text(gain) or ("" if gain is None else "0.00")
 
 
 def _table(figures: Mapping[str, Any]) -> str:
     over = figures["over"]
     changed = f"AP of an image changed by > {CHANGE:g}: fell / rose"
-    head = ["scores", "AP", *(f"over {name}" for name in over), changed]
-    return table(head, (_row(row, over) for row in figures["rows"]))
+    shown = any("figures" in row for row in figures["rows"])
+    diagnostics = [title for title, _ in DIAGNOSTICS.values()] if shown else []
+    head = ["scores", "AP", *(f"over {name}" for name in over), changed, *diagnostics]
+    return table(head, (_cells(row, over, len(head)) for row in figures["rows"]))
 
 
-def _row(row: Mapping[str, Any], over: list[str]) -> list[str]:
+def _cells(row: Row, over: list[str], width: int) -> list[str]:
     if "ap" not in row:
-        return [row["name"], *[""] * (len(over) + 2)]
+        return [row["name"], *[""] * (width - 1)]
     spread = "" if row["spread"] is None else f" ± {row['spread']:.2f}"
-    gains = (gain_text(row["gains"].get(name)) for name in over)
-    changed = row["images"]
+    gains = (_gain(row["gains"].get(name)) for name in over)
+    changed, figures = row["images"], row.get("figures", {})
     return [
         row["name"],
         f"{row['ap']:.2f}{spread}",
         *gains,
         f"{changed['fall']:.0f} / {changed['rise']:.0f}",
+        *(
+            format(figures[figure], form) if figures[figure] == figures[figure] else ""
+            for figure, (_, form) in DIAGNOSTICS.items()
+            if figures
+        ),
     ]

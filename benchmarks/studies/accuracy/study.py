@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.studies.accuracy import protocol
+from benchmarks.studies.accuracy.cells import Cell, cached, describe, finished
+from benchmarks.studies.accuracy.figures import figures
 from benchmarks.studies.accuracy.parts import RAW, Part, Row, Subject
-from benchmarks.studies.accuracy.protocol import Evaluation
+from benchmarks.studies.accuracy.protocol import Estimator, Evaluation
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 
 __all__ = ["Options", "Table", "gain", "mapping", "run_rows", "views"]
@@ -26,30 +30,49 @@ CHANGE = 0.1  # of an image's own AP; more counts as a fall or a rise
 
 @dataclass(frozen=True)
 class Options:
-    """How the study runs; see `python -m benchmarks.studies.accuracy --help`."""
+    """How the study runs; see `python -m benchmarks.studies.accuracy --help`.
+
+    Attributes:
+        data: folder of coco-val/ and predictions/.
+        fold_seeds: splits into folds, at most; see `Estimator.seeds`.
+        resamples: of the bootstrap.
+        workers: processes.
+        cells: folder of finished cells, or None.
+        compute: whether cells that are not there are computed, or left out.
+    """
 
     data: Path
     fold_seeds: int = 3
     resamples: int = 1000
     workers: int = 1
+    cells: Path | None = None
+    compute: bool = True
 
 
 Table = dict[str, Any]  # as results.json has it
-Evaluations = dict[str, Evaluation]  # by view
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What is kept of a row with one seed: an evaluation a view, its figures, and its time."""
+
+    evaluations: dict[str, Evaluation]
+    figures: dict[str, float]
+    seconds: float
 
 
 @dataclass(frozen=True)
 class _Task:
     options: Options
-    estimator: str
+    estimator: Estimator
     row: Row
     seed: int
 
 
 def views(data: LabeledResults) -> dict[str, Sequence[int]]:
-    """Return the choices of images that figures are given for."""
-    complete = sorted(data.average_precision.complete)
-    return {"all": data.average_precision.images, "complete": complete}
+    """Return the choices of images that figures are given for, by name."""
+    images, complete = data.average_precision.images, sorted(data.average_precision.complete)
+    return {"all": images} | ({} if list(images) == complete else {"complete": complete})
 
 
 def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str], None]) -> Table:
@@ -58,24 +81,32 @@ def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str]
     present = [row for row in rows if row.scorer is not None]
     tasks = [
         _Task(options, estimator, row, seed)
-        for seed in range(options.fold_seeds)
+        for seed in range(min(options.fold_seeds, estimator.seeds))
         for row in present
         if seed == 0 or row.how != "fixed"
     ]
-    evaluations: dict[str, list[Evaluations]] = {row.name: [] for row in present}
+    results: dict[str, list[_Result]] = {row.name: [] for row in present}
     with mapping(options.workers) as mapped:
         for number, (task, result) in enumerate(zip(tasks, mapped(_work, tasks), strict=True), 1):
-            evaluations[task.row.name].append(result)
-            log(f"{estimator} {number}/{len(tasks)} {task.row.name}, seed {task.seed}")
+            if result is None:
+                continue
+            results[task.row.name].append(result)
+            log(
+                f"{estimator.name} {number}/{len(tasks)} {task.row.name}, seed {task.seed}: "
+                f"{100 * result.evaluations['all'].ap:.2f}, {result.seconds:.0f} s"
+            )
     data = protocol.load(options.data, estimator)
     return {
         view: {
             "images": len(images),
             "people": sum(int((~data.ground_truth.persons[i].ignore).sum()) for i in images),
             "over": part.over,
+            "seconds": sum(result.seconds for seeds in results.values() for result in seeds),
+            "planned": len(rows),
             "rows": [
-                {"name": row.name, **_figures(row.name, _of_view(evaluations, view), part.over)}
+                {"name": row.name, **_row_figures(row.name, view, results, part.over)}
                 for row in rows
+                if row.scorer is None or results[row.name]
             ],
         }
         for view, images in views(data).items()
@@ -94,45 +125,95 @@ def mapping(workers: int) -> Iterator[Callable[..., Iterable[Any]]]:
             yield pool.map
 
 
-def _work(task: _Task) -> Evaluations:
+def _work(task: _Task) -> _Result | None:
+    """Return a row's result with one seed; None if its cell is not there and none is computed."""
+    options, row = task.options, task.row
+    decided_by = {
+        "estimator": asdict(task.estimator),
+        "scorer": describe(row.scorer),
+        "seed": task.seed,
+        "resamples": options.resamples,
+    }
+    if options.compute:
+        cell: Cell | None = cached(options.cells, decided_by, lambda: _cell(task))
+    else:
+        assert options.cells is not None
+        cell = finished(options.cells, decided_by)
+    if cell is None:
+        return None
+    names = sorted({name.partition(":")[0] for name in cell if ":" in name})
+    return _Result(
+        {
+            view: Evaluation(
+                float(cell[f"{view}:ap"]), cell[f"{view}:resampled"], cell[f"{view}:own"]
+            )
+            for view in names
+        },
+        json.loads(str(cell["figures"])),
+        float(cell["seconds"]),
+    )
+
+
+def _cell(task: _Task) -> Cell:
+    """Compute a row with one seed: its scores, its figures, and an evaluation a view."""
     options, row = task.options, task.row
     assert row.scorer is not None
     data = protocol.load(options.data, task.estimator)
+    start = monotonic()
     if row.how == "fixed":
         scores = row.scorer(data)
-    elif row.how == "folds":
-        scores = protocol.out_of_fold(data, row.scorer, task.seed)
     else:
-        scores = protocol.left_out(options.data, task.estimator, row.scorer, task.seed)
-    return {
-        view: protocol.evaluate(data, scores, images, options.resamples)
-        for view, images in views(data).items()
+        scores = protocol.out_of_fold(data, row.scorer, task.seed)
+    cell: Cell = {
+        "scores": scores,
+        "seconds": np.array(monotonic() - start),
+        "figures": np.array(json.dumps(figures(data, scores))),
     }
+    for view, images in views(data).items():
+        evaluation = protocol.evaluate(data, scores, images, options.resamples)
+        cell[f"{view}:ap"] = np.array(evaluation.ap)
+        cell[f"{view}:resampled"] = evaluation.resampled
+        cell[f"{view}:own"] = evaluation.own
+    return cell
 
 
-def _of_view(evaluations: dict[str, list[Evaluations]], view: str) -> dict[str, list[Evaluation]]:
-    """Return the evaluations of one view, by row and seed."""
-    return {name: [seed[view] for seed in seeds] for name, seeds in evaluations.items()}
-
-
-def _figures(
-    name: str, evaluations: dict[str, list[Evaluation]], over: Sequence[str]
+def _row_figures(
+    name: str, view: str, results: dict[str, list[_Result]], over: Sequence[str]
 ) -> dict[str, Any]:
     """Return a row's figures in AP points; none for a row that could not run."""
-    if name not in evaluations:
+    if name not in results:
         return {}
-    seeds = evaluations[name]
+    evaluations = {
+        row: [result.evaluations[view] for result in seeds]
+        for row, seeds in results.items()
+        if seeds
+    }
+    seeds, missing = evaluations[name], set(over) - set(evaluations)
     aps = [100 * evaluation.ap for evaluation in seeds]
-    return {
+    row: dict[str, Any] = {
         "ap": float(np.mean(aps)),
         "spread": float(np.std(aps, ddof=1)) if len(aps) > 1 else None,
-        "gains": {other: gain(seeds, evaluations[other]) for other in over if other != name},
+        "gains": {
+            other: gain(seeds, evaluations[other])
+            for other in over
+            if other not in {name, *missing}
+        },
         "images": _changes(seeds, evaluations[RAW][0]),
     }
+    if view == "all":
+        each = [result.figures for result in results[name]]
+        row["figures"] = {
+            figure: float(np.mean([some[figure] for some in each])) for figure in each[0]
+        }
+    return row
 
 
 def gain(after: list[Evaluation], before: list[Evaluation]) -> dict[str, float]:
-    """Return the difference of the means over seeds; resamples draw images, not seeds."""
+    """Return the difference of the means over seeds; resamples draw images, not seeds.
+
+    Where `after` has fewer seeds, the first ones are compared: they are of the same folds.
+    """
+    before = before[: len(after)]
     resampled = np.mean([v.resampled for v in after], axis=0) - np.mean(
         [v.resampled for v in before], axis=0
     )
