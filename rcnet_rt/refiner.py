@@ -7,16 +7,9 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any
 
+from rcnet_rt.backends import results
 from rcnet_rt.backends.choice import auto, open_backend
 from rcnet_rt.backends.protocol import Backend, Refined
-from rcnet_rt.backends.results import (
-    OnError,
-    check_choice,
-    estimates_like,
-    no_estimates,
-    ruled,
-    same_kind_as,
-)
 from rcnet_rt.errors import BackendError, PosesError
 from rcnet_rt.poses.arrays import Array, is_torch
 from rcnet_rt.poses.poses import Poses
@@ -38,6 +31,9 @@ from rcnet_rt.rescoring.weights import Weights, check_poses
 from rcnet_rt.rescoring.weights_io import find_weights
 
 __all__ = ["OnError", "OnMistake", "Refiner", "find_weights", "refine"]
+
+
+OnError = results.OnError
 
 
 class Refiner:
@@ -147,8 +143,8 @@ class Refiner:
             PosesError: shapes that do not fit, or K is not that of the weights; faulty values; a
                 likely mistake, for on_mistake="raise".
         """
-        check_choice("on_error", on_error, OnError)
-        check_choice("on_mistake", on_mistake, OnMistake)
+        results.check_choice("on_error", on_error, OnError)
+        results.check_choice("on_mistake", on_mistake, OnMistake)
         inputs = _checked(
             keypoints,
             scores,
@@ -161,7 +157,7 @@ class Refiner:
             reference=reference,
         )
         if len(inputs.scores) == 0:
-            return same_kind_as(scores, inputs.scores)
+            return results.same_kind_as(scores, inputs.scores)
         check_poses(inputs, self.weights)
         on_gpu = is_torch(inputs.scores) and inputs.scores.is_cuda
         looks = not on_gpu if validate is None else validate
@@ -171,10 +167,10 @@ class Refiner:
         result = self._backend_for(inputs.scores)(inputs)
         if not on_gpu:
             self._look(inputs, result, scores, on_mistake)
-        refined = ruled(result, on_error)
+        refined = results.ruled(result, on_error)
         if not on_gpu and self._watch is not None:
             self._watch.returned(inputs.scores, refined)
-        return same_kind_as(scores, refined)
+        return results.same_kind_as(scores, refined)
 
     def joints(
         self,
@@ -200,7 +196,7 @@ class Refiner:
         """
         if self.weights.joints is None:
             raise no_joint_head(self.weights.name)
-        check_choice("on_mistake", on_mistake, OnMistake)
+        results.check_choice("on_mistake", on_mistake, OnMistake)
         inputs = _checked(
             keypoints,
             scores,
@@ -213,7 +209,7 @@ class Refiner:
             reference=reference,
         )
         if len(inputs.scores) == 0:
-            return estimates_like(scores, no_estimates(inputs.keypoints.shape[1]))
+            return results.estimates_like(scores, results.no_estimates(inputs.keypoints))
         check_poses(inputs, self.weights)
         result = self._backend_for(inputs.scores).with_joints(
             with_floor(inputs, self.weights.floor)
@@ -221,7 +217,7 @@ class Refiner:
         if not (is_torch(inputs.scores) and inputs.scores.is_cuda):
             self._look(inputs, result, scores, on_mistake)
         assert result.joints is not None
-        return estimates_like(scores, result.joints)
+        return results.estimates_like(scores, result.joints)
 
     def __call__(
         self,
@@ -236,10 +232,8 @@ class Refiner:
         Weights with a joint head add `joint_confidence` and `joint_covariance`.
         """
         scores, joints = self._refined(inputs_of(poses, reference), on_error, on_mistake)
-        refined = poses.with_scores(scores)
-        return (
-            refined if joints is None else refined.with_joints(joints.confidence, joints.covariance)
-        )
+        new = poses.with_scores(scores)
+        return new if joints is None else new.with_joints(joints.confidence, joints.covariance)
 
     def batch(
         self,
@@ -269,14 +263,15 @@ class Refiner:
         """Return the refined scores, and the estimates of joints where there is a joint head."""
         has_head = self.weights.joints is not None
         if len(inputs.scores) == 0:
-            joints = inputs.keypoints.shape[1]
-            return inputs.scores, no_estimates(joints) if has_head else None
+            return inputs.scores, results.no_estimates(inputs.keypoints) if has_head else None
         check_poses(inputs, self.weights)
         given = with_floor(inputs, self.weights.floor)
         result = self._default.with_joints(given) if has_head else self._default(given)
         self._look(inputs, result, inputs.scores, on_mistake)
-        scores = same_kind_as(inputs.scores, ruled(result, on_error, inputs.image_index))
-        return scores, result.joints and estimates_like(inputs.scores, result.joints)
+        scores = results.same_kind_as(
+            inputs.scores, results.ruled(result, on_error, inputs.image_index)
+        )
+        return scores, result.joints and results.estimates_like(inputs.scores, result.joints)
 
     def _look(
         self, inputs: PoseInputs, result: Refined, scores: Any, on_mistake: OnMistake
@@ -303,7 +298,6 @@ class Refiner:
 
 
 def _checked(keypoints: Array, scores: Array, **others: Any) -> PoseInputs:
-    """Return the arguments of `Refiner.refine` as inputs that were checked."""
     if isinstance(keypoints, Poses):
         raise PosesError("refine takes arrays; call the Refiner itself with Poses: refiner(poses)")
     return check(PoseInputs(keypoints, scores, **others))

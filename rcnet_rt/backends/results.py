@@ -56,9 +56,10 @@ def estimates_like(given: Any, joints: JointEstimates) -> JointEstimates:
     )
 
 
-def no_estimates(joints: int) -> JointEstimates:
-    """Return the estimates of no poses of K joints."""
-    return JointEstimates(np.zeros((0, joints)), np.zeros((0, joints, 2, 2)))
+def no_estimates(keypoints: Array) -> JointEstimates:
+    """Return the estimates of no poses, in the kind of their keypoints (0, K, 2)."""
+    covariance = namespace(keypoints).stack([keypoints, keypoints], 3)
+    return JointEstimates(keypoints[:, :, 0], covariance)
 
 
 def check_choice(name: str, value: str, choices: Any) -> None:

@@ -225,18 +225,22 @@ class _Hooks:
         points, boxes = result.keypoints.data, result.boxes
         height, width = result.orig_shape
         confidence = points[..., 2] if points.shape[-1] == 3 else None
-        scores: torch.Tensor = self.refiner.refine(
-            _nan_where_absent(points[..., :2], confidence),
-            boxes.conf,
-            keypoint_scores=confidence,
-            boxes=boxes.xyxy,
-            image_size=(width, height),
-            consensus=consensus,
-            on_error="raw",
-            validate=True,
-        )
+        given = {
+            "keypoints": _nan_where_absent(points[..., :2], confidence),
+            "scores": boxes.conf,
+            "keypoint_scores": confidence,
+            "boxes": boxes.xyxy,
+            "image_size": (width, height),
+            "consensus": consensus,
+        }
+        scores: torch.Tensor = self.refiner.refine(**given, on_error="raw", validate=True)
         remember(points[..., :2], scores, boxes.conf)
-        return {"scores": scores}
+        refined = {"scores": scores}
+        if self.refiner.weights.joints is not None:
+            joints = self.refiner.joints(**given)
+            estimates = (joints.confidence, joints.covariance)
+            refined |= dict(zip(JOINT_ESTIMATES, estimates, strict=True))
+        return refined
 
 
 def _nan_where_absent(points: torch.Tensor, confidence: torch.Tensor | None) -> torch.Tensor:

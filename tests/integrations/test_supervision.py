@@ -119,4 +119,4 @@ def test_joint_estimates_are_where_the_ellipse_annotators_look(
         np.testing.assert_array_equal(refined.data[COVARIANCE], expected.joint_covariance)
         scene = np.zeros((480, 640, 3), np.uint8)
         assert sv.VertexEllipseOutlineAnnotator().annotate(scene, refined[[2, 0]]).any()
-    assert "joint_confidence" not in refine(key_points, Refiner("yolo-pose")).data
+    assert "joint_confidence" not in refine(key_points, Refiner("generic")).data
