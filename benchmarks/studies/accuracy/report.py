@@ -67,7 +67,7 @@ def blocks(results: Mapping[str, Any]) -> Iterator[str]:
         if name == "curve":
             yield "![AP by the number of training images](learning.png)"
         for estimator, tables in part["estimators"].items():
-            if 2 * len(tables["all"]["rows"]) < tables["all"]["planned"]:
+            if 3 * len(tables["all"]["rows"]) < tables["all"]["planned"]:
                 continue  # too little of it was run
             for view, figures in tables.items():
                 words = VIEWS[view] if len(tables) > 1 else f"{figures['images']} images"
