@@ -114,6 +114,22 @@ __all__ = ["run"]
     "--show", is_flag=True, help="Open a window: q quits, space pauses, r shows raw scores."
 )
 @click.option(
+    "--serve",
+    metavar="[HOST:]PORT",
+    show_default="off",
+    help="Show the run in a browser: raw beside refined, scores, latency, a threshold to move; "
+    "Prometheus metrics. On this machine only, unless a HOST such as 0.0.0.0 is given, which needs "
+    "a token; the address that is printed has it.",
+)
+@click.option(
+    "--serve-token",
+    envvar="RCNET_RT_SERVE_TOKEN",
+    metavar="TOKEN",
+    show_default="a new one",
+    help="Token of --serve, at least 16 characters; rather set RCNET_RT_SERVE_TOKEN, for other "
+    "users see the arguments of a process.",
+)
+@click.option(
     "--telemetry",
     type=click.Path(path_type=Path),
     metavar="FILE",

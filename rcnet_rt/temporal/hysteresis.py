@@ -46,15 +46,24 @@ class Hysteresis:
     """
 
     def __init__(self, enter: float, leave: float | None = None, age: float = AGE) -> None:
+        self.move(enter, leave)
+        if not age >= 0:
+            raise PosesError(f"age: expected seconds, not below 0, got {age}")
+        self.age = age
+        self._people: dict[int, _Person] = {}
+
+    def move(self, enter: float, leave: float | None = None) -> None:
+        """Take other thresholds from the next frame on; nobody's track is forgotten.
+
+        Raises:
+            PosesError: not 0 <= leave <= enter <= 1.
+        """
         leave = half_odds(enter) if leave is None else leave
         if not 0 <= leave <= enter <= 1:
             raise PosesError(
                 f"expected thresholds 0 <= leave <= enter <= 1, got leave={leave}, enter={enter}"
             )
-        if not age >= 0:
-            raise PosesError(f"age: expected seconds, not below 0, got {age}")
-        self.enter, self.leave, self.age = enter, leave, age
-        self._people: dict[int, _Person] = {}
+        self.enter, self.leave = enter, leave
 
     def __len__(self) -> int:
         """Return how many tracks are remembered."""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsFloat
 
 import numpy as np
 import numpy.typing as npt
@@ -54,12 +54,14 @@ class Result:
         poses: N poses; once refined, kept or not, the estimator's scores are their `raw_scores`.
         kept: (N,) whether each refined score is at least the threshold, or as the tracks decide;
             before that all are.
+        threshold: that the refined scores were compared with; None before.
         drawn: (H, W', 3) uint8, blue first, the drawn image; None if nothing is drawn.
     """
 
     frame: Frame
     poses: Poses
     kept: npt.NDArray[np.bool_]
+    threshold: float | None = None
     drawn: Image | None = None
 
 
@@ -146,13 +148,19 @@ def recheck(look: Callable[[Image, Poses], Poses]) -> Stage:
     return Stage.of("recheck", function)
 
 
-def refine(refiner: Callable[[Poses], Poses], threshold: float) -> Stage:
-    """Return the stage that scores the poses anew and keeps those from the threshold on."""
+def refine(refiner: Callable[[Poses], Poses], threshold: SupportsFloat) -> Stage:
+    """Return the stage that scores the poses anew and keeps those from the threshold on.
+
+    Args:
+        refiner: gives the refined scores.
+        threshold: a number, or a `Threshold`, which is read once for each frame.
+    """
 
     def function(result: Result) -> Result:
-        poses = refiner(result.poses)
+        poses, level = refiner(result.poses), float(threshold)
         # Compared as it is written out, so that a file's scores and `kept` agree.
-        return replace(result, poses=poses, kept=poses.scores.astype(np.float64) >= threshold)
+        kept = poses.scores.astype(np.float64) >= level
+        return replace(result, poses=poses, kept=kept, threshold=level)
 
     return Stage.of("refine", function)
 
@@ -160,12 +168,15 @@ def refine(refiner: Callable[[Poses], Poses], threshold: float) -> Stage:
 def track(follow: Tracker, score: ScoreSmoothing, keep: Hysteresis) -> Stage:
     """Return the stage that tracks people, smooths their scores and decides who is kept.
 
-    For frames that have a time, of one source; poses that come with track ids keep them.
+    For frames that have a time, of one source; poses that come with track ids keep them. Where the
+    threshold of the results moves, that of the tracks moves along.
     """
 
     def function(result: Result) -> Result:
         time, poses = result.frame.time_seconds, result.poses
         assert time is not None
+        if result.threshold is not None and result.threshold != keep.enter:
+            keep.move(result.threshold)
         poses = score(follow(poses, time) if poses.track_ids is None else poses, time)
         return replace(result, poses=poses, kept=keep(poses, time))
 
@@ -232,15 +243,19 @@ def process(
     items = telemetry.incoming(source if realtime else _first_frames(source, max_frames))
     steps = [_step(stage, telemetry) for stage in stages]
     depth = 1 if realtime else DEPTH
+    dropped_before = telemetry.dropped
     ran = run(items, steps, first=newest, depth=depth, check=check, stop=source.stop)
     try:
         with closing(ran) as results:
             for item in results:
                 if isinstance(item, Result):
                     telemetry.outgoing(item.frame)
+                if newest is not None:
+                    telemetry.dropped = dropped_before + newest.dropped
                 yield item
     finally:
-        telemetry.dropped += newest.dropped if newest else 0
+        if newest is not None:
+            telemetry.dropped = dropped_before + newest.dropped
 
 
 def _step(stage: Stage, telemetry: Telemetry) -> Step:

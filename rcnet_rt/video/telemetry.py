@@ -11,7 +11,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,9 +40,8 @@ class Histogram:
 
     def add(self, seconds: float) -> None:
         """Count one duration."""
-        bin_ = int(math.log(max(seconds, SHORTEST) / SHORTEST) / math.log(RATIO))
         with self._alone:
-            self._counts[min(bin_, BINS - 1)] += 1
+            self._counts[_bin(seconds)] += 1
             self.count += 1
             self.total += seconds
 
@@ -58,6 +57,18 @@ class Histogram:
             return 0.0
         bin_ = int(np.searchsorted(self._counts.cumsum(), max(1.0, share * self.count)))
         return float(SHORTEST * RATIO ** (bin_ + 0.5))
+
+    def cumulative(self, bounds: Sequence[float]) -> tuple[list[int], int, float]:
+        """Return how many durations are at most each bound (in seconds), of how many, their sum.
+
+        >>> histogram = Histogram()
+        >>> for milliseconds in (1, 20, 300): histogram.add(milliseconds / 1000)
+        >>> histogram.cumulative([0.01, 0.1])
+        ([1, 2], 3, 0.321)
+        """
+        with self._alone:
+            below, count, total = self._counts.cumsum(), self.count, self.total
+        return [int(below[_bin(bound)]) for bound in bounds], count, total
 
     def figures(self) -> dict[str, float]:
         """Return count, p50, p95, p99 and mean in milliseconds."""
@@ -144,10 +155,14 @@ class Telemetry:
             "gaps": self.gaps,
             "reconnects": self.reconnects,
             "age": self.age.figures(),
-            "stages": {name: stage.figures() for name, stage in self.stages.items()},
+            "stages": {name: stage.figures() for name, stage in list(self.stages.items())},
             "refine_share": round(self.share("refine"), 6),
             "threads": None if self.threads is None else asdict(self.threads),
         }
+
+
+def _bin(seconds: float) -> int:
+    return min(int(math.log(max(seconds, SHORTEST) / SHORTEST) / math.log(RATIO)), BINS - 1)
 
 
 def write_telemetry(telemetry: Telemetry, path: Path) -> None:

@@ -9,18 +9,21 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from rcnet_rt.datasets.jsonl import JsonLinesWriter
+from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import OutputError
 from rcnet_rt.files.writing import check_output_file
 from rcnet_rt.poses.frame import Gap, Source
-from rcnet_rt.video.address import Address
+from rcnet_rt.video.address import Address, is_url
 from rcnet_rt.video.audio import Sound
 from rcnet_rt.video.images import IMAGE_SUFFIXES
 from rcnet_rt.video.pipeline import Result, Sink
 from rcnet_rt.video.sink import CONTAINERS, ImageSink, VideoSink
 from rcnet_rt.video.source import Part, is_video
+from rcnet_rt.video.telemetry import write_telemetry
+from rcnet_rt.workflows.summary import Tally
+from rcnet_rt.workflows.video_stages import Models, VideoOptions
 
-__all__ = ["JsonLinesSink", "Plan", "open_drawn", "plan"]
+__all__ = ["JsonLinesSink", "Plan", "ThresholdSink", "open_drawn", "open_json_lines", "plan"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,30 @@ class JsonLinesSink:
         self.writer.event("gap", time=gap.time, after=gap.after, reason=gap.reason)
 
 
+@dataclass
+class ThresholdSink:
+    """Writes an event before the first frame that another threshold holds for.
+
+    Attributes:
+        writer: has the threshold of the header.
+        threshold: the last that was written.
+    """
+
+    writer: JsonLinesWriter
+    threshold: float
+
+    def write(self, result: Result) -> None:
+        """Write an event if the threshold has moved."""
+        frame, threshold = result.frame, result.threshold
+        if threshold is not None and threshold != self.threshold:
+            time, after = frame.time_seconds, frame.index - 1
+            self.writer.event("threshold", time=time, after=after, threshold=threshold)
+            self.threshold = threshold
+
+    def gap(self, gap: Gap) -> None:
+        """The threshold stays."""
+
+
 @dataclass(frozen=True)
 class DrawnVideo:
     """Writes drawn frames to a video."""
@@ -112,6 +139,33 @@ class DrawnImages:
 
     def gap(self, gap: Gap) -> None:
         """Images have no gaps."""
+
+
+def open_json_lines(
+    options: VideoOptions, models: Models, source: Source, tally: Tally, stack: ExitStack
+) -> JsonLinesWriter | None:
+    """Open the JSON Lines, whose header says how poses are scored, and arrange for telemetry.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if options.telemetry is not None:
+        tally.outputs.append(options.telemetry)
+        stack.callback(write_telemetry, tally.telemetry, options.telemetry)
+    if options.json is None:
+        return None
+    estimator, scoring = models.estimator, models.scoring
+    header = Header(
+        source=source.name if is_url(options.source) else options.source,
+        estimator=estimator.name,
+        weights=scoring.name,
+        skeleton=estimator.skeleton.name,
+        threshold=scoring.threshold,
+        family=estimator.family,
+        image_size=source.size,
+    )
+    tally.outputs.append(options.json)
+    return stack.enter_context(JsonLinesWriter(options.json, header))
 
 
 def open_drawn(

@@ -10,12 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
 from rcnet_rt.errors import SourceError
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.poses.frame import Gap, Source
 from rcnet_rt.video import pipeline
-from rcnet_rt.video.address import is_url
 from rcnet_rt.video.audio import Sound, open_sound
 from rcnet_rt.video.pipeline import Result, Sink, Stage
 from rcnet_rt.video.source import (
@@ -27,11 +25,19 @@ from rcnet_rt.video.source import (
     open_source,
     split,
 )
-from rcnet_rt.video.telemetry import Telemetry, write_telemetry
+from rcnet_rt.video.telemetry import Telemetry
 from rcnet_rt.video.thread_budget import ThreadBudget, opencv_threads
 from rcnet_rt.video.window import Window, WindowClosed, check_display
 from rcnet_rt.workflows.interrupt import between_frames
-from rcnet_rt.workflows.outputs import JsonLinesSink, Plan, open_drawn, plan
+from rcnet_rt.workflows.live_view import open_server, open_view
+from rcnet_rt.workflows.outputs import (
+    JsonLinesSink,
+    Plan,
+    ThresholdSink,
+    open_drawn,
+    open_json_lines,
+    plan,
+)
 from rcnet_rt.workflows.progress import OnProgress, Progress, ignore
 from rcnet_rt.workflows.summary import RecheckCost, Tally, VideoSummary
 from rcnet_rt.workflows.video_stages import Models, VideoOptions, load_models, stages
@@ -110,6 +116,8 @@ def process_video(
     realtime: bool = False,
     sandbox: bool = False,
     show: bool = False,
+    serve: str | int | None = None,
+    serve_token: str | None = None,
     imgsz: int | tuple[int, int] | None = None,
     half: bool = False,
     device: str = "auto",
@@ -151,6 +159,9 @@ def process_video(
         realtime: of a camera or stream always take the newest frame.
         sandbox: decode files in a process of its own.
         show: open a window.
+        serve: show the run in a browser: a port, or "HOST:PORT"; the address is a progress message.
+        serve_token: of at least 16 characters, asked for beyond this machine and to move the
+            threshold; None makes one, which is in the address.
         imgsz: as for `estimators.load`.
         half: as for `estimators.load`.
         device: "auto", "cpu", "cuda", …
@@ -189,6 +200,8 @@ def process_video(
         device=device,
         backend=backend,
         parallelism=Parallelism(workers, batch, threads),
+        serve=None if serve is None else str(serve),
+        serve_token=serve_token,
     )
     return VideoRun(options, progress)
 
@@ -216,22 +229,31 @@ def _run(
     sources = (_open(part, options, budget) for part in parts)
     first = next(sources)  # what cannot be read fails before anything is loaded or written
     with first, between_frames() as check_interrupt, ExitStack() as stack:
+        server = open_server(options, stack)
         models = load_models(options, budget)
         budget = models.workers.budget
         stack.enter_context(opencv_threads(budget.opencv))
         tally.scoring = models.scoring
         tally.telemetry = Telemetry(budget)
-        writer = _json_writer(options, models, first, tally, stack)
+        writer = open_json_lines(options, models, first, tally, stack)
+        events = [ThresholdSink(writer, models.scoring.threshold)] if writer else []
+        views = []
+        if server is not None:
+            views.append(open_view(server, models, first.name, tally, stack))
+            progress(Progress(first.name, 0, None, f"live view: {server.url}"))
         window = _window(options, models, first.name, check_interrupt, stack)
         check = _checks(check_interrupt, window)
         with suppress(WindowClosed):
             for one, source in zip(plans, itertools.chain([first], sources), strict=True):
                 with source, ExitStack() as open_files:
                     file = source.name if len(parts) > 1 else None
-                    sinks: list[Sink] = [JsonLinesSink(writer, file)] if writer else []
+                    sinks: list[Sink] = [*events]
+                    if writer is not None:
+                        sinks.append(JsonLinesSink(writer, file))
                     if one.out is not None:
                         sinks.append(_drawn(options, one, source, budget, tally, open_files))
-                    steps = stages(models, [*sinks, tally], options, draws=one.out is not None)
+                    sinks += [*views, tally]
+                    steps = stages(models, sinks, options, draws=one.out is not None)
                     results = _results(options, source, steps, tally, check, progress)
                     for result in open_files.enter_context(closing(results)):
                         if window is not None:
@@ -247,29 +269,6 @@ def _open(part: Part, options: VideoOptions, budget: ThreadBudget) -> Source:
     if options.realtime:
         return open_live(part)
     return open_sandboxed(part) if options.sandbox else open_source(part, budget.decoder)
-
-
-def _json_writer(
-    options: VideoOptions, models: Models, source: Source, tally: Tally, stack: ExitStack
-) -> JsonLinesWriter | None:
-    """Open the JSON Lines, whose header says how poses are scored, and arrange for telemetry."""
-    if options.telemetry is not None:
-        tally.outputs.append(options.telemetry)
-        stack.callback(write_telemetry, tally.telemetry, options.telemetry)
-    if options.json is None:
-        return None
-    estimator, scoring = models.estimator, models.scoring
-    header = Header(
-        source=source.name if is_url(options.source) else options.source,
-        estimator=estimator.name,
-        weights=scoring.name,
-        skeleton=estimator.skeleton.name,
-        threshold=scoring.threshold,
-        family=estimator.family,
-        image_size=source.size,
-    )
-    tally.outputs.append(options.json)
-    return stack.enter_context(JsonLinesWriter(options.json, header))
 
 
 def _drawn(

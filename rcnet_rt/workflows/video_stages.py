@@ -21,6 +21,7 @@ from rcnet_rt.temporal.tracking import ByteTrack
 from rcnet_rt.video import overlay, pipeline
 from rcnet_rt.video.pipeline import Result, Sink, Stage
 from rcnet_rt.video.thread_budget import ThreadBudget
+from rcnet_rt.video.threshold import Threshold
 from rcnet_rt.workflows.scoring import Scoring, load_scoring
 from rcnet_rt.workflows.workers import Parallelism, Workers, load_workers
 
@@ -55,6 +56,8 @@ class VideoOptions:
     device: str
     backend: str
     parallelism: Parallelism
+    serve: str | None
+    serve_token: str | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Models:
 
     Attributes:
         scoring: refines, with its thresholds.
+        threshold: refined score from which poses are kept now; at first that of the scoring.
         workers: estimate the poses of frames, each of its own.
         estimator: the first of them; a `Recheck` where rechecks are asked for.
         compare: whether raw scores are drawn beside the refined ones.
@@ -70,6 +74,7 @@ class Models:
     """
 
     scoring: Scoring
+    threshold: Threshold
     workers: Workers
     estimator: Estimator
     compare: bool
@@ -81,22 +86,27 @@ class Models:
         Raises:
             WeightsError: ellipses are asked for, and the poses have no covariance.
         """
+        if self.compare:
+            return self.draw_comparison(result)
+        self._check_ellipses(result)
         image, poses, kept = result.frame.image_bgr, result.poses, result.kept
-        skeleton, scoring = self.estimator.skeleton, self.scoring
-        if self.ellipses and len(poses) and poses.joint_covariance is None:
-            raise WeightsError(
-                f"--ellipses needs a covariance of each joint, and weights {scoring.name!r} have "
-                "no joint head; choose weights with one, or leave --ellipses out"
-            )
-        if not self.compare:
-            return overlay.draw(image, poses, kept, skeleton, ellipses=self.ellipses)
+        return overlay.draw(image, poses, kept, self.estimator.skeleton, ellipses=self.ellipses)
+
+    def draw_comparison(self, result: Result) -> Image:
+        """Return an image twice as wide: poses that raw scores keep left, those kept right.
+
+        Raises:
+            WeightsError: ellipses are asked for, and the poses have no covariance.
+        """
+        self._check_ellipses(result)
+        assert result.threshold is not None
         return overlay.compare(
-            image,
-            poses,
-            kept,
-            skeleton,
-            threshold=scoring.threshold,
-            raw_threshold=scoring.raw_threshold,
+            result.frame.image_bgr,
+            result.poses,
+            result.kept,
+            self.estimator.skeleton,
+            threshold=result.threshold,
+            raw_threshold=self.scoring.raw_threshold,
             ellipses=self.ellipses,
         )
 
@@ -104,6 +114,14 @@ class Models:
         """Return the image with the poses that the raw scores would keep."""
         threshold, skeleton = self.scoring.raw_threshold, self.estimator.skeleton
         return overlay.draw_raw(result.frame.image_bgr, result.poses, threshold, skeleton)
+
+    def _check_ellipses(self, result: Result) -> None:
+        poses = result.poses
+        if self.ellipses and len(poses) and poses.joint_covariance is None:
+            raise WeightsError(
+                f"--ellipses needs a covariance of each joint, and weights {self.scoring.name!r} "
+                "have no joint head; choose weights with one, or leave --ellipses out"
+            )
 
 
 def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
@@ -133,7 +151,14 @@ def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
     scoring.check(estimator)
     if options.recheck:
         estimator = Recheck(estimator, scoring.refine, options.recheck)
-    models = Models(scoring, workers, estimator, options.compare, options.ellipses)
+    models = Models(
+        scoring,
+        Threshold(scoring.threshold),
+        workers,
+        estimator,
+        options.compare,
+        options.ellipses,
+    )
     _rules(options, estimator.skeleton)  # an unknown joint fails before anything is written
     if options.track:
         _track(models)  # what is not installed fails before anything is written
@@ -150,7 +175,7 @@ def stages(
         steps = [pipeline.estimate(each, workers.batch), pipeline.recheck(estimator.look)]
     else:
         steps = [pipeline.estimate(workers.estimators, workers.batch)]
-    steps.append(pipeline.refine(models.scoring.refine, models.scoring.threshold))
+    steps.append(pipeline.refine(models.scoring.refine, models.threshold))
     if options.track:
         steps.append(_track(models))
     if rules := _rules(options, estimator.skeleton):
@@ -184,7 +209,7 @@ def _rules(options: VideoOptions, skeleton: Skeleton) -> list[Callable[[Poses], 
 
 def _track(models: Models) -> Stage:
     """Return the stage that tracks people, which remembers one source."""
-    keep = Hysteresis(models.scoring.threshold)
+    keep = Hysteresis(float(models.threshold))
     # A pose that could not even stay kept is not worth tracking.
     follow = ByteTrack(least=keep.leave)
     return pipeline.track(follow, ScoreSmoothing(models.estimator.skeleton), keep)
