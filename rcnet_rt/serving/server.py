@@ -34,7 +34,7 @@ MAX_BODY = 1024  # bytes
 BOUNDARY = "rcnet-rt-image"
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; img-src 'self'; connect-src 'self'; "
+    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; connect-src 'self'; "
     "script-src 'unsafe-inline'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",  # the address has the token
     "X-Content-Type-Options": "nosniff",

@@ -17,11 +17,11 @@ import pytest
 from rcnet_rt import estimators
 from rcnet_rt.cli import main
 from rcnet_rt.cli.options import RECHECKED
-from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read, read_lines
+from rcnet_rt.datasets.jsonl import JsonLinesWriter, read, read_lines
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
-from rcnet_rt.video.sink import VideoSink
+from tests.helpers.clips import write_clip
 from tests.helpers.joints import with_joint_estimates
 
 FRAMES = 6
@@ -31,14 +31,8 @@ FRAMES = 6
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_poses: Poses) -> Path:
     """A folder with a clip, an image, and poses recorded for both; we stand in it."""
     monkeypatch.chdir(tmp_path)
-    with VideoSink(tmp_path / "clip.mp4", (640, 480), Fraction(10), Fraction(1, 10)) as sink:
-        for index in range(FRAMES):
-            sink.write(np.full((480, 640, 3), 20 * index, np.uint8), Fraction(index, 10))
+    write_clip(tmp_path, random_poses, FRAMES)
     cv2.imwrite(str(tmp_path / "photo.png"), np.zeros((480, 640, 3), np.uint8))
-    header = Header("clip.mp4", "recorded", "none", "coco17", 0.25, "yolo-pose", (640, 480))
-    with JsonLinesWriter(tmp_path / "poses.jsonl", header) as writer:
-        for index in range(FRAMES):
-            writer.write(index, index / 10, random_poses, random_poses.scores > 0)
     return tmp_path
 
 

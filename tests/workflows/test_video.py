@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from dataclasses import FrozenInstanceError
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -12,9 +11,9 @@ import numpy as np
 import pytest
 
 from rcnet_rt import Poses, SourceError, process_video
-from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines
-from rcnet_rt.video.sink import VideoSink
+from rcnet_rt.datasets.jsonl import read_lines
 from rcnet_rt.workflows.progress import Progress
+from tests.helpers.clips import write_clip
 from tests.helpers.processes import in_own_process
 
 FRAMES = 6
@@ -25,13 +24,7 @@ MODEL = "replay:poses.jsonl"
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_poses: Poses) -> Path:
     """A folder with a clip and the poses recorded for it, which is the current folder."""
     monkeypatch.chdir(tmp_path)
-    with VideoSink(tmp_path / "clip.mp4", (640, 480), Fraction(10), Fraction(1, 10)) as sink:
-        for index in range(FRAMES):
-            sink.write(np.full((480, 640, 3), 20 * index, np.uint8), Fraction(index, 10))
-    header = Header("clip.mp4", "recorded", "none", "coco17", 0.25, "yolo-pose", (640, 480))
-    with JsonLinesWriter(tmp_path / "poses.jsonl", header) as writer:
-        for index in range(FRAMES):
-            writer.write(index, index / 10, random_poses, random_poses.scores > 0)
+    write_clip(tmp_path, random_poses, FRAMES)
     return tmp_path
 
 
