@@ -9,6 +9,7 @@ import py_compile
 import sys
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 
 from rcnet_rt import Poses, Refiner
 from rcnet_rt.datasets import jsonl
+from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.video.source import open_source
 from tests.helpers.joints import with_joint_estimates
 
@@ -316,6 +318,88 @@ class TestRos2:
         assert node is not None
         assert "1 images were too old" in ros.warnings[0]
 
+    def test_the_node_with_skeletons(
+        self, example: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        ros = FakeRos(monkeypatch)
+        (tmp_path / "two.py").write_text(
+            "import numpy as np\nfrom rcnet_rt import Poses\n\n\ndef estimate(image_bgr):\n"
+            "    return Poses(np.full((2, 17, 2), [16.0, 36.0]), [0.5, 0.4])\n"
+        )
+        monkeypatch.syspath_prepend(str(tmp_path))
+        ros.parameters = {"model": "two:estimate", "messages": "skeleton2d", "threshold": 0.0}
+        node = example("ros2/pose_node.py").PoseNode()
+        ros.now = TAKEN
+        ros.subscription[2](image_message("rgb8", np.zeros((48, 64, 3), np.uint8)))
+        assert ros.topics == [(Skeleton2D, "~/skeleton2d")]
+        first, second = ros.published
+        assert first.header is second.header
+        assert first.header.frame_id == "camera"
+        assert (first.skeleton[1].x, first.skeleton[1].y) == (0.25, 0.75), "the neck"
+        assert node is not None
+
+    def test_skeletons(
+        self, example: Any, monkeypatch: pytest.MonkeyPatch, random_poses: Poses
+    ) -> None:
+        FakeRos(monkeypatch)
+        to_messages = example("ros2/skeleton2d_messages.py").to_messages
+        answer = sys.modules["pose_refinement"].Answer
+        keypoints = random_poses.keypoints.copy()
+        keypoints[0, 7] = np.nan  # left elbow
+        keypoints[0, 9] = (-20, 700)  # left wrist, outside
+        keypoints[1, 5] = np.nan  # left shoulder
+        scores = random_poses.keypoint_scores
+        poses = replace(random_poses, keypoints=keypoints)
+        kept = np.array([True, True, False, False, False])
+        header = object()
+        one, two = to_messages(answer(poses, kept, (640, 480)), header)
+        assert one.header is header
+        assert len(one.skeleton) == len(two.skeleton) == 18
+        for joint, name in enumerate(COCO17.keypoints):
+            point = one.skeleton[getattr(Skeleton2D, name.upper())]
+            expected = (*keypoints[0, joint] / (640, 480), scores[0, joint])
+            expected = {7: (0, 0, 0), 9: (0, 1, scores[0, 9])}.get(joint, expected)
+            np.testing.assert_allclose((point.x, point.y, point.c), expected, rtol=1e-6)
+        neck = (*keypoints[0, 5:7].mean(axis=0) / (640, 480), scores[0, 5:7].min())
+        point = one.skeleton[Skeleton2D.NECK]
+        np.testing.assert_allclose((point.x, point.y, point.c), neck, rtol=1e-6)
+        point = two.skeleton[Skeleton2D.NECK]
+        assert (point.x, point.y, point.c) == (0, 0, 0), "one shoulder was not found"
+        assert type(point.x) is float, "ROS takes no other numbers"
+
+    def test_confidence_of_skeletons(
+        self, example: Any, monkeypatch: pytest.MonkeyPatch, random_poses: Poses
+    ) -> None:
+        FakeRos(monkeypatch)
+        to_messages = example("ros2/skeleton2d_messages.py").to_messages
+        answer = sys.modules["pose_refinement"].Answer
+
+        def of_nose(poses: Poses) -> float:
+            everybody = np.ones(len(poses), bool)
+            return float(to_messages(answer(poses, everybody, (640, 480)), None)[0].skeleton[0].c)
+
+        calibrated = with_joint_estimates(random_poses)
+        assert of_nose(calibrated) == pytest.approx(calibrated.joint_confidence[0, 0])
+        assert of_nose(random_poses) == pytest.approx(random_poses.keypoint_scores[0, 0])
+        plain = Poses(random_poses.keypoints, random_poses.scores)
+        assert of_nose(plain) == pytest.approx(random_poses.scores[0])
+        assert to_messages(answer(Poses.empty(17), np.ones(0, bool), (640, 480)), None) == []
+        crowd = Poses(random_poses.keypoints[:, :14], random_poses.scores)
+        (first, *_) = to_messages(answer(crowd, np.ones(5, bool), (640, 480)), None)
+        neck = crowd.keypoints[0, 13] / (640, 480)
+        np.testing.assert_allclose((first.skeleton[1].x, first.skeleton[1].y), neck, rtol=1e-6)
+        assert first.skeleton[Skeleton2D.NOSE].c == 0, "CrowdPose has no nose"
+
+
+class Skeleton2D:
+    """As hri_msgs has it, as far as it is used: constants of the class, fields without values."""
+
+    NOSE, NECK = 0, 1
+    RIGHT_SHOULDER, RIGHT_ELBOW, RIGHT_WRIST = 2, 3, 4
+    LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST = 5, 6, 7
+    RIGHT_HIP, RIGHT_KNEE, RIGHT_ANKLE, LEFT_HIP, LEFT_KNEE, LEFT_ANKLE = 8, 9, 10, 11, 12, 13
+    LEFT_EYE, RIGHT_EYE, LEFT_EAR, RIGHT_EAR = 14, 15, 16, 17
+
 
 class FakeRos:
     """Stands in for rclpy and two message packages."""
@@ -323,6 +407,7 @@ class FakeRos:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.parameters: dict[str, Any] = {}
         self.published: list[Any] = []
+        self.topics: list[tuple[Any, str]] = []
         self.warnings: list[str] = []
         self.now = 0
         ros = self
@@ -334,7 +419,8 @@ class FakeRos:
             def declare_parameter(self, name: str, default: Any) -> Any:
                 return SimpleNamespace(value=ros.parameters.get(name, default))
 
-            def create_publisher(self, *_: Any) -> Any:
+            def create_publisher(self, message: Any, topic: str, _: Any) -> Any:
+                ros.topics.append((message, topic))
                 return SimpleNamespace(publish=ros.published.append)
 
             def create_subscription(self, *arguments: Any) -> None:
@@ -356,6 +442,12 @@ class FakeRos:
         )
         fake(monkeypatch, "sensor_msgs.msg", Image=types.new_class("Image"))
         fake(monkeypatch, "std_msgs.msg", String=types.new_class("String"))
+        fake(
+            monkeypatch,
+            "hri_msgs.msg",
+            Skeleton2D=Skeleton2D,
+            NormalizedPointOfInterest2D=types.new_class("NormalizedPointOfInterest2D"),
+        )
 
 
 def four_cameras() -> np.ndarray:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import rclpy
-from messages import Message, to_message
 from pose_refinement import SECOND, PoseRefinement
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -15,17 +15,29 @@ from sensor_msgs.msg import Image
 NEWEST = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
 )
+# As many messages as an image may have people.
+ALL_OF_AN_IMAGE = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.BEST_EFFORT
+)
 
 
 class PoseNode(Node):  # type: ignore[misc]
-    """Subscribes to ~/image, publishes ~/poses with the stamp of the image."""
+    """Subscribes to ~/image, publishes poses with the stamp of the image.
+
+    The parameter `messages` names the module that makes them: `json` for json_messages,
+    `skeleton2d` for skeleton2d_messages, or one of your own.
+    """
 
     def __init__(self) -> None:
         super().__init__("rcnet_rt")
         defaults = {"model": "yolo-pose", "threshold": "auto", "max_age": 0.2, "device": "auto"}
         options = {name: self.declare_parameter(name, v).value for name, v in defaults.items()}
+        form = self.declare_parameter("messages", "json").value
+        self._messages = importlib.import_module(f"{form}_messages")
         self._refinement = PoseRefinement(**options)
-        self._publisher = self.create_publisher(Message, "~/poses", NEWEST)
+        self._publisher = self.create_publisher(
+            self._messages.Message, self._messages.TOPIC, ALL_OF_AN_IMAGE
+        )
         self._subscription = self.create_subscription(Image, "~/image", self.on_image, NEWEST)
 
     def on_image(self, image: Any) -> None:
@@ -39,7 +51,8 @@ class PoseNode(Node):  # type: ignore[misc]
                 throttle_duration_sec=5.0,
             )
             return
-        self._publisher.publish(to_message(answer, image.header))
+        for message in self._messages.to_messages(answer, image.header):
+            self._publisher.publish(message)
 
 
 def main() -> None:

@@ -24,11 +24,18 @@ ENCODINGS = {
 
 
 @dataclass(frozen=True)
-class RequirementResult:
-    """The poses of an image that was young enough, and which of them are believed."""
+class Answer:
+    """The poses of an image that was young enough.
+
+    Attributes:
+        poses: with raw and refined scores.
+        kept: (N,) whose refined score reaches the threshold.
+        image_size: (width, height) in pixels.
+    """
 
     poses: Poses
     kept: npt.NDArray[np.bool_]
+    image_size: tuple[int, int]
 
 
 class PoseRefinement:
@@ -54,7 +61,7 @@ class PoseRefinement:
         self._max_age = max_age
         self.stale = 0  # images that came too late
 
-    def answer(self, image: Any, stamp: int, now: int) -> RequirementResult | None:
+    def answer(self, image: Any, stamp: int, now: int) -> Answer | None:
         """Return the poses in a `sensor_msgs/Image`, or None if it is too old.
 
         Args:
@@ -67,7 +74,7 @@ class PoseRefinement:
             return None
         # A pose with a faulty number keeps its raw score: better shown than lost.
         poses = self._refiner(self._estimator.estimate(image_bgr(image)), on_error="raw")
-        return RequirementResult(poses, poses.scores >= self._threshold)
+        return Answer(poses, poses.scores >= self._threshold, (image.width, image.height))
 
 
 def image_bgr(image: Any) -> npt.NDArray[np.uint8]:
