@@ -24,10 +24,21 @@ from rcnet_rt.cli.options import (
 from rcnet_rt.cli.progress import frame_bar
 from rcnet_rt.cli.summary import joined, print_summary
 from rcnet_rt.errors import RcnetError
+from rcnet_rt.serving.access import parse_address
 from rcnet_rt.video.source import is_live, split
 from rcnet_rt.workflows.video import process_video
 
 __all__ = ["run"]
+
+
+def _checked_address(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Return the address of --serve; what is none is wrong usage."""
+    if value is not None:
+        try:
+            parse_address(value)
+        except RcnetError as error:
+            raise click.BadParameter(str(error)) from error
+    return value
 
 
 @click.command()
@@ -116,6 +127,7 @@ __all__ = ["run"]
 @click.option(
     "--serve",
     metavar="[HOST:]PORT",
+    callback=_checked_address,
     show_default="off",
     help="Show the run in a browser: raw beside refined, scores, latency, a threshold to move; "
     "Prometheus metrics. On this machine only, unless a HOST such as 0.0.0.0 is given, which needs "

@@ -66,8 +66,8 @@ class Access:
             return cls(address, secrets.token_urlsafe(24), generated=True)
         if not re.fullmatch(rf"[\w.~-]{{{MIN_TOKEN},}}", token, re.ASCII):
             raise OutputError(
-                f"--serve-token: expected at least {MIN_TOKEN} letters, digits and - _ . ~; "
-                "leave it out to have one made"
+                f"token of the live view: expected at least {MIN_TOKEN} letters, digits and "
+                "- _ . ~; leave it out to have one made"
             )
         return cls(address, token, generated=False)
 
@@ -102,7 +102,8 @@ def parse_address(text: str) -> Address:
     match = re.fullmatch(r"(?:(?:\[([0-9a-fA-F:.]+)\]|([^\s:/\[\]]+)):)?(\d{1,5})", text)
     if match is None or int(match[3]) > 65535:
         raise OutputError(
-            f"--serve: expected [HOST:]PORT such as 8080, 0.0.0.0:8080 or [::1]:8080, got {text!r}"
+            "live view: expected [HOST:]PORT such as 8080, 0.0.0.0:8080 or [::1]:8080, "
+            f"got {text!r}"
         )
     return Address(match[1] or match[2] or LOOPBACK, int(match[3]))
 

@@ -140,7 +140,7 @@ def listen(access: Access) -> Iterator[LiveServer]:
         server = LiveServer(access)
     except OSError as error:
         raise OutputError(
-            f"--serve cannot listen on {address.host}, port {address.port} "
+            f"the live view cannot listen on {address.host}, port {address.port} "
             f"({error.strerror or error}); choose another port, 0 for any free one, or another host"
         ) from error
     with server:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import subprocess
 import sys
 import time
@@ -410,3 +412,27 @@ def test_joints_are_kept_by_their_calibrated_confidence(place: Path) -> None:
         )
 
     assert (kept("nose"), kept("right_ankle")) == (everybody, 0)
+
+
+def test_the_live_view(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("clip.mp4", *REPLAY, "--weights", "none", "--no-video")
+    assert run(*options, "--serve", "0") == 0
+    printed = capsys.readouterr().err
+    assert re.search(r"live view: http://127\.0\.0\.1:\d+/\?token=[\w-]{32}\n", printed)
+    assert run(*options, "--serve", "localhost") == 2
+    assert "expected [HOST:]PORT" in capsys.readouterr().err
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert run(*options, "--serve", port, "--json", "out.jsonl") == 1
+    assert f"cannot listen on 127.0.0.1, port {port}" in capsys.readouterr().err
+    assert names(place) == set()
+
+
+def test_a_token_of_the_environment_is_not_printed(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RCNET_RT_SERVE_TOKEN", "0123456789-secret")
+    assert run("clip.mp4", *REPLAY, "--weights", "none", "--no-video", "--serve", "0") == 0
+    printed = "".join(capsys.readouterr())
+    assert "live view: http://127.0.0.1:" in printed
+    assert "secret" not in printed
