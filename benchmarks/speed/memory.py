@@ -102,7 +102,7 @@ def measure(frames: int = FRAMES) -> Results:
         writer = stack.enter_context(JsonLinesWriter(Path(folder) / "poses.jsonl", header))
         video = open_drawn(Path(folder) / "drawn.mp4", source, stack, wide=1)
         stages = [
-            pipeline.estimate(RandomEstimator()),
+            pipeline.estimate([RandomEstimator()]),
             pipeline.refine(refiner, 0.5),
             pipeline.draw(drawing),
             pipeline.write([JsonLinesSink(writer, None), video]),

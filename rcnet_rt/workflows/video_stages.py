@@ -56,8 +56,8 @@ class VideoOptions:
     device: str
     backend: str
     parallelism: Parallelism
-    serve: str | None
-    serve_token: str | None
+    serve: str | None = None
+    serve_token: str | None = None
 
 
 @dataclass(frozen=True)
