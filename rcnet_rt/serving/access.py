@@ -79,10 +79,10 @@ class Access:
         """Return whether a request with that token, or "", may look."""
         return self.address.is_loopback or self.has_token(given)
 
-    def is_for_us(self, host: str) -> bool:
-        """Return whether the `Host` header of a request names this machine, where only it can ask.
+    def allows_host(self, host: str) -> bool:
+        """Return whether a request with that `Host` header is answered.
 
-        Any port will do, as behind `ssh -L`.
+        Where only this machine can ask, the header must name it, with any port, as behind `ssh -L`.
         """
         if not self.address.is_loopback:
             return True  # the token, which no other site knows, is needed for everything

@@ -69,11 +69,11 @@ class JpegStream:
             EOFError: there will be no more.
         """
         with self._published:
-            least = max(number + 1, self._offers)
+            wanted = max(number + 1, self._offers)
             self._waiting += 1
             self._offered.notify()
             try:
-                self._published.wait_for(lambda: self._closed or self._number >= least, seconds)
+                self._published.wait_for(lambda: self._closed or self._number >= wanted, seconds)
             finally:
                 self._waiting -= 1
             if self._closed:

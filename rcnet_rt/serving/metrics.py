@@ -19,7 +19,7 @@ def metrics(view: LiveView, viewers: int) -> str:
 
     Args:
         view: of the run.
-        viewers: how many watch the images.
+        viewers: of the images, at present.
     """
     return "\n".join(_lines(view, viewers)) + "\n"
 
@@ -38,7 +38,7 @@ def _lines(view: LiveView, viewers: int) -> Iterator[str]:
         ("images_encoded_total", "counter", "Images for viewers.", view.images.encoded),
         ("fps", "gauge", "Frames a second in the last seconds.", round(view.fps, 3)),
         ("threshold", "gauge", "Refined score from which poses are kept.", float(view.threshold)),
-        ("viewers", "gauge", "Who watches the images.", viewers),
+        ("viewers", "gauge", "Viewers of the images.", viewers),
     ]
     for name, kind, text, value in numbers:
         yield from _family(name, kind, text, [("", {}, value)])

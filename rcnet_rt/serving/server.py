@@ -48,7 +48,7 @@ class LiveServer(ThreadingHTTPServer):
         access: where to listen, and who may do what.
 
     Attributes:
-        viewers: how many watch the images.
+        viewers: of the images, at present.
 
     Raises:
         OSError: it cannot listen there.
@@ -162,11 +162,12 @@ class _Handler(BaseHTTPRequestHandler):
         path, access = urlsplit(self.path).path, self.server.access
         view = self.server.view
         assert view is not None
-        if not access.is_for_us(self.headers.get("Host", "")):
+        if not access.allows_host(self.headers.get("Host", "")):
             self._refuse(HTTPStatus.FORBIDDEN, "this address is served under its own name only")
         elif path == "/healthz":  # says nothing that is secret, and probes have no token
-            status = HTTPStatus.OK if view.is_healthy else HTTPStatus.SERVICE_UNAVAILABLE
-            self._send(status, "text/plain", b"ok\n" if view.is_healthy else b"stalled\n")
+            healthy = view.is_healthy
+            status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
+            self._send(status, "text/plain", b"ok\n" if healthy else b"stalled\n")
         elif not access.may_view(self._token()):
             self._refuse(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong")
         elif path == "/":
@@ -189,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         assert view is not None
         origin = self.headers.get("Origin")
         host = self.headers.get("Host", "")
-        if not access.is_for_us(host) or (origin and urlsplit(origin).netloc != host):
+        if not access.allows_host(host) or (origin and urlsplit(origin).netloc != host):
             self._refuse(HTTPStatus.FORBIDDEN, "the request comes from another site")
         elif not access.has_token(self._token()):
             self._refuse(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong")

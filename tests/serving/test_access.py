@@ -67,6 +67,6 @@ def test_names_that_resolve_to_this_machine_are_refused() -> None:
         "localhost.evil.org:80",
         "10.0.0.1",
     ]
-    assert all(map(access.is_for_us, ours))
-    assert not any(map(access.is_for_us, others))
-    assert Access.create(BEYOND, TOKEN).is_for_us("robot.local")
+    assert all(map(access.allows_host, ours))
+    assert not any(map(access.allows_host, others))
+    assert Access.create(BEYOND, TOKEN).allows_host("robot.local")

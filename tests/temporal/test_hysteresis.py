@@ -107,3 +107,16 @@ def test_half_the_odds() -> None:
 def test_wrong_use(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(PosesError, match=message):
         Hysteresis(**arguments)
+
+
+def test_thresholds_that_move_forget_nobody() -> None:
+    keep = Hysteresis(enter=0.5, age=0.1)
+    assert [keep(poses([0.45], [7]), frame / 10)[0] for frame in range(3)] == [False] * 3
+    keep.move(0.4)
+    assert (keep.enter, keep.leave) == (0.4, half_odds(0.4))
+    assert keep(poses([0.45], [7]), 0.3)[0], "old enough: the track was known"
+    keep.move(0.6)
+    assert keep(poses([0.45], [7]), 0.4)[0], "kept already, and above half the odds"
+    with pytest.raises(PosesError, match="0 <= leave <= enter <= 1"):
+        keep.move(1.1)
+    assert keep.enter == 0.6

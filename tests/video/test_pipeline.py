@@ -12,11 +12,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.frame import Frame, Gap, Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.video.pipeline import Result, Stage, draw, estimate, process, refine, write
 from rcnet_rt.video.telemetry import Telemetry
+from rcnet_rt.video.threshold import Threshold
 
 GAP = Gap(time=0.5, after=1, reason="no data")
 
@@ -149,6 +151,32 @@ def test_realtime_drops_what_is_old(random_poses: Poses) -> None:
     assert GAP in results
     assert telemetry.dropped > count / 2
     assert telemetry.frames_in == count == telemetry.frames_out + telemetry.dropped
+
+
+def test_drops_are_counted_while_the_run_goes_on(random_poses: Poses) -> None:
+    telemetry = Telemetry()
+    source = Script(*map(frame, range(100)), pause=0.002)
+    stages = [estimate([Slow(random_poses, source)])]
+    with closing(process(source, stages, telemetry, realtime=True)) as results:
+        next(results)
+        next(results)
+        assert telemetry.dropped > 0
+
+
+def test_a_threshold_may_move(random_poses: Poses) -> None:
+    threshold = Threshold(0.0)
+    stages = [estimate([Still(random_poses)]), refine(lambda poses: poses, threshold)]
+    source = Script(*map(frame, range(9)), pause=0.01)
+    with closing(process(source, stages, Telemetry())) as results:
+        assert next(results).kept.all()
+        threshold.move(1.0)
+        last = list(results)[-1]
+    assert not last.kept.any()
+    assert last.threshold == 1.0
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(PosesError, match="a number from 0 to 1"):
+            threshold.move(wrong)
+    assert float(threshold) == 1.0
 
 
 def test_realtime_counts_the_frames_that_were_used(random_poses: Poses) -> None:
