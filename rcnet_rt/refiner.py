@@ -56,6 +56,7 @@ class Refiner:
         WeightsError: unknown or damaged weights.
         BackendError: an unknown backend, or one that does not suit the device.
 
+    >>> import numpy as np
     >>> refiner = Refiner("formula:score_times_confidence")
     >>> poses = np.zeros((1, 17, 3)); poses[..., 2] = 0.5
     >>> refiner.refine(poses, np.array([0.8])).round(3).tolist()
@@ -325,6 +326,7 @@ def refine(
 
     The weights are loaded on the first call and kept. The answer depends on these poses alone.
 
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> refine(rng.uniform(0, 300, (5, 17, 2)), rng.uniform(0, 1, 5)).shape
     (5,)

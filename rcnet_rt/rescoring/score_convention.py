@@ -64,8 +64,8 @@ class ScoreConvention:
 
     >>> str(ScoreConvention(UNIT, UNIT_JOINTS))
     'in [0, 1]; joint scores in [0, 1]'
-    >>> ScoreConvention.parse("in [0, 1]")
-    ScoreConvention(poses='in [0, 1]', joints=None)
+    >>> ScoreConvention.parse("in [0, 1]").poses
+    'in [0, 1]'
     """
 
     poses: str | None
