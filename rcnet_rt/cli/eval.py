@@ -68,6 +68,7 @@ def eval_command(
     min_recall: float | None,
     max_fp_per_image: float | None,
     at_oks: float | None,
+    assurance: float | None,
     device: str,
     backend: str,
 ) -> None:
@@ -78,8 +79,11 @@ def eval_command(
     the report and the thresholds are about the others.
     """
     asked = (min_precision, min_recall, max_fp_per_image)
-    if at_oks is not None and all(value is None for value in asked):
-        raise click.UsageError("--at-oks needs --min-precision, --min-recall or --max-fp-per-image")
+    for option, value in (("--at-oks", at_oks), ("--assurance", assurance)):
+        if value is not None and all(figure is None for figure in asked):
+            raise click.UsageError(
+                f"{option} needs --min-precision, --min-recall or --max-fp-per-image"
+            )
     if all_images and split is None:
         raise click.UsageError("--all-images needs --split: all images of which split?")
     result = evaluate(
@@ -92,6 +96,7 @@ def eval_command(
         min_recall=min_recall,
         max_fp_per_image=max_fp_per_image,
         at_oks=TRUE_POSITIVE if at_oks is None else at_oks,
+        assurance=assurance,
         json=json,
         report=report,
         device=device,

@@ -21,6 +21,7 @@ from rcnet_rt.datasets.results import (
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.average_precision import AveragePrecision
 from rcnet_rt.evaluation.compare import match_entries
+from rcnet_rt.evaluation.guarantees import ScoredImages
 from rcnet_rt.evaluation.plausibility import check_match
 from rcnet_rt.evaluation.precision_recall import Ranking
 from rcnet_rt.poses.fields import SIGNALS
@@ -131,6 +132,23 @@ class LabeledResults:
     def match(self) -> Match:
         """The one-to-one match of the entries with the people."""
         return match_entries(self.ground_truth, self.entries)
+
+    def scored_images(self, scores: Floats) -> ScoredImages:
+        """Return the entries that count, with (E,) scores, by image of the ground truth."""
+        truth, counted = self.ground_truth, self.match.weight > 0
+        index = {image: position for position, image in enumerate(truth.images)}
+        people = [int((~truth.persons[image].ignore).sum()) for image in truth.images]
+        image = [
+            index[entry["image_id"]]
+            for entry, counts in zip(self.entries, counted, strict=True)
+            if counts
+        ]
+        return ScoredImages(
+            scores=scores[counted],
+            oks=self.match.target[counted],
+            image=np.asarray(image, np.int64),
+            people=np.asarray(people, np.int64),
+        )
 
     def check(self) -> None:
         """Check that the results are plausible for this ground truth, see `check_match`.

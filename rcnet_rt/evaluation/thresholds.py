@@ -10,13 +10,39 @@ import numpy.typing as npt
 from rcnet_rt.evaluation.metrics import TRUE_POSITIVE
 
 __all__ = [
+    "FALSE_POSITIVES",
+    "PRECISION",
+    "RECALL",
     "OperatingPoint",
+    "Requirement",
     "best_f1_threshold",
     "false_positive_threshold",
     "operating_points",
     "precision_threshold",
     "recall_threshold",
 ]
+
+
+PRECISION, RECALL, FALSE_POSITIVES = "precision", "recall", "false positives per image"
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What a threshold is to reach.
+
+    Attributes:
+        figure: PRECISION, RECALL or FALSE_POSITIVES.
+        value: the minimum; for false positives the maximum.
+        at_oks: OKS from which a pose is a true positive.
+    """
+
+    figure: str
+    value: float
+    at_oks: float = TRUE_POSITIVE
+
+    def __str__(self) -> str:
+        sign = "≤" if self.figure == FALSE_POSITIVES else "≥"
+        return f"{self.figure} {sign} {self.value:g}"
 
 
 @dataclass(frozen=True)

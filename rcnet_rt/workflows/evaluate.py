@@ -20,6 +20,7 @@ from rcnet_rt.evaluation.compare import Comparison, Evaluation, compare
 from rcnet_rt.evaluation.joint_figures import ConfidenceFigures, JointFigures, joint_figures
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.metrics import TRUE_POSITIVE
+from rcnet_rt.evaluation.thresholds import FALSE_POSITIVES, PRECISION, RECALL, Requirement
 from rcnet_rt.files.writing import check_output_file
 from rcnet_rt.report.folder import check_folder
 from rcnet_rt.report.page import Subject, write_report
@@ -28,10 +29,6 @@ from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.version import __version__
 from rcnet_rt.workflows.dataset import as_dataset
 from rcnet_rt.workflows.requirements import (
-    FALSE_POSITIVES,
-    PRECISION,
-    RECALL,
-    Requirement,
     RequirementResult,
     requirement_results,
     requirements_json,
@@ -83,6 +80,7 @@ def evaluate(
     min_recall: float | None = None,
     max_fp_per_image: float | None = None,
     at_oks: float = TRUE_POSITIVE,
+    assurance: float | None = None,
     json: str | PathLike[str] | None = None,
     report: str | PathLike[str] | None = None,
     device: str = "auto",
@@ -103,6 +101,8 @@ def evaluate(
         min_recall: find the threshold that reaches it.
         max_fp_per_image: find the threshold with no more false positives per image.
         at_oks: OKS from which a pose is a true positive, for these thresholds.
+        assurance: also find the thresholds that keep them on new images with this probability, in
+            (0, 1), see `evaluation.guarantees`.
         json: file for all figures.
         report: folder for a page with tables, curves and images.
         device: "auto", "cpu", "cuda", …
@@ -139,7 +139,7 @@ def evaluate(
         evaluation=evaluation,
         unseen=unseen,
         joints=_joints(judged, images, refiner.weights.floor),
-        thresholds=tuple(requirement_results(requirements, judged, refined)),
+        thresholds=tuple(requirement_results(requirements, judged, refined, assurance)),
     )
     if figures is not None:
         write_json(figures, _record(result))

@@ -9,47 +9,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt.evaluation.guarantees import Guarantee, ScoredImages, guaranteed_threshold
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.thresholds import (
+    FALSE_POSITIVES,
+    PRECISION,
+    RECALL,
     OperatingPoint,
+    Requirement,
     false_positive_threshold,
     operating_points,
     precision_threshold,
     recall_threshold,
 )
 
-__all__ = [
-    "FALSE_POSITIVES",
-    "PRECISION",
-    "RECALL",
-    "Requirement",
-    "RequirementResult",
-    "requirement_results",
-    "requirements_json",
-]
+__all__ = ["RequirementResult", "requirement_results", "requirements_json"]
 
 Floats = npt.NDArray[np.float64]
-
-PRECISION, RECALL, FALSE_POSITIVES = "precision", "recall", "false positives per image"
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """What a threshold is to reach.
-
-    Attributes:
-        figure: PRECISION, RECALL or FALSE_POSITIVES.
-        value: the minimum; for false positives the maximum.
-        at_oks: OKS from which a pose is a true positive.
-    """
-
-    figure: str
-    value: float
-    at_oks: float
-
-    def __str__(self) -> str:
-        sign = "≤" if self.figure == FALSE_POSITIVES else "≥"
-        return f"{self.figure} {sign} {self.value:g}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +38,8 @@ class RequirementResult:
         point: the answer.
         nearest: the point with the best figure; None without poses.
         images: number of images that it is measured on.
+        guarantee: the threshold that keeps the requirement on new images; None where no assurance
+            was asked for.
     """
 
     requirement: Requirement
@@ -69,6 +47,7 @@ class RequirementResult:
     point: OperatingPoint | None
     nearest: OperatingPoint | None
     images: int
+    guarantee: Guarantee | None = None
 
     @property
     def sentence(self) -> str:
@@ -88,24 +67,31 @@ FIGURES: Mapping[str, Callable[[OperatingPoint, int], float]] = {
 
 
 def requirement_results(
-    requirements: Sequence[Requirement], data: LabeledResults, refined: Floats
+    requirements: Sequence[Requirement],
+    data: LabeledResults,
+    refined: Floats,
+    assurance: float | None = None,
 ) -> list[RequirementResult]:
     """Return the thresholds of the raw and of the refined scores for each requirement."""
-    counted = data.match.weight > 0
-    oks = data.match.target[counted]
-    truth = data.ground_truth
-    people = sum(int((~persons.ignore).sum()) for persons in truth.persons.values())
     return [
-        RequirementResult(
-            requirement,
-            name,
-            _find(requirement, scores[counted], oks, people, len(truth.images)),
-            _nearest(requirement, scores[counted], oks, people, len(truth.images)),
-            len(truth.images),
-        )
+        _result(requirement, name, data.scored_images(scores), assurance)
         for requirement in requirements
         for name, scores in (("raw", data.scores), ("refined", refined))
     ]
+
+
+def _result(
+    requirement: Requirement, name: str, scored: ScoredImages, assurance: float | None
+) -> RequirementResult:
+    people, images = int(scored.people.sum()), len(scored.people)
+    return RequirementResult(
+        requirement,
+        name,
+        _find(requirement, scored.scores, scored.oks, people, images),
+        _nearest(requirement, scored.scores, scored.oks, people, images),
+        images,
+        None if assurance is None else guaranteed_threshold(scored, requirement, assurance),
+    )
 
 
 def _find(
@@ -138,6 +124,7 @@ def requirements_json(results: Sequence[RequirementResult]) -> list[dict[str, An
             "scores": result.scores,
             "point": _point_json(result.point, result.images),
             "nearest": _point_json(result.nearest, result.images),
+            "guarantee": _guarantee_json(result.guarantee),
         }
         for result in results
     ]
@@ -147,3 +134,14 @@ def _point_json(point: OperatingPoint | None, images: int) -> dict[str, float] |
     if point is None:
         return None
     return {**asdict(point), "false_positives_per_image": point.false_positives / images}
+
+
+def _guarantee_json(guarantee: Guarantee | None) -> dict[str, Any] | None:
+    if guarantee is None:
+        return None
+    return {
+        "assurance": guarantee.assurance,
+        "images": guarantee.images,
+        "point": _point_json(guarantee.point, guarantee.images),
+        "images_needed": guarantee.images_needed,
+    }

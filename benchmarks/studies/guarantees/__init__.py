@@ -1,0 +1,1 @@
+"""Whether guaranteed thresholds keep what they promise, and what they cost."""
