@@ -41,6 +41,7 @@ CANDIDATES = 400  # thresholds that are tested at most: quantiles of the scores
 START_STEP = 5  # only every fifth is tried as the start
 START_SHARE = 0.1  # of the error probability: for finding where to start
 POWER = 0.8  # probability of success with the number of images that is estimated
+FLATTERY = 0.5  # by how much the evidence at the best of several starts is too large, roughly
 MAX_ITERATIONS = 60
 NORMAL = NormalDist()
 
@@ -125,9 +126,9 @@ def likelihood_ratio_z(losses: npt.ArrayLike, largest_error: float) -> float:
         slope = -float(repeats @ share)
         low, high = (rate, high) if slope > 0 else (low, rate)
         step = slope / float(repeats @ share**2)
-        rate = rate + step if low < rate + step < high else (low + high) / 2
-        if abs(step) < 1e-10 * high:
+        if abs(step) < 1e-9 * rate:
             break
+        rate = rate + step if low < rate + step < high else (low + high) / 2
     return math.sqrt(2 * max(float(repeats @ np.log1p(-rate * values)), 0.0))
 
 
@@ -235,10 +236,10 @@ def _candidates(scores: Floats, requirement: Requirement) -> Floats:
 
 def _images_needed(images: int, z: float, passed: float) -> int | None:
     """Return how many images would do: evidence grows with the root of their number."""
-    if z <= 0:
+    if z <= FLATTERY:
         return None
-    needed = images * ((passed + NORMAL.inv_cdf(POWER)) / z) ** 2
-    unit = 10 ** max(len(str(int(needed))) - 2, 0)
+    needed = images * ((passed + NORMAL.inv_cdf(POWER)) / (z - FLATTERY)) ** 2
+    unit: int = 10 ** max(len(str(int(needed))) - 2, 0)
     return math.ceil(needed / unit) * unit
 
 

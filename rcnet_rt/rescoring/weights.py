@@ -24,6 +24,7 @@ from rcnet_rt.rescoring.network_config import NetworkConfig, tensor_shapes
 __all__ = [
     "DEFAULT_FLOOR",
     "DEFAULT_THRESHOLD",
+    "GUARANTEED",
     "JOINTS",
     "Weights",
     "baseline",
@@ -32,6 +33,7 @@ __all__ = [
 
 DEFAULT_THRESHOLD = 0.25  # where nothing was fitted: the estimators' own customary value
 DEFAULT_FLOOR = 0.05
+GUARANTEED = "guaranteed"  # the threshold that keeps a precision, see `evaluation.guarantees`
 JOINTS = "joints."  # how the names of a joint head's tensors begin in a file
 MAX_TENSOR_VALUE = 1e8  # products of layers stay finite in single precision
 MIN_DEVIATION = 1e-9  # of a feature over the training set
@@ -53,7 +55,7 @@ class Weights:
         calibration: map of the output to expected OKS, or None.
         joints: the joint head, or None.
         floor: poses whose raw score is below it are not re-scored and stay below all others.
-        thresholds: refined-score thresholds by name: "auto", "p95".
+        thresholds: refined-score thresholds by name: "auto", "p95", "guaranteed".
         raw_threshold: the raw-score threshold that serves the estimator itself best.
         family: the estimator family that it was trained on.
         score_convention: the meaning of that estimator's scores, in words.
@@ -208,7 +210,7 @@ class Weights:
         return self.network
 
     def threshold(self, choice: str | float) -> float:
-        """Return the refined-score threshold for "auto", "p95" or a number in [0, 1].
+        """Return the refined-score threshold for "auto", "p95", "guaranteed" or a number.
 
         Raises:
             WeightsError: these weights were stored without that threshold.
@@ -217,6 +219,12 @@ class Weights:
             return self.thresholds[choice]
         if choice == "auto":
             return DEFAULT_THRESHOLD
+        if choice == GUARANTEED:
+            raise WeightsError(
+                f"weights {self.name!r} hold no guaranteed threshold: they are older than it, or "
+                "had too few labeled images; find one with `rcnet-rt eval --min-precision P "
+                "--assurance A` and give it as a number"
+            )
         try:
             value = float(choice)
         except ValueError:

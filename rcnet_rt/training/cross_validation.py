@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt.evaluation.guarantees import Guarantee, ScoredImages, guaranteed_threshold
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.metrics import expected_calibration_error
-from rcnet_rt.evaluation.thresholds import best_f1_threshold, precision_threshold
+from rcnet_rt.evaluation.thresholds import (
+    PRECISION,
+    Requirement,
+    best_f1_threshold,
+    precision_threshold,
+)
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration
 from rcnet_rt.rescoring.constants import BELOW_FLOOR
-from rcnet_rt.rescoring.weights import DEFAULT_THRESHOLD, Weights
+from rcnet_rt.rescoring.weights import DEFAULT_THRESHOLD, GUARANTEED, Weights
 from rcnet_rt.training.splits import Split
 
 __all__ = [
@@ -30,6 +37,8 @@ __all__ = [
     "hold_out_each",
     "recalibrated",
 ]
+
+GUARANTEED_PRECISION, ASSURANCE = 0.95, 0.95  # what the threshold "guaranteed" promises
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -162,7 +171,11 @@ def calibrate(data: LabeledResults, held_out: HeldOut, weights: Weights) -> Weig
 
 
 def calibrate_on(scored: Sequence[tuple[LabeledResults, HeldOut]], weights: Weights) -> Weights:
-    """Return weights calibrated on the held-out scores of several estimators together."""
+    """Return weights calibrated on the held-out scores of several estimators together.
+
+    The threshold "guaranteed" is for a network that scores as these do: each is trained on a part
+    of the images, the network that is kept on all of them.
+    """
     floor = weights.floor
     learned = _calibration(
         [(data, held_out.entries, _of_all(data, held_out)) for data, held_out in scored], floor
@@ -182,13 +195,48 @@ def calibrate_on(scored: Sequence[tuple[LabeledResults, HeldOut]], weights: Weig
     best = best_f1_threshold(scores[counted], oks, people)
     precise = precision_threshold(scores[counted], oks, people)
     raw_best = best_f1_threshold(raw[counted], oks, people)
-    thresholds = {"auto": best, "p95": precise}
+    guarantee = _guarantee(scored, scores, counted)
+    thresholds = {"auto": best, "p95": precise, GUARANTEED: guarantee.point}
     return replace(
         weights,
         calibration=learned,
+        training={**weights.training, "guarantee": _guarantee_record(guarantee)},
         thresholds={n: point.threshold for n, point in thresholds.items() if point is not None},
         raw_threshold=DEFAULT_THRESHOLD if raw_best is None else raw_best.threshold,
     )
+
+
+def _guarantee(
+    scored: Sequence[tuple[LabeledResults, HeldOut]],
+    scores: Floats,
+    counted: npt.NDArray[np.bool_],
+) -> Guarantee:
+    """Return the guaranteed threshold; what all estimators found on an image is one draw.
+
+    Args:
+        scored: results and held-out scores.
+        scores: (N,) calibrated scores of all held-out entries, one estimator after the other.
+        counted: (N,) whether a pose counts.
+    """
+    index = {image: n for n, image in enumerate(sorted({i for _, h in scored for i in h.images}))}
+    people = np.zeros(len(index), np.int64)
+    for data, held_out in scored:
+        for image in held_out.images:
+            people[index[image]] += (~data.ground_truth.persons[image].ignore).sum()
+    images = [index[data.entries[i]["image_id"]] for data, held in scored for i in held.entries]
+    oks = np.concatenate([data.match.target[held_out.entries] for data, held_out in scored])
+    drawn = ScoredImages(scores[counted], oks[counted], np.asarray(images)[counted], people)
+    return guaranteed_threshold(drawn, Requirement(PRECISION, GUARANTEED_PRECISION), ASSURANCE)
+
+
+def _guarantee_record(guarantee: Guarantee) -> dict[str, Any]:
+    return {
+        "precision": guarantee.requirement.value,
+        "at_oks": guarantee.requirement.at_oks,
+        "assurance": guarantee.assurance,
+        "images": guarantee.images,
+        "images_needed": guarantee.images_needed,
+    }
 
 
 def calibration_errors(data: LabeledResults, held_out: HeldOut, floor: float) -> dict[str, float]:

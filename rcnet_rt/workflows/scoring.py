@@ -12,7 +12,7 @@ from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring.families import weights_for
 from rcnet_rt.rescoring.score_convention import check_convention
-from rcnet_rt.rescoring.weights import Weights
+from rcnet_rt.rescoring.weights import GUARANTEED, Weights
 
 if TYPE_CHECKING:
     from rcnet_rt.refiner import Refiner
@@ -130,7 +130,9 @@ def shipped_weights(family: str) -> str:
 
 
 def _unchanged(threshold: str | float) -> Scoring:
-    if threshold == "p95":
-        raise WeightsError("--conf p95 needs trained weights; with --weights none give a number")
+    if threshold in ("p95", GUARANTEED):
+        raise WeightsError(
+            f"--conf {threshold} needs trained weights; with --weights none give a number"
+        )
     number = RAW_THRESHOLD if threshold == "auto" else float(threshold)
     return Scoring("none", number, number, FLOOR)

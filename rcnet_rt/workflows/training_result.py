@@ -115,7 +115,8 @@ def judge(
         for files in run.estimators
         if files.name in held_out
     }
-    weights = replace(weights, training=_record(run, data, examples, estimators))
+    figures = _record(run, data, examples, estimators)
+    weights = replace(weights, training={**weights.training, **figures})
     if run.joints:
         weights = add_joint_head(weights, parts, data, JointRecipe(), left_out)
     weights_io.save(weights, run.weights)

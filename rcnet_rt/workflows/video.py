@@ -141,7 +141,7 @@ def process_video(
         source: a video, an image, a folder, a glob, a number of a camera or a stream's address.
         model: the estimator, as for `estimators.load`.
         weights: "auto" (those made for the estimator), a name, a path, "formula:NAME", or "none".
-        threshold: keep poses from this refined score on: "auto", "p95" or a number in [0, 1].
+        threshold: keep poses from this refined score on: "auto", "p95", "guaranteed" or a number.
         out: file or folder for drawn images; "auto" is <stem>_rcnet.mp4 here, None draws nothing.
         json: file for all poses, kept or not, as JSON Lines.
         telemetry: file for times and counts as JSON.

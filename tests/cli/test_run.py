@@ -204,6 +204,11 @@ def test_out_may_be_a_folder(place: Path) -> None:
         (("images", *REPLAY, "--out", "a.mp4"), 1, "must be a folder"),
         (("clip.mp4", *REPLAY, "--weights", "nope"), 1, "unknown weights"),
         (("clip.mp4", *REPLAY, "--weights", "none", "--conf", "p95"), 1, "p95 needs trained"),
+        (
+            ("clip.mp4", *REPLAY, "--weights", "none", "--conf", "guaranteed"),
+            1,
+            "guaranteed needs trained",
+        ),
         (("clip.mp4", *REPLAY, "--conf", "7"), 2, "a number from 0 to 1"),
         (("clip.mp4", *REPLAY, "--conf", "nan"), 2, "a number from 0 to 1"),
         (("clip.mp4", *REPLAY, "--conf", "high"), 2, "a number from 0 to 1"),

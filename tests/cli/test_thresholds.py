@@ -83,9 +83,33 @@ def test_what_cannot_be_reached_is_said_with_the_best_there_is(
     assert "at OKS 0.9" in said
 
 
+def test_assured_thresholds_and_what_it_would_take(
+    tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = tmp_path / "figures.json"
+    requirements = ("--min-precision", 0.95, "--max-fp-per-image", 3, "--assurance", 0.8)
+    assert run(*command, *requirements, "--json", figures) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for item in json.loads(figures.read_text())["thresholds"]:
+        guarantee = item["guarantee"]
+        assert (guarantee["assurance"], guarantee["images"]) == (0.8, len(make_content()["images"]))
+        if item["demand"] == "precision":
+            assert guarantee["point"] is None
+            assert "images cannot assure precision ≥ 0.95 with probability 0.8" in said
+        else:
+            assert guarantee["point"]["threshold"] >= item["point"]["threshold"]
+            assert guarantee["images_needed"] is None
+            assert "false positives per image ≤ 3, assured 0.8" in said
+    assert "Assured ones keep their figure on new images from the same source." in said
+
+
 def test_wrong_use(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*command, "--at-oks", 0.75) == 2
     assert "--at-oks needs --min-precision" in capsys.readouterr().err
+    assert run(*command, "--assurance", 0.9) == 2
+    assert "--assurance needs --min-precision" in capsys.readouterr().err
+    assert run(*command, "--min-precision", 0.9, "--assurance", 1) == 2
+    assert "not in the range" in capsys.readouterr().err
     for wrong in (("--min-precision", 0), ("--min-recall", 1.2), ("--max-fp-per-image", -1)):
         assert run(*command, *wrong) == 2
         assert "not in the range" in capsys.readouterr().err

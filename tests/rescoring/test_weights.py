@@ -58,5 +58,9 @@ def test_thresholds_by_name_and_number():
     for bad in (7, -0.1, "nan"):
         with pytest.raises(WeightsError, match=r"in \[0, 1\]"):
             weights.threshold(bad)
+    with pytest.raises(WeightsError, match=r"hold no guaranteed threshold.*eval --min-precision"):
+        weights.threshold("guaranteed")
+    assured = replace(weights, thresholds={**weights.thresholds, "guaranteed": 0.8})
+    assert assured.threshold("guaranteed") == 0.8
     with pytest.raises(WeightsError, match="no threshold 'p95'"):
         replace(weights, thresholds={}).threshold("p95")

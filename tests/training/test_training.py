@@ -10,10 +10,12 @@ from rcnet_rt import WeightsError
 from rcnet_rt.datasets.coco import load_ground_truth
 from rcnet_rt.datasets.results import read_results
 from rcnet_rt.errors import DatasetError
+from rcnet_rt.evaluation.guarantees import guaranteed_threshold
 from rcnet_rt.evaluation.labeled_results import LabeledResults
+from rcnet_rt.evaluation.thresholds import PRECISION, Requirement
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.feature_groups import of_groups
-from rcnet_rt.training import fit
+from rcnet_rt.training import cross_validation, fit
 from rcnet_rt.training.config import PRESETS, Recipe
 from rcnet_rt.training.cross_validation import calibrate, hold_out, recalibrated
 from rcnet_rt.training.dataset import RankingSet, join, mirror, ranking_set, select, table
@@ -201,6 +203,29 @@ def test_held_out_scores_are_those_of_refine_and_gain(data):
     )
     assert (np.diff(again[order]) >= 0).all()
     assert 0 < weights.thresholds["auto"] < weights.thresholds["p95"] <= 1
+
+
+def test_the_guaranteed_threshold_is_that_of_the_held_out_images(data, monkeypatch):
+    monkeypatch.setattr(cross_validation, "GUARANTEED_PRECISION", 0.6)
+    recipe = replace(PRESETS["residual"], epochs=2)
+    splits = fold_splits(list(data.poses), 2)
+    parts = [(split, fit.fit(data, recipe, split, name="test")) for split in splits]
+    held_out = hold_out(data, parts)
+    weights = calibrate(data, held_out, parts[0][1])
+    raw, scores = data.scores[held_out.entries], np.zeros(len(data.entries))
+    scores[held_out.entries] = recalibrated(
+        held_out.refined, raw, weights.calibration, weights.floor
+    )
+    expected = guaranteed_threshold(data.scored_images(scores), Requirement(PRECISION, 0.6))
+    assert expected.point is not None
+    assert weights.thresholds["guaranteed"] == pytest.approx(expected.point.threshold)
+    record = {"precision": 0.6, "at_oks": 0.5, "assurance": 0.95, "images": len(data.poses)}
+    assert weights.training["guarantee"] == {**record, "images_needed": None}
+
+    monkeypatch.setattr(cross_validation, "GUARANTEED_PRECISION", 0.999)
+    refused = calibrate(data, held_out, parts[0][1])
+    assert refused.thresholds.keys() == {"auto", "p95"}
+    assert refused.training["guarantee"]["precision"] == 0.999
 
 
 def test_embeddings_that_know_the_oks_are_learned_from(data):
