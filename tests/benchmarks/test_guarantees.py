@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.studies.guarantees.__main__ import betting_z, halves, judge, normal_z, population
+from benchmarks.studies.guarantees.__main__ import (
+    betting_z,
+    by_point_estimate,
+    halves,
+    judge,
+    normal_z,
+    population,
+)
 from rcnet_rt.evaluation.guarantees import ScoredImages
+from rcnet_rt.evaluation.thresholds import precision_threshold
 
 
 def images() -> ScoredImages:
@@ -45,3 +53,13 @@ def test_tests_reject_what_is_clear_and_nothing_else() -> None:
     for test in (normal_z, betting_z(5)):
         assert test(good, 0.5) > 3
         assert test(bad, 0.5) < 1.6
+
+
+def test_the_point_estimate_is_that_of_evaluation() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        scores, oks = rng.integers(1, 20, 40) / 20, rng.uniform(0, 1, 40)
+        drawn = ScoredImages(scores, oks, np.arange(40), np.ones(40, int))
+        point = precision_threshold(scores, oks, 40, 0.6)
+        expected = None if point is None else point.threshold
+        assert by_point_estimate(drawn, 0.6) == expected
