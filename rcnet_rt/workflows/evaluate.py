@@ -109,11 +109,14 @@ def evaluate(
         backend: as for `Refiner`.
 
     Raises:
-        DatasetError: a file is missing or damaged, or no image has poses and annotations.
+        DatasetError: a file is missing or damaged, or no image has poses and annotations;
+            or `assurance` is not in (0, 1).
         WeightsError: unknown or damaged weights, or made for another skeleton or other scores.
         BackendError: a backend that is unknown or does not suit the device.
         OutputError: `json` or `report` cannot be written, or a package for reports is missing.
     """
+    if assurance is not None and not 0 < assurance < 1:
+        raise DatasetError(f"assurance must be in (0, 1), got {assurance}: give 0.95 for 95 %")
     results, dataset = Path(results), as_dataset(dataset)
     figures, folder = (None if path is None else Path(path) for path in (json, report))
     _check_outputs(figures, folder)

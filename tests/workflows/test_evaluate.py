@@ -55,6 +55,17 @@ def test_images_that_were_trained_on_are_set_apart(coco: Path, results: Path) ->
     assert {result.images for result in found.thresholds} == {found.images - 3}
 
 
+def test_an_assurance_gives_guarantees(coco: Path, results: Path) -> None:
+    found = evaluate(results, coco, BASELINE, max_fp_per_image=3, assurance=0.8)
+    for result in found.thresholds:
+        assert result.guarantee is not None
+        assert result.guarantee.point is not None
+        assert result.guarantee.images == result.images
+    for wrong in (0.0, 1.0, 95.0):
+        with pytest.raises(DatasetError, match=r"assurance must be in \(0, 1\), got"):
+            evaluate(results, coco, BASELINE, min_recall=0.5, assurance=wrong)
+
+
 def test_thresholds_meet_their_requirements(coco: Path, results: Path) -> None:
     found = evaluate(results, coco, BASELINE, min_precision=0.5, max_fp_per_image=0.5, at_oks=0.75)
     assert [str(result.requirement) for result in found.thresholds[::2]] == [

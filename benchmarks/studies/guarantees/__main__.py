@@ -24,7 +24,14 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import data_option, write
-from benchmarks.studies.common import out_option, provenance, read_findings, table, write_page
+from benchmarks.studies.common import (
+    out_option,
+    provenance,
+    provenance_text,
+    read_findings,
+    table,
+    write_page,
+)
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation.guarantees import (
     ScoredImages,
@@ -50,6 +57,7 @@ TITLES = {
     "population": "Draws from the population",
     "halves": "Halves",
     "tests": "Other tests",
+    "more images": "More images",
 }
 REACHABLE = "What all images assure"
 FEW_IMAGES = 150  # too few for the highest level
@@ -77,7 +85,8 @@ def betting_z(max_errors: int) -> Callable[[Floats, float], float]:
         mean = np.cumsum(values) / count
         variance = (np.cumsum(values**2) + 0.25) / count
         bets = np.append(0.0, np.clip(-mean / variance, 0, 0.75 / (max_errors * largest_error)))
-        wealth = np.log1p(-bets[:-1] * values).cumsum().max()
+        stakes = np.maximum(1 - bets[:-1] * values, 1e-300)  # an image beyond the bound: all lost
+        wealth = np.log(stakes).cumsum().max()
         return _quantile(math.exp(-max(wealth, 0.0)))
 
     return z
@@ -186,6 +195,16 @@ def number_of_images(images: ScoredImages, draws: int) -> dict[str, Any]:
     }
 
 
+def more_images(images: ScoredImages, draws: int) -> list[dict[str, Any]]:
+    """Return what the highest level costs with several times as many images."""
+    rows = []
+    for times in (2, 4):
+        drawn = population(images, draws, times * len(images.people))
+        choices = {f"guaranteed, {times} times": by_test(likelihood_ratio_z)}
+        rows += [{"precision": LEVELS[0], **row} for row in judge(drawn, LEVELS[0], choices)]
+    return rows
+
+
 def reachable(scores: dict[str, ScoredImages]) -> list[dict[str, Any]]:
     """Return what all images assure, for raw and refined scores."""
     rows = []
@@ -229,6 +248,12 @@ def blocks(results: dict[str, Any]) -> Iterator[str]:
             ("precision", "choice", "draws", "kept %", "refused %", "recall %", "cost in recall"),
             ([f"{row['precision']}", row["choice"], *_cells(row)] for row in results[name]),
         )
+    needed = results["images_needed"]
+    yield (
+        f"From {needed['images']} images {needed['images_needed']:,} are estimated in the median, "
+        f"and of as many draws of that size {100 * needed['given_with_images_needed']:.0f} % "
+        "give a threshold."
+    )
     yield f"## {REACHABLE}"
     yield findings.sections.get(REACHABLE, "")
     yield table(
@@ -245,6 +270,7 @@ def blocks(results: dict[str, Any]) -> Iterator[str]:
             for row in results["reachable"]
         ),
     )
+    yield provenance_text(results["made"])
 
 
 def _cells(row: dict[str, Any]) -> Sequence[str]:
@@ -260,7 +286,7 @@ def _text(value: float | None, scale: float, digits: int) -> str:
 @data_option
 @out_option(HERE)
 @click.option("--draws", default=1000, show_default=True, help="Of images.")
-@click.option("--test-draws", default=200, show_default=True, help="For the comparison of tests.")
+@click.option("--test-draws", default=100, show_default=True, help="For the comparisons.")
 def main(data: Path, out: Path, draws: int, test_draws: int) -> None:
     """Measure how often thresholds keep a precision; write results.json and RESULTS.md."""
     start = time.monotonic()
@@ -274,6 +300,7 @@ def main(data: Path, out: Path, draws: int, test_draws: int) -> None:
         "halves": [],
         "population": [],
         "tests": [],
+        "more images": more_images(refined, test_draws),
     }
     out.mkdir(parents=True, exist_ok=True)
     for level in LEVELS:
