@@ -83,7 +83,7 @@ class Guarantee:
         images: number of labeled images.
         point: the threshold, with its figures on these images; None where they are too few.
         images_needed: rough number of labeled images with which there is a threshold in four of
-            five cases; None where there is one, and where more images would not help.
+            five cases; None where there is one, and where many times as many would not do.
     """
 
     requirement: Requirement
@@ -100,7 +100,7 @@ class Guarantee:
             f"with probability {self.assurance:g}"
         )
         if self.images_needed is None:
-            return f"{text}, and more like these would not help: lower the requirement."
+            return f"{text}, nor would many times as many: lower the requirement."
         return f"{text}: about {self.images_needed:,} labeled images like these would be needed."
 
 
@@ -235,7 +235,10 @@ def _candidates(scores: Floats, requirement: Requirement) -> Floats:
 
 
 def _images_needed(images: int, z: float, passed: float) -> int | None:
-    """Return how many images would do: evidence grows with the root of their number."""
+    """Return how many images would do; None where the figure hardly passes the requirement.
+
+    Evidence grows with the root of their number.
+    """
     if z <= FLATTERY:
         return None
     needed = images * ((passed + NORMAL.inv_cdf(POWER)) / (z - FLATTERY)) ** 2

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -24,14 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import data_option, write
-from benchmarks.studies.common import (
-    out_option,
-    provenance,
-    provenance_text,
-    read_findings,
-    table,
-    write_page,
-)
+from benchmarks.studies.common import out_option, provenance, write_page
+from benchmarks.studies.guarantees.report import blocks
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation.guarantees import (
     ScoredImages,
@@ -53,13 +47,6 @@ PREDICTIONS = "predictions/val1540/yolov8n_640.json.gz"
 DATASET = "coco-val"
 LEVELS = (0.95, 0.9, 0.8)
 ASSURANCE = 0.95
-TITLES = {
-    "population": "Draws from the population",
-    "halves": "Halves",
-    "tests": "Other tests",
-    "more images": "More images",
-}
-REACHABLE = "What all images assure"
 FEW_IMAGES = 150  # too few for the highest level
 
 Floats = npt.NDArray[np.float64]
@@ -235,51 +222,6 @@ def cross_fitted(data: Path) -> dict[str, ScoredImages]:
     refined = np.zeros(len(results.entries))
     refined[held_out.entries] = held_out.calibrated
     return {"raw": results.scored_images(results.scores), "refined": results.scored_images(refined)}
-
-
-def blocks(results: dict[str, Any]) -> Iterator[str]:
-    """Yield the page."""
-    findings = read_findings(HERE)
-    yield findings.introduction
-    for name, title in TITLES.items():
-        yield f"## {title}"
-        yield findings.sections.get(title, "")
-        yield table(
-            ("precision", "choice", "draws", "kept %", "refused %", "recall %", "cost in recall"),
-            ([f"{row['precision']}", row["choice"], *_cells(row)] for row in results[name]),
-        )
-    needed = results["images_needed"]
-    yield (
-        f"From {needed['images']} images {needed['images_needed']:,} are estimated in the median, "
-        f"and of as many draws of that size {100 * needed['given_with_images_needed']:.0f} % "
-        "give a threshold."
-    )
-    yield f"## {REACHABLE}"
-    yield findings.sections.get(REACHABLE, "")
-    yield table(
-        ("precision", "scores", "threshold", "recall %", "in hindsight %", "images needed"),
-        (
-            [
-                f"{row['precision']}",
-                row["scores"],
-                _text(row["threshold"], 1, 4),
-                _text(row["recall"], 100, 1),
-                _text(row["recall_in_hindsight"], 100, 1),
-                _text(row["images_needed"], 1, 0),
-            ]
-            for row in results["reachable"]
-        ),
-    )
-    yield provenance_text(results["made"])
-
-
-def _cells(row: dict[str, Any]) -> Sequence[str]:
-    shares = [_text(row[name], 100, 1) for name in ("kept", "refused", "recall")]
-    return [str(row["draws"]), *shares, _text(row["recall_cost"], 1, 2)]
-
-
-def _text(value: float | None, scale: float, digits: int) -> str:
-    return "" if value is None else f"{scale * value:.{digits}f}"
 
 
 @click.command()
