@@ -121,7 +121,6 @@ def _ultralytics(estimator: UltralyticsEstimator, clock: Clock) -> Estimate:
 def _run(
     video: Path, frames: int, clock: Clock, scoring: Scoring, skeleton: Skeleton, estimate: Estimate
 ) -> None:
-    overlay.prepare()
     with (
         tempfile.TemporaryDirectory() as name,
         open_source(video) as source,
