@@ -135,10 +135,17 @@ def _target(device: str, available: list[str]) -> str:
 
 
 def _config(target: str, streams: int, threads: int | None) -> dict[str, Any]:
+    """Return OpenVINO's settings for a device.
+
+    >>> _config("CPU", 1, 1)["ENABLE_CPU_PINNING"], _config("GPU", 1, None)
+    (False, {'PERFORMANCE_HINT': 'LATENCY'})
+    """
     config: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     if target != "CPU":
         return config
     config["NUM_STREAMS"] = streams
+    # Each process would pin its threads to the first cores, and several would share one.
+    config["ENABLE_CPU_PINNING"] = False
     if threads is not None:
         config["INFERENCE_NUM_THREADS"] = threads
     # As ultralytics has it: half precision changes results on ARM and fails on Windows.
