@@ -1,0 +1,1 @@
+"""What a camera usually looks like, and whether it still does: statistics of frames, drift."""

@@ -1,0 +1,298 @@
+"""A few numbers for each frame that change when a camera, a scene or an estimator does.
+
+Those of the image come from a few thousand of its pixels; those of the poses are means in which a
+pose counts as much as its refined score, the expected OKS, so that no threshold is needed and one
+that is moved changes nothing.
+
+    measure = FrameStatistics(COCO17)
+    values = np.stack([measure(frame.image_bgr, poses) for frame, poses in ...])  # (T, S)
+    blocks = block_means(values, 5)  # (T // 5, S)
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rcnet_rt.poses.boxes import box_areas
+from rcnet_rt.poses.frame import Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import Skeleton
+
+__all__ = ["NAMES", "STATISTICS", "FrameStatistics", "Statistic", "block_means"]
+
+GRID = 96  # pixels across and down that are looked at
+ROWS = 16  # rows of which every pixel is looked at, for sharpness
+MIN_JOINT_CONFIDENCE = 0.3  # below it a joint counts as not found
+EMPTY = 1e-3  # expected poses below which there is nobody whose figures could be averaged
+
+Floats = npt.NDArray[np.float64]
+Pixels = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What the statistics of one frame are computed from.
+
+    Attributes:
+        poses: N refined poses.
+        torso: (2, 2) keypoint indices of the links down the sides of the torso, the upper first.
+        height: of the image in pixels, NaN where unknown.
+        pixels: (H', W', 3) on a grid, blue first; None without an image.
+        strips: (R, 3, W) green of triples of adjacent rows; None without an image.
+        before: the pixels of the frame before; None for the first, and where the size has changed.
+    """
+
+    poses: Poses
+    torso: npt.NDArray[np.intp]
+    height: float
+    pixels: Pixels | None
+    strips: Pixels | None
+    before: Pixels | None
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One number of a frame.
+
+    Attributes:
+        name: in files.
+        label: in sentences, with its unit.
+        lower: what a lower value means.
+        higher: what a higher value means.
+        min_change: smallest difference of means worth an alarm, in its unit.
+        digits: after the point, in sentences.
+        of: gives the number, NaN where it does not exist.
+    """
+
+    name: str
+    label: str
+    lower: str
+    higher: str
+    min_change: float
+    digits: int
+    of: Callable[[View], float]
+
+
+class FrameStatistics:
+    """Computes the statistics of one frame after the other; remembers the pixels of the last one.
+
+    Args:
+        skeleton: of the poses.
+    """
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self._torso = np.array([skeleton.links[link] for link in skeleton.torso])
+        self._before: Pixels | None = None
+
+    def __call__(self, image_bgr: Image | None, poses: Poses) -> Floats:
+        """Return the (S,) statistics of a frame, in the order of `STATISTICS`.
+
+        Args:
+            image_bgr: (H, W, 3) uint8, blue first; None where there is none, as in recordings.
+            poses: N refined poses.
+        """
+        before, self._before = self._before, None
+        height, pixels, strips = math.nan, None, None
+        if image_bgr is not None:
+            height, pixels, strips = float(len(image_bgr)), _grid(image_bgr), _strips(image_bgr)
+            self._before = pixels
+            if before is not None and before.shape != pixels.shape:
+                before = None
+        elif poses.image_size is not None:
+            height = float(poses.image_size[1])
+        view = View(poses, self._torso, height, pixels, strips, before)
+        return np.array([statistic.of(view) for statistic in STATISTICS])
+
+    def forget(self) -> None:
+        """Forget the last frame: the next one does not follow it at once."""
+        self._before = None
+
+
+def block_means(values: npt.ArrayLike, frames_per_block: int) -> Floats:
+    """Return the (B, S) means over consecutive blocks of frames; frames left over are left out.
+
+    Args:
+        values: (T, S) statistics of frames; NaN counts for nothing, a block of NaN alone is NaN.
+        frames_per_block: at least 1.
+
+    >>> block_means([[1.0], [3.0], [np.nan], [5.0], [9.0]], 2).tolist()
+    [[2.0], [5.0]]
+    """
+    frames = np.asarray(values, np.float64)
+    count = len(frames) // frames_per_block
+    blocks = frames[: count * frames_per_block].reshape(count, frames_per_block, frames.shape[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # mean of an empty block
+        return np.asarray(np.nanmean(blocks, axis=1))
+
+
+def _grid(image_bgr: Image) -> Pixels:
+    down, across = (max(1, side // GRID) for side in image_bgr.shape[:2])
+    return image_bgr[down // 2 :: down, across // 2 :: across].astype(np.int16)
+
+
+def _strips(image_bgr: Image) -> Pixels:
+    """(R, 3, W) green of triples of rows; no rows where the image is lower than three."""
+    height, width = image_bgr.shape[:2]
+    step = max(3, height // ROWS)
+    rows = np.arange((step - 3) // 2, height - 2, step)
+    return image_bgr[rows[:, None] + np.arange(3), :, 1].astype(np.int16).reshape(-1, 3, width)
+
+
+def _weighted(view: View, values: npt.NDArray[np.floating]) -> float:
+    """Return the mean of (N,) values of poses, weighted by their refined scores."""
+    weights = np.where(np.isfinite(values), np.clip(view.poses.scores, 0, 1), 0.0)
+    total = float(weights.sum())
+    return float(weights @ np.nan_to_num(values)) / total if total > EMPTY else math.nan
+
+
+def _poses(view: View) -> float:
+    return float(np.clip(view.poses.scores, 0, 1).sum())
+
+
+def _refined_score(view: View) -> float:
+    return _weighted(view, view.poses.scores)
+
+
+def _raw_score(view: View) -> float:
+    return _weighted(view, view.poses.estimator_scores)
+
+
+def _joint_confidence(view: View) -> float:
+    confidence = view.poses.keypoint_scores
+    if confidence is None or not confidence.shape[1]:
+        return math.nan
+    return _weighted(view, np.where(view.poses.found, confidence, 0).mean(axis=1))
+
+
+def _joints_found(view: View) -> float:
+    found, confidence = view.poses.found, view.poses.keypoint_scores
+    if not found.shape[1]:
+        return math.nan
+    if confidence is not None:
+        found = found & (confidence >= MIN_JOINT_CONFIDENCE)
+    return _weighted(view, found.mean(axis=1))
+
+
+def _size(view: View) -> float:
+    """Return the mean square root of the area of the box, or of the extent of the joints."""
+    found, keypoints = view.poses.found, view.poses.keypoints
+    if view.poses.boxes is not None:
+        areas = box_areas(view.poses.boxes)
+    else:
+        low = np.where(found[..., None], keypoints, np.inf).min(axis=1, initial=np.inf)
+        high = np.where(found[..., None], keypoints, -np.inf).max(axis=1, initial=-np.inf)
+        areas = np.where(found.any(axis=1), np.prod(np.maximum(high - low, 0), axis=1), np.nan)
+    return _weighted(view, np.sqrt(areas) / view.height)
+
+
+def _position(view: View) -> float:
+    found = view.poses.found
+    heights = np.where(found, view.poses.keypoints[..., 1], 0).sum(axis=1)
+    count = found.sum(axis=1)
+    return _weighted(view, np.where(count, heights / np.maximum(count, 1), np.nan) / view.height)
+
+
+def _tilt(view: View) -> float:
+    """Return the mean direction of torsos in degrees: 0 upright, above 0 the head to the right."""
+    upper, lower = (view.poses.keypoints[:, joints].sum(axis=1) for joints in view.torso.T)
+    torsos = upper - lower
+    lengths = np.hypot(*torsos.T)
+    directions = torsos / np.where(lengths > 0, lengths, np.nan)[:, None]
+    x, y = (_weighted(view, directions[:, axis]) for axis in (0, 1))
+    return math.degrees(math.atan2(x, -y))
+
+
+def _brightness(view: View) -> float:
+    return math.nan if view.pixels is None else float(view.pixels.mean())
+
+
+def _contrast(view: View) -> float:
+    return math.nan if view.pixels is None else float(view.pixels[..., 1].std())
+
+
+def _sharpness(view: View) -> float:
+    """Return the mean absolute Laplacian, as a share of the contrast of the same pixels."""
+    strips = view.strips
+    if strips is None or not strips.size or strips.shape[2] < 3:
+        return math.nan
+    middle = strips[:, 1]
+    around = strips[:, 0, 1:-1] + strips[:, 2, 1:-1] + middle[:, :-2] + middle[:, 2:]
+    contrast = float(middle.std())
+    return float(np.abs(around - 4 * middle[:, 1:-1]).mean()) / contrast if contrast else math.nan
+
+
+def _color(view: View) -> float:
+    if view.pixels is None:
+        return math.nan
+    green = view.pixels[..., 1:2]
+    return float(np.abs(view.pixels[..., ::2] - green).mean())
+
+
+def _motion(view: View) -> float:
+    if view.pixels is None or view.before is None:
+        return math.nan
+    return float(np.abs(view.pixels - view.before).mean())
+
+
+STATISTICS = (
+    Statistic(
+        "poses", "expected number of people", "fewer people found", "more people found",
+        0.5, 1, _poses,
+    ),
+    Statistic(
+        "refined_score", "mean refined score", "refined scores lower", "refined scores higher",
+        0.05, 2, _refined_score,
+    ),
+    Statistic(
+        "raw_score", "mean raw score", "raw scores lower", "raw scores higher",
+        0.05, 2, _raw_score,
+    ),
+    Statistic(
+        "joint_confidence", "mean confidence of a joint",
+        "joint confidences lower", "joint confidences higher", 0.05, 2, _joint_confidence,
+    ),
+    Statistic(
+        "joints_found", "share of joints found", "fewer joints found", "more joints found",
+        0.05, 2, _joints_found,
+    ),
+    Statistic(
+        "pose_size", "mean size over image height", "people smaller", "people larger",
+        0.04, 2, _size,
+    ),
+    Statistic(
+        "pose_position", "mean place from top (0) to bottom (1)",
+        "people higher in the image", "people lower in the image", 0.05, 2, _position,
+    ),
+    Statistic(
+        "tilt", "mean direction of torsos in degrees", "people lean to the left",
+        "people lean to the right", 5.0, 0, _tilt,
+    ),
+    Statistic(
+        "brightness", "mean brightness", "image darker", "image brighter",
+        8.0, 0, _brightness,
+    ),
+    Statistic(
+        "contrast", "standard deviation of brightness", "less contrast", "more contrast",
+        5.0, 0, _contrast,
+    ),
+    Statistic(
+        "sharpness", "mean Laplacian over contrast", "image blurred",
+        "image sharper or noisier", 0.03, 3, _sharpness,
+    ),
+    Statistic(
+        "color", "mean difference between colors", "image lost color",
+        "image gained color", 3.0, 1, _color,
+    ),
+    Statistic(
+        "motion", "mean difference to the frame before", "less motion", "more motion",
+        0.5, 2, _motion,
+    ),
+)  # fmt: skip
+NAMES = tuple(statistic.name for statistic in STATISTICS)
