@@ -27,7 +27,7 @@ from rcnet_rt.poses.skeletons import Skeleton
 __all__ = ["NAMES", "STATISTICS", "FrameStatistics", "Statistic", "block_means"]
 
 GRID = 96  # pixels across and down that are looked at
-ROWS = 16  # rows of which every pixel is looked at, for sharpness
+ROWS = 32  # rows of which every pixel is looked at, for edges and sharpness
 MIN_JOINT_CONFIDENCE = 0.3  # below it a joint counts as not found
 EMPTY = 1e-3  # expected poses below which there is nobody whose figures could be averaged
 
@@ -65,7 +65,8 @@ class Statistic:
         label: in sentences, with its unit.
         lower: what a lower value means.
         higher: what a higher value means.
-        min_change: smallest difference of means worth an alarm, in its unit.
+        min_change: smallest change worth an alarm, in its unit.
+        min_share: smallest change worth an alarm, as a share of the value before.
         digits: after the point, in sentences.
         of: gives the number, NaN where it does not exist.
     """
@@ -75,6 +76,7 @@ class Statistic:
     lower: str
     higher: str
     min_change: float
+    min_share: float
     digits: int
     of: Callable[[View], float]
 
@@ -228,6 +230,24 @@ def _sharpness(view: View) -> float:
     return float(np.abs(around - 4 * middle[:, 1:-1]).mean()) / contrast if contrast else math.nan
 
 
+def _image_tilt(view: View) -> float:
+    """Return the main direction of edges in degrees, in [-45, 45]; it turns with the camera.
+
+    The mean of gradients as complex numbers to the fourth power, in which edges along x and along y
+    support each other, weighted by their squared lengths.
+    """
+    strips = view.strips
+    if strips is None or not strips.size or strips.shape[2] < 3:
+        return math.nan
+    across = (strips[:, 1, 2:] - strips[:, 1, :-2]).astype(np.float32)
+    down = (strips[:, 2, 1:-1] - strips[:, 0, 1:-1]).astype(np.float32)
+    real, imaginary = across**2 - down**2, 2 * across * down  # the squares
+    length = np.maximum(across**2 + down**2, 1)
+    cosine = float(((real**2 - imaginary**2) / length).sum())
+    sine = float((2 * real * imaginary / length).sum())
+    return math.degrees(math.atan2(sine, cosine)) / 4 if cosine or sine else math.nan
+
+
 def _color(view: View) -> float:
     if view.pixels is None:
         return math.nan
@@ -243,56 +263,60 @@ def _motion(view: View) -> float:
 
 STATISTICS = (
     Statistic(
-        "poses", "expected number of people", "fewer people found", "more people found",
-        0.5, 1, _poses,
-    ),
-    Statistic(
-        "refined_score", "mean refined score", "refined scores lower", "refined scores higher",
-        0.05, 2, _refined_score,
-    ),
-    Statistic(
-        "raw_score", "mean raw score", "raw scores lower", "raw scores higher",
-        0.05, 2, _raw_score,
-    ),
-    Statistic(
-        "joint_confidence", "mean confidence of a joint",
-        "joint confidences lower", "joint confidences higher", 0.05, 2, _joint_confidence,
-    ),
-    Statistic(
-        "joints_found", "share of joints found", "fewer joints found", "more joints found",
-        0.05, 2, _joints_found,
-    ),
-    Statistic(
-        "pose_size", "mean size over image height", "people smaller", "people larger",
-        0.04, 2, _size,
-    ),
-    Statistic(
-        "pose_position", "mean place from top (0) to bottom (1)",
-        "people higher in the image", "people lower in the image", 0.05, 2, _position,
-    ),
-    Statistic(
-        "tilt", "mean direction of torsos in degrees", "people lean to the left",
-        "people lean to the right", 5.0, 0, _tilt,
-    ),
-    Statistic(
         "brightness", "mean brightness", "image darker", "image brighter",
-        8.0, 0, _brightness,
+        5.0, 0.15, 0, _brightness,
     ),
     Statistic(
         "contrast", "standard deviation of brightness", "less contrast", "more contrast",
-        5.0, 0, _contrast,
+        3.0, 0.15, 0, _contrast,
     ),
     Statistic(
-        "sharpness", "mean Laplacian over contrast", "image blurred",
-        "image sharper or noisier", 0.03, 3, _sharpness,
+        "sharpness", "mean Laplacian over contrast", "image blurred", "image sharper or noisier",
+        0.0, 0.25, 3, _sharpness,
     ),
     Statistic(
-        "color", "mean difference between colors", "image lost color",
-        "image gained color", 3.0, 1, _color,
+        "image_tilt", "main direction of edges in degrees",
+        "image turned counterclockwise", "image turned clockwise", 3.0, 0.0, 0, _image_tilt,
+    ),
+    Statistic(
+        "color", "mean difference between color channels",
+        "image lost color", "image gained color", 3.0, 0.15, 1, _color,
     ),
     Statistic(
         "motion", "mean difference to the frame before", "less motion", "more motion",
-        0.5, 2, _motion,
+        0.1, 0.5, 2, _motion,
+    ),
+    Statistic(
+        "poses", "expected number of people", "fewer people found", "more people found",
+        0.5, 0.0, 1, _poses,
+    ),
+    Statistic(
+        "refined_score", "mean refined score", "refined scores lower", "refined scores higher",
+        0.05, 0.0, 2, _refined_score,
+    ),
+    Statistic(
+        "raw_score", "mean raw score", "raw scores lower", "raw scores higher",
+        0.05, 0.0, 2, _raw_score,
+    ),
+    Statistic(
+        "joint_confidence", "mean joint confidence of the estimator",
+        "joint confidences lower", "joint confidences higher", 0.05, 0.0, 2, _joint_confidence,
+    ),
+    Statistic(
+        "joints_found", "share of joints found", "fewer joints found", "more joints found",
+        0.05, 0.0, 2, _joints_found,
+    ),
+    Statistic(
+        "pose_size", "mean size over image height", "people smaller", "people larger",
+        0.02, 0.15, 2, _size,
+    ),
+    Statistic(
+        "pose_position", "mean place from top (0) to bottom (1)",
+        "people higher in the image", "people lower in the image", 0.05, 0.0, 2, _position,
+    ),
+    Statistic(
+        "pose_tilt", "mean direction of torsos in degrees",
+        "people lean to the left", "people lean to the right", 5.0, 0.0, 0, _tilt,
     ),
 )  # fmt: skip
 NAMES = tuple(statistic.name for statistic in STATISTICS)
