@@ -91,7 +91,8 @@ def test_figures_of_the_image():
 def test_the_direction_of_edges_turns_with_the_image(degrees):
     import cv2
 
-    scene = cv2.resize(RNG.integers(0, 256, (6, 8), np.uint8), (800, 600), interpolation=0)
+    squares = np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8)
+    scene = cv2.resize(squares, (800, 600), interpolation=cv2.INTER_NEAREST)
     turn = cv2.getRotationMatrix2D((400, 300), -degrees, 1.5)
     turned = cv2.warpAffine(scene, turn, (800, 600))
     found = values(np.repeat(turned[..., None], 3, axis=2), Poses.empty(17))
