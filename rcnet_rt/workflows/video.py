@@ -14,7 +14,6 @@ from rcnet_rt.errors import SourceError
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.poses.frame import Gap, Source
 from rcnet_rt.video import pipeline
-from rcnet_rt.video.audio import Sound, open_sound
 from rcnet_rt.video.pipeline import Result, Sink, Stage
 from rcnet_rt.video.source import (
     Part,
@@ -27,20 +26,14 @@ from rcnet_rt.video.source import (
 )
 from rcnet_rt.video.telemetry import Telemetry
 from rcnet_rt.video.thread_budget import ThreadBudget, opencv_threads
-from rcnet_rt.video.window import Window, WindowClosed, check_display
+from rcnet_rt.video.window import WindowClosed, check_display
 from rcnet_rt.workflows.interrupt import between_frames
 from rcnet_rt.workflows.live_view import open_server, open_view
-from rcnet_rt.workflows.outputs import (
-    JsonLinesSink,
-    Plan,
-    ThresholdSink,
-    open_drawn,
-    open_json_lines,
-    plan,
-)
+from rcnet_rt.workflows.opening import checks, open_drawing, open_window
+from rcnet_rt.workflows.outputs import JsonLinesSink, ThresholdSink, open_json_lines, plan
 from rcnet_rt.workflows.progress import OnProgress, Progress, ignore
 from rcnet_rt.workflows.summary import RecheckCost, Tally, VideoSummary
-from rcnet_rt.workflows.video_stages import Models, VideoOptions, load_models, stages
+from rcnet_rt.workflows.video_stages import VideoOptions, load_models, stages
 from rcnet_rt.workflows.workers import Parallelism
 
 __all__ = ["VideoRun", "process_video"]
@@ -241,8 +234,8 @@ def _run(
         if server is not None:
             views.append(open_view(server, models, first.name, tally, stack))
             progress(Progress(first.name, 0, None, f"live view: {server.url}"))
-        window = _window(options, models, first.name, check_interrupt, stack)
-        check = _checks(check_interrupt, window)
+        window = open_window(options, models, first.name, check_interrupt, stack)
+        check = checks(check_interrupt, window)
         with suppress(WindowClosed):
             for one, source in zip(plans, itertools.chain([first], sources), strict=True):
                 with source, ExitStack() as open_files:
@@ -251,7 +244,7 @@ def _run(
                     if writer is not None:
                         sinks.append(JsonLinesSink(writer, file))
                     if one.out is not None:
-                        sinks.append(_drawn(options, one, source, budget, tally, open_files))
+                        sinks.append(open_drawing(options, one, source, budget, tally, open_files))
                     sinks += [*views, tally]
                     steps = stages(models, sinks, options, draws=one.out is not None)
                     results = _results(options, source, steps, tally, check, progress)
@@ -269,48 +262,6 @@ def _open(part: Part, options: VideoOptions, budget: ThreadBudget) -> Source:
     if options.realtime:
         return open_live(part)
     return open_sandboxed(part) if options.sandbox else open_source(part, budget.decoder)
-
-
-def _drawn(
-    options: VideoOptions,
-    one: Plan,
-    source: Source,
-    budget: ThreadBudget,
-    tally: Tally,
-    stack: ExitStack,
-) -> Sink:
-    """Open what takes the drawn frames of a source, with the sound of a video file."""
-    assert one.out is not None
-    tally.outputs.append(one.out)
-    trusted = not options.sandbox
-    sound = open_sound(one.part) if trusted and isinstance(one.part, Path) else None
-    if sound is not None:
-        stack.callback(_end_sound, sound, tally)
-    return open_drawn(one.out, source, stack, 2 if options.compare else 1, sound, budget.encoder)
-
-
-def _end_sound(sound: Sound, tally: Tally) -> None:
-    if sound.note is not None:
-        tally.notes.append(sound.note)
-
-
-def _window(
-    options: VideoOptions, models: Models, title: str, check: Callable[[], None], stack: ExitStack
-) -> Window | None:
-    if not options.show:
-        return None
-    return stack.enter_context(Window(title, models.draw, models.draw_raw, check))
-
-
-def _checks(check_interrupt: Callable[[], None], window: Window | None) -> Callable[[], None]:
-    """Return the check between frames: for Ctrl-C, and for the window's keys."""
-
-    def check() -> None:
-        check_interrupt()
-        if window is not None:
-            window.poll()
-
-    return check
 
 
 def _results(
