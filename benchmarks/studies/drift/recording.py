@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import MODEL
-from benchmarks.studies.drift.shifts import NONE, SHIFTS
+from benchmarks.studies.drift.shifts import NONE, OTHER_MODEL, SHIFTS
 from rcnet_rt import estimators
 from rcnet_rt.datasets import jsonl
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
@@ -22,15 +22,15 @@ from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.video.source import open_source
 
-__all__ = ["CLIPS", "OTHER_MODEL", "Recordings"]
+__all__ = ["CAMERAS", "SHIFTED", "SPORTS", "Recordings"]
 
 Floats = npt.NDArray[np.float64]
 
-CLIPS = (
-    "sports.mp4",
-    *(f"pose2sim/{take}/cam0{n}.mp4" for take in ("single", "multi") for n in (1, 2, 3, 4)),
-)
-OTHER_MODEL = "other model"
+SPORTS = "sports.mp4"
+CAMERAS = tuple(
+    (f"pose2sim/single/cam0{n}.mp4", f"pose2sim/multi/cam0{n}.mp4") for n in (1, 2, 3, 4)
+)  # two takes each
+SHIFTED = (SPORTS, *(single for single, _ in CAMERAS))
 OTHER = Path("zoo/yolov8n-pose_320_int8.tflite")  # in the data folder
 
 

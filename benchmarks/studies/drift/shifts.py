@@ -10,9 +10,9 @@ import numpy as np
 
 from rcnet_rt.poses.frame import Image
 
-__all__ = ["NONE", "SHIFTS"]
+__all__ = ["FROZEN", "NONE", "OTHER_MODEL", "SHIFTS"]
 
-NONE = "none"
+NONE, FROZEN, OTHER_MODEL = "none", "frozen image", "another model"
 
 
 def blurred(image: Image, sigma: float) -> Image:
