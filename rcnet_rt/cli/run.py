@@ -30,6 +30,8 @@ from rcnet_rt.workflows.video import process_video
 
 __all__ = ["run"]
 
+MIN_REFERENCE = 100  # frames; from fewer no change can be told from chance soon enough
+
 
 def _checked_address(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """Return the address of --serve; what is none is wrong usage."""
@@ -140,6 +142,21 @@ def _checked_address(ctx: click.Context, param: click.Parameter, value: str | No
     show_default="a new one",
     help="Token of --serve, at least 16 characters; rather set RCNET_RT_SERVE_TOKEN, for other "
     "users see the arguments of a process.",
+)
+@click.option(
+    "--drift-alarm",
+    is_flag=True,
+    help="Say what has changed about the camera: a darker, blurred, turned, occluded or frozen "
+    "image, other scores, other people; on stderr, on the image, in --json, --telemetry and "
+    "--serve.",
+)
+@click.option(
+    "--drift-reference",
+    type=click.IntRange(min=MIN_REFERENCE),
+    metavar="FRAMES",
+    default=600,
+    show_default=True,
+    help="--drift-alarm: how many of the first frames are what is usual.",
 )
 @click.option(
     "--telemetry",

@@ -47,6 +47,9 @@ def _lines(summary: VideoSummary, scoring: Scoring) -> Iterator[str]:
         )
     if telemetry.dropped or telemetry.gaps:
         yield _losses(telemetry)
+    if telemetry.alarms:
+        alarms = ", ".join(f"{what} ({count})" for what, count in telemetry.alarms.items())
+        yield f"drift alarms: {alarms}"
     if (cost := summary.recheck) is not None and cost.crops:
         yield (
             f"recheck: {cost.crops / summary.frames:.1f} close-ups a frame, "

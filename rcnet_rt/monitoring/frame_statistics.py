@@ -1,7 +1,7 @@
 """A few numbers for each frame that change when a camera, a scene or an estimator does.
 
-Those of the image come from a few thousand of its pixels; those of the poses are means in which a
-pose counts as much as its refined score, the expected OKS, so that no threshold is needed and one
+Those of the image come from some ten thousand of its pixels; those of the poses are means in which
+a pose counts as much as its refined score, the expected OKS, so that no threshold is needed and one
 that is moved changes nothing.
 
     measure = FrameStatistics(COCO17)
@@ -27,7 +27,7 @@ from rcnet_rt.poses.skeletons import Skeleton
 __all__ = ["NAMES", "STATISTICS", "FrameStatistics", "Statistic", "block_means"]
 
 GRID = 96  # pixels across and down that are looked at
-ROWS = 16  # rows of which every pixel is looked at, for sharpness
+PATCHES = 32, 240  # of 3 x 3 pixels, down and across, for edges and sharpness
 MIN_JOINT_CONFIDENCE = 0.3  # below it a joint counts as not found
 EMPTY = 1e-3  # expected poses below which there is nobody whose figures could be averaged
 
@@ -44,7 +44,7 @@ class View:
         torso: (2, 2) keypoint indices of the links down the sides of the torso, the upper first.
         height: of the image in pixels, NaN where unknown.
         pixels: (H', W', 3) on a grid, blue first; None without an image.
-        strips: (R, 3, W) green of triples of adjacent rows; None without an image.
+        patches: (3, 3, R, C) green of patches of 3 x 3 adjacent pixels; None without an image.
         before: the pixels of the frame before; None for the first, and where the size has changed.
     """
 
@@ -52,7 +52,7 @@ class View:
     torso: npt.NDArray[np.intp]
     height: float
     pixels: Pixels | None
-    strips: Pixels | None
+    patches: Pixels | None
     before: Pixels | None
 
 
@@ -65,7 +65,8 @@ class Statistic:
         label: in sentences, with its unit.
         lower: what a lower value means.
         higher: what a higher value means.
-        min_change: smallest difference of means worth an alarm, in its unit.
+        min_change: smallest change worth an alarm, in its unit.
+        min_share: smallest change worth an alarm, as a share of the value before.
         digits: after the point, in sentences.
         of: gives the number, NaN where it does not exist.
     """
@@ -75,6 +76,7 @@ class Statistic:
     lower: str
     higher: str
     min_change: float
+    min_share: float
     digits: int
     of: Callable[[View], float]
 
@@ -98,15 +100,16 @@ class FrameStatistics:
             poses: N refined poses.
         """
         before, self._before = self._before, None
-        height, pixels, strips = math.nan, None, None
+        height, pixels, patches = math.nan, None, None
         if image_bgr is not None:
-            height, pixels, strips = float(len(image_bgr)), _grid(image_bgr), _strips(image_bgr)
+            height, pixels = float(len(image_bgr)), _grid(image_bgr)
+            patches = _patches(image_bgr)
             self._before = pixels
             if before is not None and before.shape != pixels.shape:
                 before = None
         elif poses.image_size is not None:
             height = float(poses.image_size[1])
-        view = View(poses, self._torso, height, pixels, strips, before)
+        view = View(poses, self._torso, height, pixels, patches, before)
         return np.array([statistic.of(view) for statistic in STATISTICS])
 
     def forget(self) -> None:
@@ -137,12 +140,16 @@ def _grid(image_bgr: Image) -> Pixels:
     return image_bgr[down // 2 :: down, across // 2 :: across].astype(np.int16)
 
 
-def _strips(image_bgr: Image) -> Pixels:
-    """(R, 3, W) green of triples of rows; no rows where the image is lower than three."""
+def _patches(image_bgr: Image) -> Pixels | None:
+    """Return (3, 3, R, C) green of R x C patches of 3 x 3 pixels; None where not one fits in."""
     height, width = image_bgr.shape[:2]
-    step = max(3, height // ROWS)
-    rows = np.arange((step - 3) // 2, height - 2, step)
-    return image_bgr[rows[:, None] + np.arange(3), :, 1].astype(np.int16).reshape(-1, 3, width)
+    down, across = max(3, height // PATCHES[0]), max(3, width // PATCHES[1])
+    y, x = np.arange(0, height - 2, down), np.arange(0, width - 2, across)
+    if not len(y) or not len(x):
+        return None
+    rows = image_bgr[y + np.arange(3)[:, None], :, 1]  # (3, R, W)
+    columns = [rows[..., offset : offset + x[-1] + 1 : across] for offset in range(3)]
+    return np.stack(columns, axis=1, dtype=np.int16)
 
 
 def _weighted(view: View, values: npt.NDArray[np.floating]) -> float:
@@ -219,13 +226,30 @@ def _contrast(view: View) -> float:
 
 def _sharpness(view: View) -> float:
     """Return the mean absolute Laplacian, as a share of the contrast of the same pixels."""
-    strips = view.strips
-    if strips is None or not strips.size or strips.shape[2] < 3:
+    if view.patches is None:
         return math.nan
-    middle = strips[:, 1]
-    around = strips[:, 0, 1:-1] + strips[:, 2, 1:-1] + middle[:, :-2] + middle[:, 2:]
+    middle = view.patches[1, 1]
+    around = view.patches[0, 1] + view.patches[2, 1] + view.patches[1, 0] + view.patches[1, 2]
     contrast = float(middle.std())
-    return float(np.abs(around - 4 * middle[:, 1:-1]).mean()) / contrast if contrast else math.nan
+    return float(np.abs(around - 4 * middle).mean()) / contrast if contrast else math.nan
+
+
+def _image_tilt(view: View) -> float:
+    """Return the main direction of edges in degrees, in [-45, 45]; it turns with the camera.
+
+    The mean of gradients (Sobel) as complex numbers to the fourth power, in which edges along x and
+    along y support each other, weighted by their squared lengths.
+    """
+    if view.patches is None:
+        return math.nan
+    pixels = view.patches.astype(np.float32)
+    rows, columns = pixels[0] + 2 * pixels[1] + pixels[2], pixels[:, 0] + 2 * pixels[:, 1]
+    across, down = rows[2] - rows[0], columns[2] - columns[0] + pixels[2, 2] - pixels[0, 2]
+    real, imaginary = across**2 - down**2, 2 * across * down  # the squares
+    length = np.maximum(across**2 + down**2, 1)
+    cosine = float(((real**2 - imaginary**2) / length).sum())
+    sine = float((2 * real * imaginary / length).sum())
+    return math.degrees(math.atan2(sine, cosine)) / 4 if cosine or sine else math.nan
 
 
 def _color(view: View) -> float:
@@ -243,56 +267,60 @@ def _motion(view: View) -> float:
 
 STATISTICS = (
     Statistic(
-        "poses", "expected number of people", "fewer people found", "more people found",
-        0.5, 1, _poses,
-    ),
-    Statistic(
-        "refined_score", "mean refined score", "refined scores lower", "refined scores higher",
-        0.05, 2, _refined_score,
-    ),
-    Statistic(
-        "raw_score", "mean raw score", "raw scores lower", "raw scores higher",
-        0.05, 2, _raw_score,
-    ),
-    Statistic(
-        "joint_confidence", "mean confidence of a joint",
-        "joint confidences lower", "joint confidences higher", 0.05, 2, _joint_confidence,
-    ),
-    Statistic(
-        "joints_found", "share of joints found", "fewer joints found", "more joints found",
-        0.05, 2, _joints_found,
-    ),
-    Statistic(
-        "pose_size", "mean size over image height", "people smaller", "people larger",
-        0.04, 2, _size,
-    ),
-    Statistic(
-        "pose_position", "mean place from top (0) to bottom (1)",
-        "people higher in the image", "people lower in the image", 0.05, 2, _position,
-    ),
-    Statistic(
-        "tilt", "mean direction of torsos in degrees", "people lean to the left",
-        "people lean to the right", 5.0, 0, _tilt,
-    ),
-    Statistic(
         "brightness", "mean brightness", "image darker", "image brighter",
-        8.0, 0, _brightness,
+        5.0, 0.15, 0, _brightness,
     ),
     Statistic(
         "contrast", "standard deviation of brightness", "less contrast", "more contrast",
-        5.0, 0, _contrast,
+        3.0, 0.15, 0, _contrast,
     ),
     Statistic(
-        "sharpness", "mean Laplacian over contrast", "image blurred",
-        "image sharper or noisier", 0.03, 3, _sharpness,
+        "sharpness", "mean Laplacian over contrast", "image blurred", "image sharper or noisier",
+        0.0, 0.25, 3, _sharpness,
     ),
     Statistic(
-        "color", "mean difference between colors", "image lost color",
-        "image gained color", 3.0, 1, _color,
+        "image_tilt", "main direction of edges in degrees",
+        "image turned counterclockwise", "image turned clockwise", 3.0, 0.0, 0, _image_tilt,
+    ),
+    Statistic(
+        "color", "mean difference between color channels",
+        "image lost color", "image gained color", 3.0, 0.15, 1, _color,
     ),
     Statistic(
         "motion", "mean difference to the frame before", "less motion", "more motion",
-        0.5, 2, _motion,
+        0.1, 0.5, 2, _motion,
+    ),
+    Statistic(
+        "poses", "expected number of people", "fewer people found", "more people found",
+        0.5, 0.0, 1, _poses,
+    ),
+    Statistic(
+        "refined_score", "mean refined score", "refined scores lower", "refined scores higher",
+        0.05, 0.0, 2, _refined_score,
+    ),
+    Statistic(
+        "raw_score", "mean raw score", "raw scores lower", "raw scores higher",
+        0.05, 0.0, 2, _raw_score,
+    ),
+    Statistic(
+        "joint_confidence", "mean joint confidence of the estimator",
+        "joint confidences lower", "joint confidences higher", 0.05, 0.0, 2, _joint_confidence,
+    ),
+    Statistic(
+        "joints_found", "share of joints found", "fewer joints found", "more joints found",
+        0.05, 0.0, 2, _joints_found,
+    ),
+    Statistic(
+        "pose_size", "mean size over image height", "people smaller", "people larger",
+        0.02, 0.15, 2, _size,
+    ),
+    Statistic(
+        "pose_position", "mean place from top (0) to bottom (1)",
+        "people higher in the image", "people lower in the image", 0.05, 0.0, 2, _position,
+    ),
+    Statistic(
+        "pose_tilt", "mean direction of torsos in degrees",
+        "people lean to the left", "people lean to the right", 5.0, 0.0, 0, _tilt,
     ),
 )  # fmt: skip
 NAMES = tuple(statistic.name for statistic in STATISTICS)

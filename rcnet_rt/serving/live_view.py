@@ -11,12 +11,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt.monitoring.drift import Change
 from rcnet_rt.poses.frame import Gap, Image
 from rcnet_rt.serving.jpeg_stream import JpegStream
 from rcnet_rt.video.pipeline import Result
@@ -53,6 +54,7 @@ class LiveView:
         images: the stream of the drawn frames.
         poses: how many poses there were so far.
         kept: how many of them were kept.
+        drift: what is not as in the reference, as of the last frame.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class LiveView:
         self.about, self.threshold, self.telemetry = about, threshold, telemetry
         self.images = JpegStream(drawing)
         self.poses = self.kept = 0
+        self.drift: tuple[Change, ...] = ()
         self._lock = threading.Lock()
         self._samples: deque[_Sample] = deque(maxlen=HISTORY)
         self._numbers = itertools.count(1)
@@ -83,6 +86,7 @@ class LiveView:
         with self._lock:
             self.poses += len(result.poses)
             self.kept += int(result.kept.sum())
+            self.drift = result.drift
             self._samples.append(_Sample(next(self._numbers), now, values))
         self.images.offer(result)
 
@@ -118,6 +122,8 @@ class LiveView:
             "fps": round(self.fps, 2),
             "frames": figures["frames"],
             "gaps": figures["gaps"],
+            "drift": [asdict(change) for change in self.drift],
+            "drift_alarms": figures["drift_alarms"],
             "poses": poses,
             "kept": kept,
             "latency": figures["age"],

@@ -42,8 +42,17 @@ def _lines(view: LiveView, viewers: int) -> Iterator[str]:
     ]
     for name, kind, text, value in numbers:
         yield from _family(name, kind, text, [("", {}, value)])
+    yield from _drift(view)
     yield from _latency(view)
     yield from _stages(view)
+
+
+def _drift(view: LiveView) -> Iterator[str]:
+    alarms, active = dict(view.telemetry.alarms), {change.what for change in view.drift}
+    counts: list[_Sample] = [("", {"what": what}, count) for what, count in alarms.items()]
+    states: list[_Sample] = [("", {"what": what}, int(what in active)) for what in alarms]
+    yield from _family("drift_alarms_total", "counter", "How often drift was noticed.", counts)
+    yield from _family("drift", "gauge", "Whether it is still there.", states)
 
 
 def _latency(view: LiveView) -> Iterator[str]:

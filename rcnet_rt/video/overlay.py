@@ -19,7 +19,7 @@ from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.video import labels
 from rcnet_rt.video.labels import Style
 
-__all__ = ["compare", "draw", "draw_raw", "score_color"]
+__all__ = ["compare", "draw", "draw_raw", "score_color", "warn"]
 
 # Red, amber, green: dark to light as well, so that colour-blind eyes see the order.
 RAMP_RGB = np.array([(165, 0, 38), (244, 109, 67), (254, 224, 80), (120, 220, 90), (0, 190, 110)])
@@ -29,7 +29,7 @@ ELLIPSE = (
     4.605**0.5
 )  # standard deviations; the 0.9 quantile of chi² of 2 degrees of freedom is 4.605
 FAR = 30_000  # pixels
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+BLACK, WHITE, WARNING = (0, 0, 0), (255, 255, 255), (38, 0, 165)  # blue, green, red
 OPAQUE = 255
 
 Color = tuple[int, ...]
@@ -104,6 +104,16 @@ def compare(
     _title(left, f"raw score >= {raw_threshold:.2f}")
     _title(right, f"refined score >= {threshold:.2f}")
     return np.hstack([left, right])
+
+
+def warn(scene: Image, sentences: Sequence[str]) -> None:
+    """Write sentences over the upper edge of a drawn image, in place."""
+    line = _line_width(scene)
+    style = Style(1.3 * _text_scale(scene), line, 3 * line)
+    corner = np.array([2 * line, 2 * line])
+    for sentence in sentences:
+        labels.write(scene, sentence, corner, style, color=WHITE, on=WARNING)
+        corner[1] += style.size(sentence)[1]
 
 
 def score_color(score: float) -> tuple[int, int, int]:

@@ -22,6 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.estimators import BatchEstimator, Estimator, FrameEstimator
+from rcnet_rt.monitoring.drift import Change
+from rcnet_rt.monitoring.drift_monitor import DriftMonitor
 from rcnet_rt.poses.frame import Frame, Gap, Image, Source
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.temporal.hysteresis import Hysteresis
@@ -36,6 +38,7 @@ __all__ = [
     "Stage",
     "draw",
     "estimate",
+    "monitor",
     "process",
     "refine",
     "select",
@@ -55,6 +58,7 @@ class Result:
         kept: (N,) whether each refined score is at least the threshold, or as the tracks decide;
             before that all are.
         threshold: that the refined scores were compared with; None before.
+        drift: what is not as in the reference; nothing without a drift alarm.
         drawn: (H, W', 3) uint8, blue first, the drawn image; None if nothing is drawn.
     """
 
@@ -62,6 +66,7 @@ class Result:
     poses: Poses
     kept: npt.NDArray[np.bool_]
     threshold: float | None = None
+    drift: tuple[Change, ...] = ()
     drawn: Image | None = None
 
 
@@ -163,6 +168,15 @@ def refine(refiner: Callable[[Poses], Poses], threshold: SupportsFloat) -> Stage
         return replace(result, poses=poses, kept=kept, threshold=level)
 
     return Stage.of("refine", function)
+
+
+def monitor(watch: DriftMonitor) -> Stage:
+    """Return the stage that says what is changed; it comes after `refine`, before what smooths."""
+
+    def function(result: Result) -> Result:
+        return replace(result, drift=watch(result.frame.image_bgr, result.poses))
+
+    return Stage.of("monitor", function, lambda gap: watch.gap())
 
 
 def track(follow: Tracker, score: ScoreSmoothing, keep: Hysteresis) -> Stage:

@@ -86,6 +86,7 @@ class Telemetry:
         frames_out: frames that came out at the end.
         dropped: frames that gave way to newer ones.
         gaps: how often frames were missing: a live source lost, a file damaged or joined.
+        alarms: how often each kind of drift was noticed.
         age: from a frame's arrival to its result.
         seconds: how long it ran.
         threads: of its parts; None where nobody shared them out.
@@ -96,6 +97,7 @@ class Telemetry:
         self.stages = {"decode": Histogram()}
         self.age = Histogram()
         self.frames_in = self.frames_out = self.dropped = self.gaps = self.reconnects = 0
+        self.alarms: dict[str, int] = {}
         self._started = time.perf_counter()
         self.seconds = 0.0
 
@@ -137,6 +139,10 @@ class Telemetry:
         self.age.add(time.monotonic() - frame.arrived)
         self.seconds = self.since_start()
 
+    def alarm(self, what: str) -> None:
+        """Count one drift alarm."""
+        self.alarms[what] = self.alarms.get(what, 0) + 1
+
     def since_start(self) -> float:
         """Return the seconds since the measuring began."""
         return time.perf_counter() - self._started
@@ -154,6 +160,7 @@ class Telemetry:
             "frames": {"in": self.frames_in, "out": self.frames_out, "dropped": self.dropped},
             "gaps": self.gaps,
             "reconnects": self.reconnects,
+            "drift_alarms": dict(self.alarms),
             "age": self.age.figures(),
             "stages": {name: stage.figures() for name, stage in list(self.stages.items())},
             "refine_share": round(self.share("refine"), 6),

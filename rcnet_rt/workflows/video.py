@@ -12,6 +12,7 @@ from typing import Literal
 
 from rcnet_rt.errors import SourceError
 from rcnet_rt.estimators.recheck import Recheck
+from rcnet_rt.monitoring.drift import Change
 from rcnet_rt.poses.frame import Gap, Source
 from rcnet_rt.video import pipeline
 from rcnet_rt.video.pipeline import Result, Sink, Stage
@@ -27,6 +28,7 @@ from rcnet_rt.video.source import (
 from rcnet_rt.video.telemetry import Telemetry
 from rcnet_rt.video.thread_budget import ThreadBudget, opencv_threads
 from rcnet_rt.video.window import WindowClosed, check_display
+from rcnet_rt.workflows.drift import DriftSink, drift_messages, open_monitor
 from rcnet_rt.workflows.interrupt import between_frames
 from rcnet_rt.workflows.live_view import open_server, open_view
 from rcnet_rt.workflows.opening import checks, open_drawing, open_window
@@ -111,6 +113,8 @@ def process_video(
     show: bool = False,
     serve: str | int | None = None,
     serve_token: str | None = None,
+    drift_alarm: bool = False,
+    drift_reference: int = 600,
     imgsz: int | tuple[int, int] | None = None,
     half: bool = False,
     device: str = "auto",
@@ -155,6 +159,9 @@ def process_video(
         serve: show the run in a browser: a port, or "HOST:PORT"; the address is a progress message.
         serve_token: of at least 16 characters, asked for beyond this machine and to move the
             threshold; None makes one, which is in the address.
+        drift_alarm: say what has changed about each source (`monitoring.drift`): in the results,
+            as events in the JSON Lines, on drawn images, as progress messages.
+        drift_reference: how many of its first frames it is held against.
         imgsz: as for `estimators.load`.
         half: as for `estimators.load`.
         device: "auto", "cpu", "cuda", …
@@ -195,6 +202,8 @@ def process_video(
         parallelism=Parallelism(workers, batch, threads),
         serve=None if serve is None else str(serve),
         serve_token=serve_token,
+        drift_alarm=drift_alarm,
+        drift_reference=drift_reference,
     )
     return VideoRun(options, progress)
 
@@ -241,12 +250,15 @@ def _run(
                 with source, ExitStack() as open_files:
                     file = source.name if len(parts) > 1 else None
                     sinks: list[Sink] = [*events]
+                    watch = open_monitor(options, models, tally, open_files)
+                    if watch is not None:
+                        sinks.append(DriftSink(tally.telemetry, writer))
                     if writer is not None:
                         sinks.append(JsonLinesSink(writer, file))
                     if one.out is not None:
                         sinks.append(open_drawing(options, one, source, budget, tally, open_files))
                     sinks += [*views, tally]
-                    steps = stages(models, sinks, options, draws=one.out is not None)
+                    steps = stages(models, sinks, options, draws=one.out is not None, watch=watch)
                     results = _results(options, source, steps, tally, check, progress)
                     for result in open_files.enter_context(closing(results)):
                         if window is not None:
@@ -275,7 +287,7 @@ def _results(
     """Process one source to its end, and tell the progress."""
     left = _frames_left(options, tally)
     total = min((n for n in (source.frame_count, left) if n is not None), default=None)
-    done = 0
+    done, drift = 0, tuple[Change, ...]()
     progress(Progress(source.name, done, total))
     items = pipeline.process(
         source,
@@ -292,6 +304,9 @@ def _results(
                 progress(Progress(source.name, done, total, f"{item.reason}; {going_on}"))
                 continue
             done += 1
+            for message in drift_messages(drift, item):
+                progress(Progress(source.name, done, total, message))
+            drift = item.drift
             progress(Progress(source.name, done, total))
             yield item
 

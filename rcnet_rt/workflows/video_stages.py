@@ -11,6 +11,7 @@ from rcnet_rt import estimators
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.estimators import Estimator
 from rcnet_rt.estimators.recheck import Recheck
+from rcnet_rt.monitoring.drift_monitor import DriftMonitor
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.selection import Mask, has_joints, joint_indices, suppress_duplicates
@@ -58,6 +59,8 @@ class VideoOptions:
     parallelism: Parallelism
     serve: str | None = None
     serve_token: str | None = None
+    drift_alarm: bool = False
+    drift_reference: int = 600
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,8 @@ class Models:
             return self.draw_comparison(result)
         self._check_ellipses(result)
         image, poses, kept = result.frame.image_bgr, result.poses, result.kept
-        return overlay.draw(image, poses, kept, self.estimator.skeleton, ellipses=self.ellipses)
+        skeleton = self.estimator.skeleton
+        return _warned(overlay.draw(image, poses, kept, skeleton, ellipses=self.ellipses), result)
 
     def draw_comparison(self, result: Result) -> Image:
         """Return an image twice as wide: poses that raw scores keep left, those kept right.
@@ -100,7 +104,7 @@ class Models:
         """
         self._check_ellipses(result)
         assert result.threshold is not None
-        return overlay.compare(
+        drawn = overlay.compare(
             result.frame.image_bgr,
             result.poses,
             result.kept,
@@ -109,6 +113,7 @@ class Models:
             raw_threshold=self.scoring.raw_threshold,
             ellipses=self.ellipses,
         )
+        return _warned(drawn, result)
 
     def draw_raw(self, result: Result) -> Image:
         """Return the image with the poses that the raw scores would keep."""
@@ -122,6 +127,12 @@ class Models:
                 f"--ellipses needs a covariance of each joint, and weights {self.scoring.name!r} "
                 "have no joint head; choose weights with one, or leave --ellipses out"
             )
+
+
+def _warned(drawn: Image, result: Result) -> Image:
+    """Return a drawn image with what has drifted written on it, in place."""
+    overlay.warn(drawn, [change.text for change in result.drift])
+    return drawn
 
 
 def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
@@ -166,7 +177,12 @@ def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
 
 
 def stages(
-    models: Models, sinks: Sequence[Sink], options: VideoOptions, *, draws: bool
+    models: Models,
+    sinks: Sequence[Sink],
+    options: VideoOptions,
+    *,
+    draws: bool,
+    watch: DriftMonitor | None = None,
 ) -> list[Stage]:
     """Return the stages that the frames of one source pass."""
     estimator, workers = models.estimator, models.workers
@@ -176,6 +192,8 @@ def stages(
     else:
         steps = [pipeline.estimate(workers.estimators, workers.batch)]
     steps.append(pipeline.refine(models.scoring.refine, models.threshold))
+    if watch is not None:
+        steps.append(pipeline.monitor(watch))
     if options.track:
         steps.append(_track(models))
     if rules := _rules(options, estimator.skeleton):

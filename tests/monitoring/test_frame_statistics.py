@@ -47,12 +47,12 @@ def test_poses_count_as_much_as_their_refined_score():
     assert found["raw_score"] == pytest.approx(0.8 * 0.5 + 0.2 * 0.9)
     assert found["joint_confidence"] == pytest.approx(0.8 * 0.6 + 0.2 * 0.1)
     assert found["joints_found"] == pytest.approx(0.8)
-    assert 0 < found["tilt"] < 10
+    assert 0 < found["pose_tilt"] < 10
 
 
 @pytest.mark.parametrize("lean", [-30, 0, 20, 170])
 def test_the_tilt_is_the_angle_of_the_torso(lean):
-    assert values(None, person(lean))["tilt"] == pytest.approx(lean, abs=1e-3)
+    assert values(None, person(lean))["pose_tilt"] == pytest.approx(lean, abs=1e-3)
 
 
 def test_size_and_position_are_shares_of_the_image_height():
@@ -70,10 +70,10 @@ def test_what_does_not_exist_is_nan():
     assert np.isnan(list(nobody.values())).all()
     black = values(np.zeros((2, 2, 3), np.uint8), Poses.empty(17))
     assert black["brightness"] == black["contrast"] == black["color"] == 0
-    assert np.isnan([black["sharpness"], black["motion"]]).all()
+    assert np.isnan([black["sharpness"], black["image_tilt"], black["motion"]]).all()
     lost = Poses(np.full((1, 17, 2), np.nan), [0.5], image_size=(320, 240))
     found = values(None, lost)
-    assert np.isnan([found["tilt"], found["pose_position"], found["pose_size"]]).all()
+    assert np.isnan([found["pose_tilt"], found["pose_position"], found["pose_size"]]).all()
     assert found["joints_found"] == 0
 
 
@@ -85,6 +85,18 @@ def test_figures_of_the_image():
     assert found["sharpness"] == pytest.approx(80 / 20)
     assert found["color"] == 0
     assert values(gray + np.uint8([0, 0, 9]), Poses.empty(17))["color"] == pytest.approx(4.5)
+
+
+@pytest.mark.parametrize("degrees", [0, 7, -15])
+def test_the_direction_of_edges_turns_with_the_image(degrees):
+    import cv2
+
+    squares = np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8)
+    scene = cv2.resize(squares, (800, 600), interpolation=cv2.INTER_NEAREST)
+    turn = cv2.getRotationMatrix2D((400, 300), -degrees, 1.5)
+    turned = cv2.warpAffine(scene, turn, (800, 600))
+    found = values(np.repeat(turned[..., None], 3, axis=2), Poses.empty(17))
+    assert found["image_tilt"] == pytest.approx(degrees, abs=2)
 
 
 def test_darker_blurred_and_colorless_images_are_told_apart():

@@ -1,0 +1,1 @@
+"""How soon drift is noticed, and how often without any."""

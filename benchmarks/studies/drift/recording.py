@@ -1,0 +1,86 @@
+"""The statistics of clips, plain and shifted; their poses are estimated once and kept in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.common import MODEL
+from benchmarks.studies.drift.shifts import NONE, OTHER_MODEL, SHIFTS
+from rcnet_rt import estimators
+from rcnet_rt.datasets import jsonl
+from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter
+from rcnet_rt.monitoring.frame_statistics import STATISTICS, FrameStatistics
+from rcnet_rt.poses.frame import Frame, Image
+from rcnet_rt.poses.poses import Poses
+from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.refiner import Refiner
+from rcnet_rt.video.source import open_source
+
+__all__ = ["CAMERAS", "SHIFTED", "SPORTS", "Recordings"]
+
+Floats = npt.NDArray[np.float64]
+
+SPORTS = "sports.mp4"
+CAMERAS = tuple(
+    (f"pose2sim/single/cam0{n}.mp4", f"pose2sim/multi/cam0{n}.mp4") for n in (1, 2, 3, 4)
+)  # two takes each
+SHIFTED = (SPORTS, *(single for single, _ in CAMERAS))
+OTHER = Path("zoo/yolov8n-pose_320_int8.tflite")  # in the data folder
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Statistics of clips, from the cache where they are there.
+
+    Attributes:
+        data: the folder of data.
+        cache: poses as JSON Lines and statistics, one file a clip and shift.
+        weights: that refine.
+    """
+
+    data: Path
+    cache: Path
+    weights: str = "yolo-pose"
+
+    def statistics(self, clip: str, shift: str) -> Floats:
+        """Return the (T, S) statistics of the frames of a clip after a shift, or `OTHER_MODEL`."""
+        name = f"{clip} {shift}".replace("/", "_").replace(" ", "_")
+        poses, file = self.cache / f"{name}.jsonl.gz", self.cache / f"{name}.npy"
+        if not poses.exists():
+            click.echo(f"estimating {clip}, {shift}")
+            self._estimate(clip, shift, poses)
+        if not file.exists():
+            np.save(file, self._measure(clip, shift, poses))
+        values: Floats = np.load(file)
+        assert values.shape[1] == len(STATISTICS), f"remove {file}: it has other statistics"
+        return values
+
+    def _estimate(self, clip: str, shift: str, path: Path) -> None:
+        model = self.data / (OTHER if shift == OTHER_MODEL else MODEL)
+        refiner = Refiner(self.weights)
+        estimator = estimators.load(str(model), floor=refiner.weights.floor or 0.05, threads=1)
+        header = Header(clip, estimator.name, self.weights, "coco17", 0.0)
+        self.cache.mkdir(parents=True, exist_ok=True)
+        with JsonLinesWriter(path, header) as writer:
+            for index, image in enumerate(self._images(clip, shift)):
+                poses = estimator.estimate(image)
+                writer.write(index, None, poses, np.ones(len(poses), np.bool_))
+
+    def _measure(self, clip: str, shift: str, path: Path) -> Floats:
+        refiner, measure = Refiner(self.weights), FrameStatistics(COCO17)
+        recorded: Iterator[Poses] = (frame.poses for frame in jsonl.read(path)[1])
+        pairs = zip(self._images(clip, shift), recorded, strict=True)
+        return np.stack([measure(image, refiner(poses)) for image, poses in pairs])
+
+    def _images(self, clip: str, shift: str) -> Iterator[Image]:
+        change = SHIFTS[NONE if shift == OTHER_MODEL else shift]
+        with open_source(self.data / "videos" / clip) as source:
+            for frame in source:
+                assert isinstance(frame, Frame)
+                yield change(frame.image_bgr)
