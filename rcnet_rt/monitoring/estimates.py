@@ -94,7 +94,12 @@ def score_histogram(scores: npt.ArrayLike) -> Floats:
 
 
 def estimate_curve(
-    blocks: npt.ArrayLike, frames: int, learned: CorrectProbability, seed: int = 0
+    blocks: npt.ArrayLike,
+    frames: int,
+    learned: CorrectProbability,
+    *,
+    label_shift: float = HALFWAY,
+    seed: int = 0,
 ) -> Curve:
     """Estimate precision, recall and F1 at every threshold.
 
@@ -107,6 +112,7 @@ def estimate_curve(
         blocks: (B, STEPS) `score_histogram` of the poses in each block of consecutive frames.
         frames: their number of frames in all.
         learned: P(right | score) of the weights.
+        label_shift: share of label shift in the estimates, in [0, 1].
         seed: of the draws.
     """
     counts = np.asarray(blocks, np.float64)
@@ -116,8 +122,8 @@ def estimate_curve(
     poses = shares @ counts
     middles = (np.arange(STEPS) + 0.5) / STEPS
     log_odds = learned.log_odds(middles, RESAMPLES, seed)
-    part = np.concatenate([[HALFWAY], random.uniform(0, 1, RESAMPLES)])
-    shift = part * label_shift(log_odds, poses, learned.prior)
+    part = np.concatenate([[label_shift], random.uniform(0, 1, RESAMPLES)])
+    shift = part * implied_shift(log_odds, poses, learned.prior)
     right = poses * logistic(log_odds + shift[:, None])
     found = np.concatenate(
         [[learned.found], random.normal(learned.found, learned.found_deviation, RESAMPLES)]
@@ -137,7 +143,7 @@ def estimate_curve(
     )
 
 
-def label_shift(log_odds: Floats, poses: Floats, prior: float) -> Floats:
+def implied_shift(log_odds: Floats, poses: Floats, prior: float) -> Floats:
     """Return (R,) what label shift adds to the log-odds of a true positive.
 
     The share of right poses here is the one that it implies itself: expectation maximisation.
