@@ -81,7 +81,7 @@ def test_a_profile_is_what_a_run_gives(place: Path) -> None:
     np.testing.assert_array_equal(made.curve.precision.value, expected.precision.value)
     np.testing.assert_array_equal(made.curve.recall.low, expected.recall.low)
     assert made.threshold == expected.thresholds[np.nanargmax(expected.f1.value)]
-    assert "only 8 seconds" in made.note
+    assert "only 8 s" in made.note
     measure = FrameStatistics(COCO17)
     values = [
         measure(result.frame.image_bgr, result.poses)
