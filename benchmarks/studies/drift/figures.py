@@ -155,7 +155,7 @@ def _segments(frames: Floats) -> list[Floats]:
 
 
 def _autoregressive(count: int, correlated: int, seed: int) -> Floats:
-    """(T, S) independent statistics of deviation 100, far beyond the smallest change that counts."""
+    """(T, S) independent statistics of deviation 100, beside which the smallest change is small."""
     rng = np.random.default_rng(seed)
     keep = np.exp(-1 / correlated) if correlated else 0.0
     noise = rng.normal(size=(count, len(NAMES)))
