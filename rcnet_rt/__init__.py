@@ -29,6 +29,7 @@ from rcnet_rt.version import __version__
 if TYPE_CHECKING:
     from rcnet_rt.integrations.ultralytics import attach
     from rcnet_rt.models.rcnet import RCNet, ScoreNet
+    from rcnet_rt.monitoring.profile import CameraProfile
     from rcnet_rt.poses.skeletons import register as register_skeleton
     from rcnet_rt.refiner import Refiner, refine
     from rcnet_rt.rescoring.score_reference import ScoreReference
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
     from rcnet_rt.workflows.evaluate import evaluate
     from rcnet_rt.workflows.export import export
     from rcnet_rt.workflows.predict import predict
+    from rcnet_rt.workflows.profile import profile_camera
     from rcnet_rt.workflows.rescore import rescore
     from rcnet_rt.workflows.train import train
     from rcnet_rt.workflows.video import process_video
 
 __all__ = [
     "BackendError",
+    "CameraProfile",
     "DatasetError",
     "EstimatorError",
     "OutputError",
@@ -66,6 +69,7 @@ __all__ = [
     "load_weights",
     "predict",
     "process_video",
+    "profile_camera",
     "refine",
     "register_skeleton",
     "rescore",
@@ -74,6 +78,7 @@ __all__ = [
 
 # Loaded on first use, so that the import is quick and only what is used must be installed.
 _LAZY = {
+    "CameraProfile": ("rcnet_rt.monitoring.profile", "CameraProfile"),
     "RCNet": ("rcnet_rt.models.rcnet", "RCNet"),
     "Refiner": ("rcnet_rt.refiner", "Refiner"),
     "ScoreNet": ("rcnet_rt.models.rcnet", "ScoreNet"),
@@ -85,6 +90,7 @@ _LAZY = {
     "load_weights": ("rcnet_rt.rescoring.weights_io", "find"),
     "predict": ("rcnet_rt.workflows.predict", "predict"),
     "process_video": ("rcnet_rt.workflows.video", "process_video"),
+    "profile_camera": ("rcnet_rt.workflows.profile", "profile_camera"),
     "refine": ("rcnet_rt.refiner", "refine"),
     "register_skeleton": ("rcnet_rt.poses.skeletons", "register"),
     "rescore": ("rcnet_rt.workflows.rescore", "rescore"),

@@ -37,6 +37,7 @@ class Lazy(NamedTuple):
 
 COMMANDS = {
     "run": Lazy("rcnet_rt.cli.run:run", "Refine the poses of a video, images or a camera."),
+    "profile": Lazy("rcnet_rt.cli.profile:profile", "What a camera's scores mean, without labels."),
     "train": Lazy("rcnet_rt.cli.train:train", "Train weights on COCO and an estimator's results."),
     "predict": Lazy("rcnet_rt.cli.predict:predict", "Estimate poses of a dataset or many videos."),
     "refine": Lazy("rcnet_rt.cli.refine:refine", "Re-score a COCO results file."),

@@ -25,6 +25,7 @@ __all__ = [
     "model_option",
     "optional_dataset_options",
     "parallel_options",
+    "profile_options",
     "recheck_option",
     "threshold_option",
     "weights_option",
@@ -33,6 +34,11 @@ __all__ = [
 
 RECHECKED = 3  # poses of an image, for --recheck without a number
 NOT_WRITTEN = "not written"
+THRESHOLDS = ("auto", "p95", "guaranteed")
+THRESHOLD_HELP = (
+    "Keep poses whose refined score is at least this; p95: precision 0.95 on the images it was "
+    "chosen on; guaranteed: on new images like them too, with probability 0.95"
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -55,25 +61,29 @@ class OptionWithFormerNames(click.Option):
 
 
 class Threshold(click.ParamType[str | float]):
-    """`auto`, `p95`, `guaranteed`, or a number in [0, 1]."""
+    """One of some words, or a number in [0, 1].
 
-    name = "auto|p95|guaranteed|NUMBER"
+    Args:
+        words: `auto`, `p95` and `guaranteed` by default.
+    """
+
+    def __init__(self, words: Sequence[str] = THRESHOLDS) -> None:
+        self.words = words
+        self.name = "|".join([*words, "NUMBER"])
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str | float:
         """Return the word or the number; anything else is wrong usage."""
-        words = ("auto", "p95", "guaranteed")
-        if value in words:
+        if value in self.words:
             return str(value)
         try:
             number = float(value)
         except ValueError:
             number = float("nan")
         if not 0 <= number <= 1:
-            self.fail(
-                f"{value!r} is none of: auto, p95, guaranteed, a number from 0 to 1", param, ctx
-            )
+            words = ", ".join(self.words)
+            self.fail(f"{value!r} is none of: {words}, a number from 0 to 1", param, ctx)
         return number
 
 
@@ -270,9 +280,28 @@ def threshold_option(command: Command) -> Command:
         type=Threshold(),
         default="auto",
         show_default=True,
-        help="Keep poses whose refined score is at least this; p95: precision 0.95 on the "
-        "images it was chosen on; guaranteed: on new images like them too, with probability 0.95.",
+        help=f"{THRESHOLD_HELP}.",
     )(command)
+
+
+def profile_options(command: Command) -> Command:
+    """Add --conf, with the word `profile`, and --profile."""
+    conf = click.option(
+        "--conf",
+        type=Threshold((*THRESHOLDS, "profile")),
+        default="auto",
+        show_default=True,
+        help=f"{THRESHOLD_HELP}; profile: that of --profile, which auto is, too, where it has one.",
+    )
+    profile = click.option(
+        "--profile",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        show_default="none",
+        help="What `rcnet-rt profile` wrote of this camera: its threshold, the scores that were "
+        "seen, and --drift-alarm held against it. Refused with another model or other weights.",
+    )
+    return conf(profile(command))
 
 
 def weights_option(

@@ -16,8 +16,8 @@ from rcnet_rt.cli.options import (
     json_option,
     model_option,
     parallel_options,
+    profile_options,
     recheck_option,
-    threshold_option,
     weights_option,
     yolo_options,
 )
@@ -55,7 +55,7 @@ def _checked_address(ctx: click.Context, param: click.Parameter, value: str | No
     "What refines: auto, a shipped name, a .safetensors file, formula:NAME, or none, which leaves "
     "scores as they are."
 )
-@threshold_option
+@profile_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -156,7 +156,7 @@ def _checked_address(ctx: click.Context, param: click.Parameter, value: str | No
     metavar="FRAMES",
     default=600,
     show_default=True,
-    help="--drift-alarm: how many of the first frames are what is usual.",
+    help="--drift-alarm: how many of the first frames are what is usual, without --profile.",
 )
 @click.option(
     "--telemetry",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,18 @@ class Weights:
         """All tensors by their names in the file: those of the joint head have a prefix."""
         head = {} if self.joints is None else self.joints.tensors
         return {**self.tensors, **{f"{JOINTS}{name}": tensor for name, tensor in head.items()}}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits that differ where the refined scores may."""
+        parts: dict[str, npt.NDArray[Any]] = dict(self.all_tensors)
+        if self.calibration is not None:
+            parts |= {"inputs": self.calibration.inputs, "outputs": self.calibration.outputs}
+        settings = (self.baseline, self.baseline_scale, self.skeleton, self.features, self.floor)
+        digest = sha256(repr((settings, self.network)).encode())
+        for name in sorted(parts):
+            digest.update(name.encode() + np.ascontiguousarray(parts[name]).tobytes())
+        return digest.hexdigest()[:12]
 
     @cached_property
     def standardisation(self) -> tuple[Constant, Constant]:

@@ -25,7 +25,9 @@ from rcnet_rt.evaluation.thresholds import (
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration
 from rcnet_rt.rescoring.constants import BELOW_FLOOR
+from rcnet_rt.rescoring.correct_probability import RECORD, CorrectProbability
 from rcnet_rt.rescoring.weights import DEFAULT_THRESHOLD, GUARANTEED, Weights
+from rcnet_rt.training.correct_probability import fit_correct_probability, reported_poses
 from rcnet_rt.training.splits import Split
 
 __all__ = [
@@ -196,11 +198,16 @@ def calibrate_on(scored: Sequence[tuple[LabeledResults, HeldOut]], weights: Weig
     precise = precision_threshold(scores[counted], oks, people)
     raw_best = best_f1_threshold(raw[counted], oks, people)
     guarantee = _guarantee(scored, scores, counted)
+    probability = _correct_probability(scored, scores, floor)
     thresholds = {"auto": best, "p95": precise, GUARANTEED: guarantee.point}
     return replace(
         weights,
         calibration=learned,
-        training={**weights.training, "guarantee": _guarantee_record(guarantee)},
+        training={
+            **weights.training,
+            "guarantee": _guarantee_record(guarantee),
+            **({} if probability is None else {RECORD: probability.record()}),
+        },
         thresholds={n: point.threshold for n, point in thresholds.items() if point is not None},
         raw_threshold=DEFAULT_THRESHOLD if raw_best is None else raw_best.threshold,
     )
@@ -227,6 +234,20 @@ def _guarantee(
     oks = np.concatenate([data.match.target[held_out.entries] for data, held_out in scored])
     drawn = ScoredImages(scores[counted], oks[counted], np.asarray(images)[counted], people)
     return guaranteed_threshold(drawn, Requirement(PRECISION, GUARANTEED_PRECISION), ASSURANCE)
+
+
+def _correct_probability(
+    scored: Sequence[tuple[LabeledResults, HeldOut]], scores: Floats, floor: float
+) -> CorrectProbability | None:
+    """Fit P(OKS >= 0.5 | score) on the calibrated scores (N,) of all held-out entries."""
+    images = sorted({image for _, held_out in scored for image in held_out.images})
+    ends = np.cumsum([len(held_out.entries) for _, held_out in scored])[:-1]
+    return fit_correct_probability(
+        [
+            reported_poses(data, held_out.entries, some, images, floor)
+            for (data, held_out), some in zip(scored, np.split(scores, ends), strict=True)
+        ]
+    )
 
 
 def _guarantee_record(guarantee: Guarantee) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from rcnet_rt.datasets.jsonl import JsonLinesWriter
+from rcnet_rt.errors import DatasetError
 from rcnet_rt.monitoring.drift import Change
 from rcnet_rt.monitoring.drift_monitor import DriftMonitor, begun, ended
 from rcnet_rt.poses.frame import Gap
@@ -23,12 +24,15 @@ def open_monitor(
 ) -> DriftMonitor | None:
     """Return the drift monitor of one source; None where none is asked for.
 
+    With a profile of the camera there is one, unless the profile is too short for it.
+
     When the stack is closed, it is noted if there never was a reference.
 
     Raises:
         DatasetError: the reference is too short.
     """
-    if not options.drift_alarm:
+    profile = models.profile
+    if not (options.drift_alarm or profile):
         return None
     skeleton = models.estimator.skeleton
     setup = {
@@ -36,7 +40,14 @@ def open_monitor(
         "weights": models.scoring.name,
         "skeleton": skeleton.name,
     }
-    monitor = DriftMonitor(skeleton, None, setup, options.drift_reference)
+    reference = None if profile is None else profile.statistics
+    try:
+        monitor = DriftMonitor(skeleton, reference, setup, options.drift_reference)
+    except DatasetError as error:
+        if options.drift_alarm:
+            raise
+        tally.notes.append(f"no drift alarm: {error}")
+        return None
     stack.callback(_note_learning, monitor, options, tally)
     return monitor
 

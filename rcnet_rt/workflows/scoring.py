@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.estimators import Estimator
+from rcnet_rt.monitoring.profile import CameraProfile
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring.families import weights_for
 from rcnet_rt.rescoring.score_convention import check_convention
+from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import GUARANTEED, Weights
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class Scoring:
         floor: raw score from which the estimator should report poses.
         weights: None where scores stay as they are.
         refiner: with these weights, once it is open; None where scores stay as they are.
+        reference: the estimator's other scores on this camera; None where they are not known, or
+            the weights do not use them.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Scoring:
     floor: float
     weights: Weights | None = None
     refiner: Future[Refiner] | None = None
+    reference: ScoreReference | None = None
 
     def refine(self, poses: Poses) -> Poses:
         """Return the poses with refined scores.
@@ -53,7 +58,7 @@ class Scoring:
         if self.refiner is None:
             return poses.with_scores(poses.scores)
         # Where people must be avoided, a pose with a faulty number is better kept than lost.
-        return self.refiner.result()(poses, on_error="raw")
+        return self.refiner.result()(poses, reference=self.reference, on_error="raw")
 
     @property
     def backend(self) -> str:
@@ -93,15 +98,25 @@ class Scoring:
 
 
 def load_scoring(
-    weights: str, threshold: str | float, *, family: str, device: str, backend: str
+    weights: str,
+    threshold: str | float,
+    *,
+    family: str,
+    device: str,
+    backend: str,
+    profile: CameraProfile | None = None,
 ) -> Scoring:
     """Load weights; "auto" is those of the estimator's family or its group, else generic ones.
+
+    With a profile of the camera, the threshold "auto" is the profile's where it has one, and
+    "profile" demands it.
 
     What the backend raises comes with the first use of the result, at the latest by its `check`.
 
     Raises:
         WeightsError: unknown or damaged weights, or a threshold that they do not have.
     """
+    threshold = _of_profile(threshold, profile)
     if weights == "none":
         return _unchanged(threshold)
     from rcnet_rt.refiner import Refiner, find_weights
@@ -119,7 +134,26 @@ def load_scoring(
         floor=chosen.floor or FLOOR,
         weights=chosen,
         refiner=refiner,
+        reference=profile.reference if profile and chosen.uses_reference else None,
     )
+
+
+def _of_profile(threshold: str | float, profile: CameraProfile | None) -> str | float:
+    """Return the threshold with "auto" and "profile" replaced by that of a profile.
+
+    Raises:
+        WeightsError: "profile" without a profile, or one without a threshold.
+    """
+    if threshold == "profile":
+        if profile is None:
+            raise WeightsError(
+                "--conf profile needs --profile FILE, which `rcnet-rt profile` makes; give it, or "
+                "another --conf"
+            )
+        return profile.required_threshold()
+    if threshold == "auto" and profile is not None and profile.threshold is not None:
+        return profile.threshold
+    return threshold
 
 
 def shipped_weights(family: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.estimators.recheck import Recheck
+from rcnet_rt.monitoring.profile import Setup
 from rcnet_rt.poses.frame import Gap
 from rcnet_rt.temporal.tracking import followed
 from rcnet_rt.video.pipeline import Result
@@ -54,6 +55,7 @@ class VideoSummary:
         outputs: files and folders to write.
         notes: sentences about the outputs, such as sound that could not be kept.
         scoring: the weights with their threshold; None before they are loaded.
+        setup: what the scores come from; None before it is loaded.
         recheck: cost of the rechecks, None without.
         telemetry: times and counts of every stage.
     """
@@ -66,6 +68,7 @@ class VideoSummary:
     outputs: tuple[Path, ...]
     notes: tuple[str, ...]
     scoring: Scoring | None
+    setup: Setup | None
     recheck: RecheckCost | None
     telemetry: Telemetry
 
@@ -87,6 +90,7 @@ class Tally:
     outputs: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     scoring: Scoring | None = None
+    setup: Setup | None = None
     recheck: RecheckCost | None = None
     telemetry: Telemetry = field(default_factory=Telemetry)
 

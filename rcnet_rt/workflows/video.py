@@ -13,6 +13,7 @@ from typing import Literal
 from rcnet_rt.errors import SourceError
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.monitoring.drift import Change
+from rcnet_rt.monitoring.profile import CameraProfile
 from rcnet_rt.poses.frame import Gap, Source
 from rcnet_rt.video import pipeline
 from rcnet_rt.video.pipeline import Result, Sink, Stage
@@ -115,6 +116,7 @@ def process_video(
     serve_token: str | None = None,
     drift_alarm: bool = False,
     drift_reference: int = 600,
+    profile: CameraProfile | FilePath | None = None,
     imgsz: int | tuple[int, int] | None = None,
     half: bool = False,
     device: str = "auto",
@@ -138,7 +140,8 @@ def process_video(
         source: a video, an image, a folder, a glob, a number of a camera or a stream's address.
         model: the estimator, as for `estimators.load`.
         weights: "auto" (those made for the estimator), a name, a path, "formula:NAME", or "none".
-        threshold: keep poses from this refined score on: "auto", "p95", "guaranteed" or a number.
+        threshold: keep poses from this refined score on: "auto", "p95", "guaranteed", "profile" or
+            a number; with a profile "auto" is its threshold, where it has one.
         out: file or folder for drawn images; "auto" is <stem>_rcnet.mp4 here, None draws nothing.
         json: file for all poses, kept or not, as JSON Lines.
         telemetry: file for times and counts as JSON.
@@ -161,7 +164,9 @@ def process_video(
             threshold; None makes one, which is in the address.
         drift_alarm: say what has changed about each source (`monitoring.drift`): in the results,
             as events in the JSON Lines, on drawn images, as progress messages.
-        drift_reference: how many of its first frames it is held against.
+        drift_reference: how many of its first frames it is held against, without a profile.
+        profile: of this camera, or its file, see `profile_camera`: its threshold, its scores as the
+            reference of weights that use one, and the drift alarm held against it.
         imgsz: as for `estimators.load`.
         half: as for `estimators.load`.
         device: "auto", "cpu", "cuda", …
@@ -204,6 +209,7 @@ def process_video(
         serve_token=serve_token,
         drift_alarm=drift_alarm,
         drift_reference=drift_reference,
+        profile=Path(profile) if isinstance(profile, (str, PathLike)) else profile,
     )
     return VideoRun(options, progress)
 
@@ -235,7 +241,7 @@ def _run(
         models = load_models(options, budget)
         budget = models.workers.budget
         stack.enter_context(opencv_threads(budget.opencv))
-        tally.scoring = models.scoring
+        tally.scoring, tally.setup = models.scoring, models.setup
         tally.telemetry = Telemetry(budget)
         writer = open_json_lines(options, models, first, tally, stack)
         events = [ThresholdSink(writer, models.scoring.threshold)] if writer else []

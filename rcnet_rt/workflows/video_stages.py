@@ -12,6 +12,7 @@ from rcnet_rt.errors import WeightsError
 from rcnet_rt.estimators import Estimator
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.monitoring.drift_monitor import DriftMonitor
+from rcnet_rt.monitoring.profile import CameraProfile, Setup
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.selection import Mask, has_joints, joint_indices, suppress_duplicates
@@ -61,6 +62,7 @@ class VideoOptions:
     serve_token: str | None = None
     drift_alarm: bool = False
     drift_reference: int = 600
+    profile: Path | CameraProfile | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Models:
 
     Attributes:
         scoring: refines, with its thresholds.
+        setup: what the scores come from.
+        profile: of the camera; None without.
         threshold: refined score from which poses are kept now; at first that of the scoring.
         workers: estimate the poses of frames, each of its own.
         estimator: the first of them; a `Recheck` where rechecks are asked for.
@@ -77,6 +81,8 @@ class Models:
     """
 
     scoring: Scoring
+    setup: Setup
+    profile: CameraProfile | None
     threshold: Threshold
     workers: Workers
     estimator: Estimator
@@ -141,12 +147,16 @@ def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
     Raises:
         RcnetError: one of them cannot be loaded, or a package for tracking is missing.
     """
+    profile = options.profile
+    if isinstance(profile, Path):
+        profile = CameraProfile.load(profile)
     scoring = load_scoring(
         options.weights,
         options.threshold,
         family=estimators.family(options.model),
         device=options.device,
         backend=options.backend,
+        profile=profile,
     )
     workers = load_workers(
         options.model,
@@ -160,10 +170,15 @@ def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
     )
     estimator = workers.first
     scoring.check(estimator)
+    setup = _setup(options, estimator, scoring)
+    if profile is not None:
+        profile.check(setup)
     if options.recheck:
         estimator = Recheck(estimator, scoring.refine, options.recheck)
     models = Models(
         scoring,
+        setup,
+        profile,
         Threshold(scoring.threshold),
         workers,
         estimator,
@@ -174,6 +189,17 @@ def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
     if options.track:
         _track(models)  # what is not installed fails before anything is written
     return models
+
+
+def _setup(options: VideoOptions, estimator: Estimator, scoring: Scoring) -> Setup:
+    size = options.imgsz
+    return Setup(
+        estimator=estimator.name,
+        imgsz=(size, size) if isinstance(size, int) else size,
+        skeleton=estimator.skeleton.name,
+        weights=scoring.name,
+        fingerprint="" if scoring.weights is None else scoring.weights.fingerprint,
+    )
 
 
 def stages(
