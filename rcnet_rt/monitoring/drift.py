@@ -13,15 +13,15 @@ agree (`significance`), each at the level of the bound divided by all statistics
 So if either holds, the expected number of false alarms in T frames is at most T / 1,000,000, and so
 is the probability of any. Neither independence of the statistics nor of the tests is needed, since
 expectations add up. A change must also be large enough to matter, which only makes alarms rarer.
-An image that does not change at all is no matter of statistics, nor is another estimator.
+An image that does not change at all is no matter of statistics.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,6 @@ __all__ = [
     "Change",
     "DriftDetector",
     "Reference",
-    "setup_changes",
 ]
 
 FRAMES_PER_BLOCK = 5
@@ -55,16 +54,16 @@ class Change:
     """Something that is not as it was in the reference.
 
     Attributes:
-        what: name of the statistic, "frozen", or a key of the setup such as "estimator".
+        what: name of the statistic, or "frozen".
         text: what changed, in words.
-        before: value in the reference; None where there is none.
-        now: value of the newest blocks.
+        before: mean of the reference; None for "frozen".
+        now: median of the newest blocks; for "frozen" the number of identical frames.
     """
 
     what: str
     text: str
-    before: float | str | None
-    now: float | str
+    before: float | None
+    now: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,13 +74,11 @@ class Reference:
         blocks: (B, S) means of statistics over consecutive blocks of frames.
         frames_per_block: how many frames those are.
         names: S names of the statistics; those that are not known here are passed over.
-        setup: what poses came from, such as {"estimator": …, "weights": …, "skeleton": …}.
     """
 
     blocks: Floats
     frames_per_block: int = FRAMES_PER_BLOCK
     names: Sequence[str] = NAMES
-    setup: Mapping[str, str] = field(default_factory=dict)
 
     def columns(self) -> Floats:
         """Return the (B, len(NAMES)) blocks in the order of `NAMES`; NaN for those not there."""
@@ -201,19 +198,6 @@ class _Watch:
         meaning = statistic.lower if now < before else statistic.higher
         numbers = f"{before:.{statistic.digits}f} -> {now:.{statistic.digits}f}"
         return Change(statistic.name, f"{meaning}: {statistic.label} {numbers}", before, now)
-
-
-def setup_changes(reference: Mapping[str, str], now: Mapping[str, str]) -> tuple[Change, ...]:
-    """Return in what the setup of a run differs from that of the reference.
-
-    >>> [change.text for change in setup_changes({"estimator": "a"}, {"estimator": "b"})]
-    ['another estimator: a -> b']
-    """
-    return tuple(
-        Change(key, f"another {key}: {before} -> {now[key]}", before, now[key])
-        for key, before in reference.items()
-        if key in now and now[key] != before
-    )
 
 
 def _level(frames_per_block: int, frames_per_false_alarm: float) -> float:

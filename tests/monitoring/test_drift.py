@@ -8,7 +8,7 @@ import pytest
 
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.monitoring import drift
-from rcnet_rt.monitoring.drift import FRAMES_PER_BLOCK, DriftDetector, Reference, setup_changes
+from rcnet_rt.monitoring.drift import FRAMES_PER_BLOCK, DriftDetector, Reference
 from rcnet_rt.monitoring.frame_statistics import NAMES, block_means
 
 Floats = npt.NDArray[np.float64]
@@ -93,7 +93,7 @@ def test_either_test_alone_keeps_the_bound(test: str, monkeypatch: pytest.Monkey
 
 
 def test_moments_that_are_alike_give_no_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames are correlated over 50 frames; ranks alone, which take blocks for exchangeable, fail."""
+    """Frames are correlated over 50 frames; ranks alone, for which blocks are exchangeable, fail."""
     noise = np.random.default_rng(0).normal(size=(2600, len(NAMES)))
     for index in range(1, len(noise)):
         noise[index] = 0.98 * noise[index - 1] + np.sqrt(1 - 0.98**2) * noise[index]
@@ -156,12 +156,3 @@ def test_a_gap_begins_a_new_block() -> None:
     for row in dark:
         assert detector(row) == ()
         detector.gap()
-
-
-def test_another_setup() -> None:
-    before = {"estimator": "a", "weights": "yolo-pose", "skeleton": "coco17"}
-    assert setup_changes(before, before) == ()
-    assert setup_changes({}, before) == ()
-    (change,) = setup_changes(before, {**before, "skeleton": "crowdpose14"})
-    assert (change.what, change.before, change.now) == ("skeleton", "coco17", "crowdpose14")
-    assert change.text == "another skeleton: coco17 -> crowdpose14"
