@@ -109,11 +109,11 @@ class DriftDetector:
         self.frames_per_block = reference.frames_per_block * merged
         level = _level(self.frames_per_block, frames_per_false_alarm)
         longest = SLOW // self.frames_per_block
-        self._watches = [
-            _Watch.of(statistic, values, window, level)
-            for statistic, values in zip(STATISTICS, map(_defined, blocks.T), strict=True)
+        self._watches = {
+            index: _Watch.of(STATISTICS[index], values, window, level)
+            for index, values in enumerate(map(_defined, blocks.T))
             if (window := _shortest(len(values), longest, level)) is not None
-        ]
+        }
         self._frozen_after = _frozen_after(reference)
         self._block: list[Floats] = []
         self._identical = 0  # frames so far
@@ -126,8 +126,8 @@ class DriftDetector:
         if len(self._block) == self.frames_per_block:
             means = block_means(self._block, self.frames_per_block)[0]
             self._block.clear()
-            for watch in self._watches:
-                watch.update(means[NAMES.index(watch.statistic.name)], self._active)
+            for index, watch in self._watches.items():
+                watch.update(means[index], self._active)
         return tuple(self._active.values())
 
     def gap(self) -> None:
@@ -149,7 +149,7 @@ class _Watch:
     """The newest blocks of one statistic, held against the reference."""
 
     statistic: Statistic
-    reference: Floats  # (B,) sorted
+    reference: Floats  # (B,)
     max_deficit: int  # of the ranks, see `significance`
     mean: float  # of the blocks that are far apart
     limit: float  # of the distance from it, by Student's t
@@ -163,7 +163,7 @@ class _Watch:
         apart = values[:: max(1, len(values) // SPREAD)][:SPREAD]
         limit = prediction_limit(len(apart), level) * float(apart.std(ddof=1))
         recent = deque[float](maxlen=window)
-        return cls(statistic, np.sort(values), deficit, float(apart.mean()), limit, recent)
+        return cls(statistic, values, deficit, float(apart.mean()), limit, recent)
 
     def update(self, mean: float, active: dict[str, Change]) -> None:
         """Take the mean of a block, NaN for none; begin or end the alarm."""
@@ -179,14 +179,14 @@ class _Watch:
             len(window) == self.recent.maxlen
             and abs(mean - self.mean) > self.limit
             and self._matters(mean)
-            and self._is_apart(window)
+            and self._is_apart(window, math.copysign(1, mean - self.mean))
         ):
             active[name] = self._change(float(np.median(window)))
 
-    def _is_apart(self, window: Floats) -> bool:
-        above = pairs_not_above(self.reference, window)
-        below = pairs_not_above(-self.reference[::-1], -window)
-        return min(above, below) <= self.max_deficit
+    def _is_apart(self, window: Floats, side: float) -> bool:
+        """Return whether a window is above the reference, for side = 1, or below it, for -1."""
+        pairs = pairs_not_above(np.sort(side * self.reference), side * window)
+        return pairs <= self.max_deficit
 
     def _matters(self, now: float) -> bool:
         statistic = self.statistic

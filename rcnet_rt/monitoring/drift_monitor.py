@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt.errors import DatasetError
 from rcnet_rt.monitoring.drift import (
     FRAMES_PER_BLOCK,
     Change,
@@ -18,7 +19,9 @@ from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
-__all__ = ["DriftMonitor", "begun", "ended"]
+__all__ = ["MIN_LEARNING_FRAMES", "DriftMonitor", "begun", "ended"]
+
+MIN_LEARNING_FRAMES = 100  # from fewer no change can be told from chance soon enough
 
 
 class DriftMonitor:
@@ -30,12 +33,17 @@ class DriftMonitor:
         learning_frames: how many frames are the reference where none is given.
 
     Raises:
-        DatasetError: the reference is too short; where it is learned, from the call at its end.
+        DatasetError: the reference is too short.
     """
 
     def __init__(
         self, skeleton: Skeleton, reference: Reference | None, learning_frames: int
     ) -> None:
+        if reference is None and learning_frames < MIN_LEARNING_FRAMES:
+            raise DatasetError(
+                f"drift alarm: expected a reference of at least {MIN_LEARNING_FRAMES} frames, got "
+                f"{learning_frames}; give a larger --drift-reference, better some minutes"
+            )
         self._measure = FrameStatistics(skeleton)
         self._detector = None if reference is None else DriftDetector(reference)
         self._learning_frames = learning_frames

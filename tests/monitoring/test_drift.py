@@ -93,7 +93,7 @@ def test_either_test_alone_keeps_the_bound(test: str, monkeypatch: pytest.Monkey
 
 
 def test_moments_that_are_alike_give_no_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frames are correlated over 50 frames; ranks alone, for which blocks are exchangeable, fail."""
+    """Frames are correlated over 50 frames; ranks alone, for which blocks are alike, fail."""
     noise = np.random.default_rng(0).normal(size=(2600, len(NAMES)))
     for index in range(1, len(noise)):
         noise[index] = 0.98 * noise[index - 1] + np.sqrt(1 - 0.98**2) * noise[index]

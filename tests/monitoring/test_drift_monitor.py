@@ -44,6 +44,8 @@ def test_a_given_reference_holds_at_once() -> None:
     assert whats(monitor, start=300, count=50, brightness=0.3)[0] == "brightness"
     with pytest.raises(DatasetError, match="too few"):
         DriftMonitor(COCO17, Reference(block_means(values[:20], 5)), 600)
+    with pytest.raises(DatasetError, match="at least 100 frames, got 99"):
+        DriftMonitor(COCO17, None, 99)
 
 
 def test_frames_around_a_gap_are_not_compared() -> None:
