@@ -24,13 +24,12 @@ from rcnet_rt.cli.options import (
 from rcnet_rt.cli.progress import frame_bar
 from rcnet_rt.cli.summary import joined, print_summary
 from rcnet_rt.errors import RcnetError
+from rcnet_rt.monitoring.drift_monitor import MIN_LEARNING_FRAMES
 from rcnet_rt.serving.access import parse_address
 from rcnet_rt.video.source import is_live, split
 from rcnet_rt.workflows.video import process_video
 
 __all__ = ["run"]
-
-MIN_REFERENCE = 100  # frames; from fewer no change can be told from chance soon enough
 
 
 def _checked_address(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -152,7 +151,7 @@ def _checked_address(ctx: click.Context, param: click.Parameter, value: str | No
 )
 @click.option(
     "--drift-reference",
-    type=click.IntRange(min=MIN_REFERENCE),
+    type=click.IntRange(min=MIN_LEARNING_FRAMES),
     metavar="FRAMES",
     default=600,
     show_default=True,

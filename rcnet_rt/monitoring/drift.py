@@ -1,33 +1,34 @@
 """Drift alarm: what has changed about a camera, by a sequential test against a reference.
 
-Statistics of frames are averaged over blocks of frames, since adjacent frames are alike. After each
-block the newest blocks of every statistic are ranked among those of the reference: the exact rank
-test of `window_test`, in two windows, for gross and for smaller changes. The level of one test is
-the bound on false alarms divided by all tests of a block:
+Statistics of frames are averaged over blocks of a few frames. After each block the newest ones of
+every statistic are held against the blocks of the reference, and an alarm needs two exact tests to
+agree (`significance`), each at the level of the bound divided by all statistics and directions:
 
-    if the reference blocks and those of a window are exchangeable, the expected number of false
-    alarms in T frames is at most T / 1,000,000, and so is the probability of any.
+- ranks: the newest k blocks lie above, or below, nearly all of the reference. Valid if blocks are
+  exchangeable, whatever their distribution.
+- Student's t: the newest block is too many standard deviations away from 20 blocks spread evenly
+  over the reference. Valid if blocks that far apart are independent draws of a normal distribution,
+  however alike the blocks of a moment are.
 
-Neither independence of the statistics nor of windows is needed. Blocks of one continuous scene are
-not exchangeable, though: they are alike. So blocks are as long as the reference allows, and an
-alarm must also lie well outside the range of the reference and be large enough to matter, which
-can only make alarms rarer. An image that does not change at all is no matter of statistics.
+So if either holds, the expected number of false alarms in T frames is at most T / 1,000,000, and so
+is the probability of any. Neither independence of the statistics nor of the tests is needed, since
+expectations add up. A change must also be large enough to matter, which only makes alarms rarer.
+An image that does not change at all is no matter of statistics.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.monitoring.frame_statistics import NAMES, STATISTICS, Statistic, block_means
-from rcnet_rt.monitoring.window_test import max_deficit, pairs_not_above
+from rcnet_rt.monitoring.significance import max_deficit, pairs_not_above, prediction_limit
 
 __all__ = [
     "FRAMES_PER_BLOCK",
@@ -35,16 +36,13 @@ __all__ = [
     "Change",
     "DriftDetector",
     "Reference",
-    "setup_changes",
 ]
 
 FRAMES_PER_BLOCK = 5
-FRAMES_PER_FALSE_ALARM = 1_000_000  # under exchangeability
-FAST, SLOW = 50, 100  # frames within which an alarm should come, and the longest window
-DIRECTIONS = WINDOWS = 2
-RANGE = 0.05, 0.95  # quantiles of the reference that are its range
-MARGIN = 0.5  # of the width of the range, beyond it, from where an alarm may begin
-RECOVERED = 0.25  # the same, below which it ends
+FRAMES_PER_FALSE_ALARM = 1_000_000  # at least
+FAST, SLOW = 50, 100  # frames within which an alarm should come, and must
+SPREAD = 20  # blocks of the reference that Student's t takes for independent
+RECOVERED = 0.5  # of its limit, within which an alarm is over
 FROZEN = 30  # identical frames at least that are a frozen image
 MOTION = NAMES.index("motion")
 
@@ -56,16 +54,16 @@ class Change:
     """Something that is not as it was in the reference.
 
     Attributes:
-        what: name of the statistic, "frozen", or a key of the setup such as "estimator".
+        what: name of the statistic, or "frozen".
         text: what changed, in words.
-        before: value in the reference; None where there is none.
-        now: value of the newest blocks.
+        before: mean of the reference; None for "frozen".
+        now: median of the newest blocks; for "frozen" the number of identical frames.
     """
 
     what: str
     text: str
-    before: float | str | None
-    now: float | str
+    before: float | None
+    now: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +74,11 @@ class Reference:
         blocks: (B, S) means of statistics over consecutive blocks of frames.
         frames_per_block: how many frames those are.
         names: S names of the statistics; those that are not known here are passed over.
-        setup: what poses came from, such as {"estimator": …, "weights": …, "skeleton": …}.
     """
 
     blocks: Floats
     frames_per_block: int = FRAMES_PER_BLOCK
     names: Sequence[str] = NAMES
-    setup: Mapping[str, str] = field(default_factory=dict)
 
     def columns(self) -> Floats:
         """Return the (B, len(NAMES)) blocks in the order of `NAMES`; NaN for those not there."""
@@ -99,7 +95,8 @@ class DriftDetector:
         frames_per_false_alarm: the bound, see above.
 
     Attributes:
-        frames_per_block: how many frames are averaged.
+        frames_per_block: how many frames are averaged: as many as the reference allows for an alarm
+            within 50 frames.
 
     Raises:
         DatasetError: the reference is too short to tell a change from chance.
@@ -110,15 +107,13 @@ class DriftDetector:
     ) -> None:
         blocks, merged = _merged(reference, frames_per_false_alarm)
         self.frames_per_block = reference.frames_per_block * merged
-        self._watches = [
-            watch
-            for index, statistic in enumerate(STATISTICS)
-            if (
-                watch := _Watch.of(
-                    index, blocks, statistic, self.frames_per_block, frames_per_false_alarm
-                )
-            )
-        ]
+        level = _level(self.frames_per_block, frames_per_false_alarm)
+        longest = SLOW // self.frames_per_block
+        self._watches = {
+            index: _Watch.of(STATISTICS[index], values, window, level)
+            for index, values in enumerate(map(_defined, blocks.T))
+            if (window := _shortest(len(values), longest, level)) is not None
+        }
         self._frozen_after = _frozen_after(reference)
         self._block: list[Floats] = []
         self._identical = 0  # frames so far
@@ -131,8 +126,8 @@ class DriftDetector:
         if len(self._block) == self.frames_per_block:
             means = block_means(self._block, self.frames_per_block)[0]
             self._block.clear()
-            for watch in self._watches:
-                watch.update(means[watch.index], self._active)
+            for index, watch in self._watches.items():
+                watch.update(means[index], self._active)
         return tuple(self._active.values())
 
     def gap(self) -> None:
@@ -153,130 +148,96 @@ class DriftDetector:
 class _Watch:
     """The newest blocks of one statistic, held against the reference."""
 
-    index: int
     statistic: Statistic
-    reference: Floats  # (B,) sorted
-    windows: Sequence[tuple[int, int]]  # blocks, the shortest window first, and their max_deficit
-    recent: deque[float]
+    reference: Floats  # (B,)
+    max_deficit: int  # of the ranks, see `significance`
+    mean: float  # of the blocks that are far apart
+    limit: float  # of the distance from it, by Student's t
+    recent: deque[float]  # a window
 
     @classmethod
-    def of(
-        cls,
-        index: int,
-        blocks: Floats,
-        statistic: Statistic,
-        frames_per_block: int,
-        frames_per_false_alarm: float,
-    ) -> _Watch | None:
-        """Return the watch of a column; None where its reference cannot carry an alarm."""
-        reference = np.sort(blocks[np.isfinite(blocks[:, index]), index])
-        level = _level(frames_per_block, frames_per_false_alarm)
-        longest = SLOW // frames_per_block
-        short = _shortest(len(reference), longest, level)
-        if short is None:
-            return None
-        sizes = sorted({short, longest})
-        deficits = [max_deficit(len(reference), size, level) for size in sizes]
-        windows = [(k, d) for k, d in zip(sizes, deficits, strict=True) if d is not None]
-        return cls(index, statistic, reference, windows, deque(maxlen=longest))
+    def of(cls, statistic: Statistic, values: Floats, window: int, level: float) -> _Watch:
+        """Return the watch of a statistic from its (B,) blocks in the order of time."""
+        deficit = max_deficit(len(values), window, level)
+        assert deficit is not None
+        apart = values[:: max(1, len(values) // SPREAD)][:SPREAD]
+        limit = prediction_limit(len(apart), level) * float(apart.std(ddof=1))
+        recent = deque[float](maxlen=window)
+        return cls(statistic, values, deficit, float(apart.mean()), limit, recent)
 
     def update(self, mean: float, active: dict[str, Change]) -> None:
         """Take the mean of a block, NaN for none; begin or end the alarm."""
         if math.isnan(mean):
             return
         self.recent.append(mean)
+        window = np.array(self.recent)
         name = self.statistic.name
         if name in active:
-            short = self._newest(self.windows[0][0])
-            if not self._is_outside(float(np.median(short)), RECOVERED):
+            if abs(float(np.median(window)) - self.mean) <= RECOVERED * self.limit:
                 del active[name]
-            return
-        for size, deficit in self.windows:
-            window = self._newest(size)
-            if len(window) == size and self._is_improbable(window, deficit):
-                now = float(np.median(window))
-                if self._is_outside(now, MARGIN) and self._matters(now):
-                    active[name] = self._change(now)
-                    return
+        elif (
+            len(window) == self.recent.maxlen
+            and abs(mean - self.mean) > self.limit
+            and self._matters(mean)
+            and self._is_apart(window, math.copysign(1, mean - self.mean))
+        ):
+            active[name] = self._change(float(np.median(window)))
 
-    def _newest(self, size: int) -> Floats:
-        return np.array(list(self.recent)[-size:])
-
-    def _is_improbable(self, window: Floats, deficit: int) -> bool:
-        above = pairs_not_above(self.reference, window)
-        below = pairs_not_above(-self.reference[::-1], -window)
-        return min(above, below) <= deficit
-
-    def _is_outside(self, value: float, margin: float) -> bool:
-        low, high = self._range
-        width = margin * (high - low)
-        return value < low - width or value > high + width
+    def _is_apart(self, window: Floats, side: float) -> bool:
+        """Return whether a window is above the reference, for side = 1, or below it, for -1."""
+        pairs = pairs_not_above(np.sort(side * self.reference), side * window)
+        return pairs <= self.max_deficit
 
     def _matters(self, now: float) -> bool:
-        before, statistic = self._before, self.statistic
-        return abs(now - before) >= max(statistic.min_change, statistic.min_share * abs(before))
-
-    @cached_property
-    def _range(self) -> tuple[float, float]:
-        low, high = np.quantile(self.reference, RANGE)
-        return float(low), float(high)
-
-    @cached_property
-    def _before(self) -> float:
-        return float(np.median(self.reference))
+        statistic = self.statistic
+        smallest = max(statistic.min_change, statistic.min_share * abs(self.mean))
+        return abs(now - self.mean) >= smallest
 
     def _change(self, now: float) -> Change:
-        statistic, before = self.statistic, self._before
+        statistic, before = self.statistic, self.mean
         meaning = statistic.lower if now < before else statistic.higher
         numbers = f"{before:.{statistic.digits}f} -> {now:.{statistic.digits}f}"
         return Change(statistic.name, f"{meaning}: {statistic.label} {numbers}", before, now)
 
 
-def setup_changes(reference: Mapping[str, str], now: Mapping[str, str]) -> tuple[Change, ...]:
-    """Return in what the setup of a run differs from that of the reference.
-
-    >>> [change.text for change in setup_changes({"estimator": "a"}, {"estimator": "b"})]
-    ['another estimator: a -> b']
-    """
-    return tuple(
-        Change(key, f"another {key}: {before} -> {now[key]}", before, now[key])
-        for key, before in reference.items()
-        if key in now and now[key] != before
-    )
-
-
 def _level(frames_per_block: int, frames_per_false_alarm: float) -> float:
-    """Return the level of one of all tests that are done after a block."""
-    return frames_per_block / frames_per_false_alarm / (DIRECTIONS * WINDOWS * len(STATISTICS))
+    """Return the level of one of all tests that are done after a block: two for each statistic."""
+    return frames_per_block / frames_per_false_alarm / (2 * len(STATISTICS))
 
 
 def _shortest(reference: int, longest: int, level: float) -> int | None:
-    """Return the number of blocks of the shortest window that can give an alarm."""
+    """Return the number of blocks of the shortest window whose ranks can give an alarm."""
     sizes = range(1, longest + 1)
     return next((k for k in sizes if level * math.comb(reference + k, k) >= 1), None)
 
 
+def _defined(values: Floats) -> Floats:
+    return values[np.isfinite(values)]
+
+
 def _merged(reference: Reference, frames_per_false_alarm: float) -> tuple[Floats, int]:
-    """Return the reference in the longest blocks whose shortest window is `FAST`; how many are one.
+    """Return the reference in the longest blocks that allow an alarm within `FAST` frames.
+
+    And of how many of its blocks they are made: one where no length does.
 
     Raises:
         DatasetError: the reference is too short.
     """
     blocks, frames = reference.columns(), reference.frames_per_block
-    fast: int | None = None
+    fitting = []
     for merged in range(1, max(1, FAST // frames) + 1):
         long = merged * frames
         level = _level(long, frames_per_false_alarm)
-        short = _shortest(len(blocks) // merged, SLOW // long, level)
+        window = _shortest(len(blocks) // merged, SLOW // long, level)
         # The block in which a change happens is half a block of each.
-        if short is not None and (fast is None or (short + 1) * long <= FAST):
-            fast = merged
-    if fast is None:
+        if window is not None and (merged == 1 or (window + 1) * long <= FAST):
+            fitting.append(merged)
+    if not fitting:
         raise DatasetError(
             f"drift alarm: {len(blocks) * frames} frames of reference are too few to tell a change "
             "from chance within 100 frames; give a longer one, better some minutes"
         )
-    return block_means(blocks, fast), fast
+    return block_means(blocks, fitting[-1]), fitting[-1]
 
 
 def _frozen_after(reference: Reference) -> int:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt.errors import DatasetError
 from rcnet_rt.monitoring.drift import (
     FRAMES_PER_BLOCK,
     Change,
     DriftDetector,
     Reference,
-    setup_changes,
 )
 from rcnet_rt.monitoring.frame_statistics import FrameStatistics, block_means
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
-__all__ = ["DriftMonitor", "begun", "ended"]
+__all__ = ["MIN_LEARNING_FRAMES", "DriftMonitor", "begun", "ended"]
+
+MIN_LEARNING_FRAMES = 100  # from fewer no change can be told from chance soon enough
 
 
 class DriftMonitor:
@@ -28,23 +30,22 @@ class DriftMonitor:
     Args:
         skeleton: of the poses.
         reference: what is usual, such as a camera's profile; None takes the first frames for it.
-        setup: what poses come from, to be held against that of the reference.
         learning_frames: how many frames are the reference where none is given.
 
     Raises:
-        DatasetError: the reference is too short; where it is learned, from the call at its end.
+        DatasetError: the reference is too short.
     """
 
     def __init__(
-        self,
-        skeleton: Skeleton,
-        reference: Reference | None,
-        setup: Mapping[str, str],
-        learning_frames: int,
+        self, skeleton: Skeleton, reference: Reference | None, learning_frames: int
     ) -> None:
+        if reference is None and learning_frames < MIN_LEARNING_FRAMES:
+            raise DatasetError(
+                f"drift alarm: expected a reference of at least {MIN_LEARNING_FRAMES} frames, got "
+                f"{learning_frames}; give a larger --drift-reference, better some minutes"
+            )
         self._measure = FrameStatistics(skeleton)
         self._detector = None if reference is None else DriftDetector(reference)
-        self._setup_changes = () if reference is None else setup_changes(reference.setup, setup)
         self._learning_frames = learning_frames
         self._learned: list[npt.NDArray[np.float64]] = []
 
@@ -52,7 +53,7 @@ class DriftMonitor:
         """Return what is changed as of this frame; nothing while the reference is learned."""
         values = self._measure(image_bgr, poses)
         if self._detector is not None:
-            return self._setup_changes + self._detector(values)
+            return self._detector(values)
         self._learned.append(values)
         if len(self._learned) == self._learning_frames:
             self._detector = DriftDetector(Reference(block_means(self._learned, FRAMES_PER_BLOCK)))

@@ -24,25 +24,19 @@ def open_monitor(
 ) -> DriftMonitor | None:
     """Return the drift monitor of one source; None where none is asked for.
 
-    With a profile of the camera there is one, unless the profile is too short for it.
-
-    When the stack is closed, it is noted if there never was a reference.
+    With a profile of the camera there is one, unless the profile is too short for it. When the
+    stack is closed, it is noted if there never was a reference.
 
     Raises:
-        DatasetError: the reference is too short.
+        DatasetError: the alarm is asked for, and the profile is too short for it.
     """
     profile = models.profile
     if not (options.drift_alarm or profile):
         return None
     skeleton = models.estimator.skeleton
-    setup = {
-        "estimator": models.estimator.name,
-        "weights": models.scoring.name,
-        "skeleton": skeleton.name,
-    }
     reference = None if profile is None else profile.statistics
     try:
-        monitor = DriftMonitor(skeleton, reference, setup, options.drift_reference)
+        monitor = DriftMonitor(skeleton, reference, options.drift_reference)
     except DatasetError as error:
         if options.drift_alarm:
             raise

@@ -8,7 +8,7 @@ import pytest
 
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.monitoring import drift
-from rcnet_rt.monitoring.drift import FRAMES_PER_BLOCK, DriftDetector, Reference, setup_changes
+from rcnet_rt.monitoring.drift import FRAMES_PER_BLOCK, DriftDetector, Reference
 from rcnet_rt.monitoring.frame_statistics import NAMES, block_means
 
 Floats = npt.NDArray[np.float64]
@@ -69,23 +69,38 @@ def test_a_change_too_small_to_matter_is_none() -> None:
     assert first_alarms(detector, later) == {}
 
 
-def test_false_alarms_keep_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By ranks alone: no margin, every change matters, an alarm is over at the next block."""
-    monkeypatch.setattr(drift, "MARGIN", -np.inf)
+@pytest.mark.parametrize("test", ["ranks", "student"])
+def test_either_test_alone_keeps_the_bound(test: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On statistics that depend on each other, where every change matters and is over at once."""
     monkeypatch.setattr(drift, "RECOVERED", np.inf)
-    scale, alarms, total, bound = 1e6, 0, 0, 400
-    for seed in range(40):
+    if test == "ranks":
+        monkeypatch.setattr(drift, "prediction_limit", lambda count, level: 0.0)
+    else:
+        monkeypatch.setattr(drift, "max_deficit", lambda *sizes: 10**9)
+    alarms, frames_each, streams, bound = 0, 400, 40, 400
+    for seed in range(streams):
         rng = np.random.default_rng(seed)
-        shared = rng.normal(size=(600, 1))  # statistics that depend on each other
-        values = scale * (shared + rng.normal(size=(600, len(NAMES))))
+        shared = rng.normal(size=(200 + frames_each, 1))
+        values = 1e6 * (shared + rng.normal(size=(200 + frames_each, len(NAMES))))
         detector = DriftDetector(Reference(block_means(values[:200], 5)), bound)
         before: set[str] = set()
         for row in values[200:]:
             now = {change.what for change in detector(row)}
             alarms += len(now - before)
             before = now
-        total += 400
-    assert 0 < alarms <= total / bound
+    expected = streams * frames_each / bound
+    assert 0.1 * expected < alarms <= expected + 2 * np.sqrt(expected)
+
+
+def test_moments_that_are_alike_give_no_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames are correlated over 50 frames; ranks alone, for which blocks are alike, fail."""
+    noise = np.random.default_rng(0).normal(size=(2600, len(NAMES)))
+    for index in range(1, len(noise)):
+        noise[index] = 0.98 * noise[index - 1] + np.sqrt(1 - 0.98**2) * noise[index]
+    usual = Reference(block_means(1000 * noise[:600], 5))
+    assert first_alarms(DriftDetector(usual), 1000 * noise[600:]) == {}
+    monkeypatch.setattr(drift, "prediction_limit", lambda count, level: 0.0)
+    assert len(first_alarms(DriftDetector(usual), 1000 * noise[600:])) > 3
 
 
 def test_a_frozen_image_needs_no_statistics() -> None:
@@ -141,12 +156,3 @@ def test_a_gap_begins_a_new_block() -> None:
     for row in dark:
         assert detector(row) == ()
         detector.gap()
-
-
-def test_another_setup() -> None:
-    before = {"estimator": "a", "weights": "yolo-pose", "skeleton": "coco17"}
-    assert setup_changes(before, before) == ()
-    assert setup_changes({}, before) == ()
-    (change,) = setup_changes(before, {**before, "skeleton": "crowdpose14"})
-    assert (change.what, change.before, change.now) == ("skeleton", "coco17", "crowdpose14")
-    assert change.text == "another skeleton: coco17 -> crowdpose14"

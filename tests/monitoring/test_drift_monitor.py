@@ -13,7 +13,6 @@ from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
 
 NOBODY = Poses.empty(17)
-SETUP = {"estimator": "here"}
 
 
 def image(index: int, brightness: float = 1.0) -> np.ndarray:
@@ -28,7 +27,7 @@ def whats(monitor: DriftMonitor, *, start: int, count: int, brightness: float = 
 
 
 def test_the_first_frames_are_what_is_usual() -> None:
-    monitor = DriftMonitor(COCO17, None, SETUP, 200)
+    monitor = DriftMonitor(COCO17, None, 200)
     assert whats(monitor, start=0, count=199, brightness=0.3) == []
     assert monitor.is_learning
     assert whats(monitor, start=199, count=61, brightness=0.3) == []
@@ -39,16 +38,18 @@ def test_the_first_frames_are_what_is_usual() -> None:
 def test_a_given_reference_holds_at_once() -> None:
     measure = FrameStatistics(COCO17)
     values = [measure(image(index), NOBODY) for index in range(200)]
-    reference = Reference(block_means(values, 5), setup={"estimator": "elsewhere"})
-    monitor = DriftMonitor(COCO17, reference, SETUP, 600)
-    assert whats(monitor, start=300, count=1) == ["estimator"]
-    assert whats(monitor, start=301, count=50, brightness=0.3)[:2] == ["estimator", "brightness"]
+    reference = Reference(block_means(values, 5))
+    monitor = DriftMonitor(COCO17, reference, 600)
+    assert not monitor.is_learning
+    assert whats(monitor, start=300, count=50, brightness=0.3)[0] == "brightness"
     with pytest.raises(DatasetError, match="too few"):
-        DriftMonitor(COCO17, Reference(block_means(values[:20], 5)), SETUP, 600)
+        DriftMonitor(COCO17, Reference(block_means(values[:20], 5)), 600)
+    with pytest.raises(DatasetError, match="at least 100 frames, got 99"):
+        DriftMonitor(COCO17, None, 99)
 
 
 def test_frames_around_a_gap_are_not_compared() -> None:
-    monitor = DriftMonitor(COCO17, None, SETUP, 200)
+    monitor = DriftMonitor(COCO17, None, 200)
     whats(monitor, start=0, count=200)
     still = image(0)
     for _ in range(3):

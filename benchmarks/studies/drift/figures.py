@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks.studies.drift.recording import CAMERAS, SHIFTED, SPORTS, Recordings
 from benchmarks.studies.drift.shifts import FROZEN, NONE, OTHER_MODEL, SHIFTS
+from rcnet_rt.monitoring import drift
 from rcnet_rt.monitoring.drift import FRAMES_PER_BLOCK, DriftDetector, Reference
 from rcnet_rt.monitoring.frame_statistics import NAMES, block_means
 
@@ -21,6 +23,7 @@ Row = dict[str, Any]
 MOTION = NAMES.index("motion")
 FROZEN_FRAMES = 100
 SEGMENT = 25  # frames
+STREAM = 10_000  # frames that are simulated at a time
 
 
 def alarms(detector: DriftDetector, frames: Floats) -> dict[str, list[int]]:
@@ -107,22 +110,24 @@ def shuffled_segments(recordings: Recordings, draws: int) -> Iterator[Row]:
         }
 
 
-def simulated(frames: int) -> Iterator[Row]:
-    """Yield alarms on Gaussian statistics whose correlation falls to 1/e in so many frames."""
-    each = 10_000
-    for reference in (600, 6000):
+def simulated(streams: int) -> Iterator[Row]:
+    """Yield how many streams have an alarm where nothing changes, by the ranks alone and by both.
+
+    Gaussian statistics whose correlation falls to 1/e in some number of frames.
+    """
+    for reference in (600, 6000, 18_000):
         for correlated in (0, 10, 100, 1000):
-            count = 0
-            for seed in range(frames // each):
-                values = _autoregressive(reference + each, correlated, seed)
-                detector = _detector(values[:reference])
-                count += sum(map(len, alarms(detector, values[reference:]).values()))
+            values = [_autoregressive(reference + STREAM, correlated, n) for n in range(streams)]
+            both = [len(alarms(_detector(v[:reference]), v[reference:])) for v in values]
+            with patch.object(drift, "prediction_limit", lambda count, level: 0.0):
+                ranks = [len(alarms(_detector(v[:reference]), v[reference:])) for v in values]
             yield {
                 "correlated_frames": correlated,
                 "reference": reference,
-                "block": detector.frames_per_block,
-                "frames": frames,
-                "alarms_per_million": 1e6 * count / frames,
+                "block": _detector(values[0][:reference]).frames_per_block,
+                "streams": streams,
+                "with_alarm": sum(map(bool, both)) / streams,
+                "with_alarm_by_ranks": sum(map(bool, ranks)) / streams,
             }
 
 
@@ -155,7 +160,7 @@ def _segments(frames: Floats) -> list[Floats]:
 
 
 def _autoregressive(count: int, correlated: int, seed: int) -> Floats:
-    """(T, S) independent statistics of deviation 100, far beyond the smallest change that counts."""
+    """(T, S) independent statistics of deviation 100, beside which the smallest change is small."""
     rng = np.random.default_rng(seed)
     keep = np.exp(-1 / correlated) if correlated else 0.0
     noise = rng.normal(size=(count, len(NAMES)))

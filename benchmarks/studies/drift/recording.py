@@ -50,8 +50,8 @@ class Recordings:
 
     def statistics(self, clip: str, shift: str) -> Floats:
         """Return the (T, S) statistics of the frames of a clip after a shift, or `OTHER_MODEL`."""
-        name = f"{clip} {shift}".replace("/", "_").replace(" ", "_")
-        poses, file = self.cache / f"{name}.jsonl.gz", self.cache / f"{name}.npy"
+        poses = self.poses_file(clip, shift)
+        file = self.cache / poses.name.replace(".jsonl.gz", ".npy")
         if not poses.exists():
             click.echo(f"estimating {clip}, {shift}")
             self._estimate(clip, shift, poses)
@@ -60,6 +60,11 @@ class Recordings:
         values: Floats = np.load(file)
         assert values.shape[1] == len(STATISTICS), f"remove {file}: it has other statistics"
         return values
+
+    def poses_file(self, clip: str, shift: str) -> Path:
+        """Return where the poses of a clip after a shift are kept."""
+        name = f"{clip} {shift}".replace("/", "_").replace(" ", "_")
+        return self.cache / f"{name}.jsonl.gz"
 
     def _estimate(self, clip: str, shift: str, path: Path) -> None:
         model = self.data / (OTHER if shift == OTHER_MODEL else MODEL)

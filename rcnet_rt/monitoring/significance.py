@@ -1,11 +1,13 @@
-"""Whether the newest blocks of a stream rank with those of a reference: an exact rank test.
+"""How improbable the newest blocks of a stream are, if nothing has changed: two exact tests.
 
-If B reference blocks and the k newest ones are exchangeable, the ranks of the k among all B + k are
-any k of them with equal probability. So the number of pairs in which a new value is above a
-reference value (the statistic of Mann and Whitney, 1947) has a distribution that is known exactly,
-whatever the distribution of the values is, and the probability of a false alarm of one window is at
-most `level`. Nothing is assumed about windows together: by linearity, the expected number of false
-alarms is at most the number of tests times the level, however dependent they are.
+Ranks (Mann and Whitney, 1947): if B reference blocks and the k newest ones are exchangeable, the
+ranks of the k among all B + k are any k of them with equal probability. So the number of pairs in
+which a new value is not above a reference value has a distribution that is known exactly, whatever
+the values are.
+
+Student's t: if n reference values and a new one are independent draws of one normal distribution,
+the new one is beyond `prediction_limit` standard deviations from their mean with the probability
+that is asked for.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["changed_blocks_needed", "max_deficit", "pairs_not_above"]
+__all__ = ["max_deficit", "pairs_not_above", "prediction_limit"]
+
+BISECTIONS = 60
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,16 +65,42 @@ def max_deficit(reference: int, window: int, level: float) -> int | None:
     return len(counts) - 1
 
 
-def changed_blocks_needed(reference: int, window: int, level: float) -> int | None:
-    """Return how many blocks of a window must be above the whole reference to give an alarm.
+@lru_cache(maxsize=256)
+def prediction_limit(count: int, level: float) -> float:
+    """Return how many standard deviations above the mean of n values a new one is at `level`.
 
-    The others are taken to lie at the median of the reference. None if a full window is not enough.
+    Of independent draws of a normal distribution, with the sample's own mean and deviation.
 
-    >>> changed_blocks_needed(100, 5, 1e-7), changed_blocks_needed(100, 10, 1e-7)
-    (5, 8)
+    Args:
+        count: n, at least 2.
+        level: probability of a value above the limit, in (0, 0.5).
+
+    >>> round(prediction_limit(10, 0.05) / math.sqrt(1.1), 3)  # Student's t, 9 degrees of freedom
+    1.833
     """
-    deficit = max_deficit(reference, window, level)
-    return None if deficit is None else window - 2 * deficit // reference
+    low, high = 0.0, 1.0
+    while _student_tail(high, count - 1) > level:
+        low, high = high, 2 * high
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _student_tail(middle, count - 1) > level else (low, middle)
+    return high * math.sqrt(1 + 1 / count)
+
+
+def _student_tail(t: float, degrees: int) -> float:
+    """Return the probability of a value above t >= 0 of Student's t, in closed form.
+
+    Abramowitz and Stegun, 26.7.3 and 26.7.4.
+    """
+    angle = math.atan2(t, math.sqrt(degrees))
+    cosine, total = math.cos(angle), 0.0
+    first = degrees % 2
+    term = cosine if first else 1.0
+    for power in range(2 + first, degrees + 1, 2):
+        total += term
+        term *= cosine**2 * (power - 1) / power
+    inside = math.sin(angle) * total
+    return 0.5 - (2 / math.pi * (angle + inside) if first else inside) / 2
 
 
 def _box_partitions(reference: int, window: int, largest: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The rank test of a window: held against enumeration, and against its bound in simulation."""
+"""Two exact tests: held against enumeration, tables, and their level in simulation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from rcnet_rt.monitoring.window_test import changed_blocks_needed, max_deficit, pairs_not_above
+from rcnet_rt.monitoring.significance import max_deficit, pairs_not_above, prediction_limit
 
 
 @pytest.mark.parametrize(("reference", "window"), [(5, 3), (4, 4), (9, 2), (2, 5)])
@@ -57,15 +57,20 @@ def test_ties_make_alarms_rarer() -> None:
     assert alarms / 4000 <= 0.01
 
 
-def test_what_a_reference_can_carry() -> None:
+def test_a_reference_can_be_too_short() -> None:
     assert max_deficit(10, 3, 1e-6) is None
-    assert changed_blocks_needed(10, 3, 1e-6) is None
-    for reference, window in ((46, 10), (120, 20), (300, 7)):
-        needed = changed_blocks_needed(reference, window, 1e-7)
-        assert needed is not None
-        rest = np.full(window - needed, reference / 2)
-        values = np.concatenate([np.full(needed, np.inf), rest])
-        deficit = pairs_not_above(np.arange(reference, dtype=float), values)
-        limit = max_deficit(reference, window, 1e-7)
-        assert limit is not None
-        assert deficit <= limit + reference
+
+
+@pytest.mark.parametrize(("count", "level"), [(2, 0.05), (5, 0.01), (20, 0.002), (21, 0.02)])
+def test_normal_values_pass_the_limit_as_often_as_the_level_says(count: int, level: float) -> None:
+    draws = 100_000
+    values = np.random.default_rng(count).normal(7, 3, (draws, count + 1))
+    mean, deviation = values[:, :-1].mean(axis=1), values[:, :-1].std(axis=1, ddof=1)
+    above = values[:, -1] > mean + prediction_limit(count, level) * deviation
+    assert above.mean() == pytest.approx(level, abs=4 * math.sqrt(level / draws))
+
+
+@pytest.mark.parametrize(("degrees", "level", "quantile"), [(19, 0.0005, 3.883), (1, 0.001, 318.3)])
+def test_the_limit_is_that_of_tables(degrees: int, level: float, quantile: float) -> None:
+    found = prediction_limit(degrees + 1, level) / math.sqrt(1 + 1 / (degrees + 1))
+    assert found == pytest.approx(quantile, rel=1e-3)
