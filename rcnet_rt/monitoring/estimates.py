@@ -29,8 +29,8 @@ STEPS = 200  # thresholds: multiples of 1 / STEPS
 RESAMPLES = 400
 CONFIDENCE = 0.95  # of the intervals
 HALFWAY = 0.5
-# Of the log-odds, between cameras: 0.16 over four kinds of shift (`benchmarks/studies/profile`), and
-# four are few.
+# Of the log-odds, between cameras: 0.16 over the four kinds of shift that the study in
+# `benchmarks/studies/profile` chooses on, and four are few.
 CAMERA_DEVIATION = 0.2
 ROUNDS = 100  # of the fixed point of label shift
 MIN_SHARE = 1e-3  # of right poses: keeps the fixed point away from 0 and 1
@@ -109,8 +109,8 @@ def estimate_curve(
 
     The intervals are percentiles over draws that vary what is not known: which stretches of time
     were seen (blocks of frames are drawn with replacement), which images were labeled, how many
-    people the estimator misses, how far label shift explains what is different here, and a deviation
-    of this camera from all that. They do not cover a camera that deviates far more.
+    people the estimator misses, how far label shift explains what is different here, and a
+    deviation of this camera from all that. They do not cover a camera that deviates far more.
 
     Args:
         blocks: (B, STEPS) `score_histogram` of the poses in each block of consecutive frames.

@@ -19,6 +19,7 @@ from rcnet_rt.rescoring.correct_probability import CorrectProbability
 from rcnet_rt.rescoring.score_reference import ScoreReference
 
 SETUP = Setup("yolov8n-pose.pt", (480, 640), "coco17", "yolo-pose", "0123456789ab")
+STATISTICS = {"names": ["a", "b"], "blocks": [], "frame_rate": None, "frames_per_block": 5}
 
 
 def profile() -> CameraProfile:
@@ -106,7 +107,12 @@ def test_another_setup_is_refused() -> None:
         ({"camera_profile": None}, "is no camera profile"),
         ({"threshold": 1.5}, "damaged"),
         ({"threshold": "high"}, "damaged"),
+        ({"threshold": [0.5]}, "damaged"),
+        ({"min_precision": "high"}, "damaged"),
         ({"statistics": {"names": ["a"]}}, "damaged"),
+        ({"statistics": {**STATISTICS, "frames_per_block": 0}}, "damaged"),
+        ({"statistics": {**STATISTICS, "blocks": [[1.0]]}}, "damaged"),
+        ({"statistics": {**STATISTICS, "frame_rate": "fast"}}, "damaged"),
         ({"estimates": {"thresholds": [0.1]}}, "damaged"),
         ({"distributions": {"refined_score": [0.1]}}, "damaged"),
         ({"score_reference": {"scores": [2, 1], "expected_ranks": [2, 1]}}, "damaged"),
