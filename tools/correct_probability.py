@@ -1,4 +1,4 @@
-"""Adds P(right | score) to the shipped weights: `python -m tools.correct_probability`.
+"""Adds P(correct | score) to the shipped weights: `python -m tools.correct_probability`.
 
 Scores of images that were not trained on are needed: those of the folds of `tools.group_weights`,
 whose checkpoints are under `--runs`. Nothing else of the weights changes; that it is the same
@@ -28,7 +28,7 @@ TOLERANCE = 1e-3  # of a threshold, between processors
 
 
 def with_correct_probability(weights: Weights, again: Weights) -> Weights:
-    """Return weights with the P(right | score) that was found by calibrating them again.
+    """Return weights with the P(correct | score) that was found by calibrating them again.
 
     Raises:
         WeightsError: it was another training, or has none.
@@ -42,7 +42,7 @@ def with_correct_probability(weights: Weights, again: Weights) -> Weights:
             )
     learned = CorrectProbability.of(again)
     if learned is None:
-        raise WeightsError(f"the poses of {weights.name!r} are all right or all wrong")
+        raise WeightsError(f"the poses of {weights.name!r} are all correct or all incorrect")
     return replace(weights, training={**weights.training, RECORD: learned.record()})
 
 
@@ -53,7 +53,7 @@ def with_correct_probability(weights: Weights, again: Weights) -> Weights:
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("weights"), show_default=True)
 def main(data: Path, names: tuple[str, ...], signals: Path | None, runs: Path, out: Path) -> None:
-    """Add P(right | score) to the weights NAMES, all by default."""
+    """Add P(correct | score) to the weights NAMES, all by default."""
     for name in names or GROUPS:
         file = out / f"{name}.safetensors"
         weights = weights_io.load(file)

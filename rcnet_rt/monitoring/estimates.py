@@ -5,8 +5,9 @@ the expected number of true positives kept over that of all people, and people a
 estimator reports at all, divided by the share that it finds on labeled images: recall is relative.
 
 Where the camera differs from the labeled images, the same score means something else. Two extremes
-can be computed. Either P(right | score) holds, or only the share of right poses has changed, and
-the distributions of scores of right and of wrong poses hold (label shift: Saerens et al., 2002).
+can be computed. Either P(correct | score) holds, or only the share of correct poses has changed,
+and the scores of true and of false positives are distributed as before (label shift: Saerens et
+al., 2002).
 The estimate is halfway in the log-odds; the interval has everything between, and a deviation of the
 log-odds beyond that.
 """
@@ -33,7 +34,7 @@ HALFWAY = 0.5
 # `benchmarks/studies/profile` chooses on, and four are few.
 CAMERA_DEVIATION = 0.2
 ROUNDS = 100  # of the fixed point of label shift
-MIN_SHARE = 1e-3  # of right poses: keeps the fixed point away from 0 and 1
+MIN_SHARE = 1e-3  # of correct poses: keeps the fixed point away from 0 and 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,7 @@ class Curve:
     Attributes:
         thresholds: (T,) refined scores.
         kept: (T,) poses kept per frame.
-        precision: share of the kept poses that are right.
+        precision: share of the kept poses that are correct.
         recall: share of the people that are found; relative, see the module.
         f1: harmonic mean of both.
         people: expected number of people per frame.
@@ -115,7 +116,7 @@ def estimate_curve(
     Args:
         blocks: (B, STEPS) `score_histogram` of the poses in each block of consecutive frames.
         frames: their number of frames in all.
-        learned: P(right | score) of the weights.
+        learned: P(correct | score) of the weights.
         label_shift: share of label shift in the estimates, in [0, 1].
         seed: of the draws.
     """
@@ -129,12 +130,12 @@ def estimate_curve(
     part = np.concatenate([[label_shift], random.uniform(0, 1, RESAMPLES)])
     deviation = np.append(0.0, random.normal(0, CAMERA_DEVIATION, RESAMPLES))
     shift = part * implied_shift(log_odds, poses, learned.prior) + deviation
-    right = poses * logistic(log_odds + shift[:, None])
+    correct = poses * logistic(log_odds + shift[:, None])
     found = np.concatenate(
         [[learned.found], random.normal(learned.found, learned.found_deviation, RESAMPLES)]
     )
-    people = right.sum(axis=1) / np.clip(found, MIN_SHARE, 1)
-    kept, true = (np.cumsum(each[:, ::-1], axis=1)[:, ::-1] for each in (poses, right))
+    people = correct.sum(axis=1) / np.clip(found, MIN_SHARE, 1)
+    kept, true = (np.cumsum(each[:, ::-1], axis=1)[:, ::-1] for each in (poses, correct))
     with np.errstate(invalid="ignore", divide="ignore"):
         precision, recall = true / kept, true / people[:, None]
         f1 = 2 * true / (kept + people[:, None])
@@ -151,12 +152,12 @@ def estimate_curve(
 def implied_shift(log_odds: Floats, poses: Floats, prior: float) -> Floats:
     """Return (R,) what label shift adds to the log-odds of a true positive.
 
-    The share of right poses here is the one that it implies itself: expectation maximisation.
+    The share of correct poses here is the one that it implies itself: expectation maximisation.
 
     Args:
         log_odds: (R, T) by the labeled images.
         poses: (R, T) numbers of poses here.
-        prior: share of right poses on the labeled images.
+        prior: share of correct poses on the labeled images.
     """
     before = np.log(prior / (1 - prior))
     shift = np.zeros(len(log_odds))

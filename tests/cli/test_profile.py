@@ -24,7 +24,7 @@ COMMON = ("clip.mp4", "--model", "replay:poses.jsonl", "--weights", "mine.safete
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_poses: Poses) -> Path:
-    """A folder with a clip, its poses, and weights that know P(right | score)."""
+    """A folder with a clip, its poses, and weights that know P(correct | score)."""
     monkeypatch.chdir(tmp_path)
     weights = weights_io.find("yolo-pose")
     training = {**weights.training, RECORD: LEARNED.record()}

@@ -27,7 +27,7 @@ def scores(seed: int = 0, count: int = 400) -> np.ndarray:
     return np.random.default_rng(seed).beta(0.7, 0.7, count)
 
 
-def right(score: float, shift: float = 0.0) -> float:
+def correct(score: float, shift: float = 0.0) -> float:
     odds = 1.2 * math.log(score) - 1.5 * math.log(1 - score) + 0.1 + shift
     return 1 / (1 + math.exp(-odds))
 
@@ -37,14 +37,14 @@ def test_the_estimates_are_those_of_a_plain_loop(share: float) -> None:
     drawn = np.floor(scores() * STEPS) / STEPS + 0.5 / STEPS  # the middles of the bins
     shift, prior = 0.0, 0.5
     for _ in range(100):
-        mean = sum(right(score, shift) for score in drawn) / len(drawn)
+        mean = sum(correct(score, shift) for score in drawn) / len(drawn)
         shift = math.log(mean / (1 - mean)) - math.log(prior / (1 - prior))
     curve = estimate_curve([score_histogram(drawn)], 50, LEARNED, label_shift=share)
-    people = sum(right(score, share * shift) for score in drawn) / 0.8
+    people = sum(correct(score, share * shift) for score in drawn) / 0.8
     assert curve.people == pytest.approx(people / 50)
     for index in (0, 20, 100, 180):
         kept = [score for score in drawn if score >= index / STEPS]
-        true = sum(right(score, share * shift) for score in kept)
+        true = sum(correct(score, share * shift) for score in kept)
         assert curve.thresholds[index] == index / STEPS
         assert curve.kept[index] == pytest.approx(len(kept) / 50)
         assert curve.precision.value[index] == pytest.approx(true / len(kept))
@@ -79,7 +79,7 @@ def test_alike_blocks_have_narrower_intervals(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_label_shift_is_recovered() -> None:
-    """Where only the share of right poses is another, it is found without a label."""
+    """Where only the share of correct poses is another, it is found without a label."""
     rng = np.random.default_rng(0)
     middles = (np.arange(STEPS) + 0.5) / STEPS
     chance = LEARNED(middles)

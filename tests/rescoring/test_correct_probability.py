@@ -1,4 +1,4 @@
-"""P(right | score): its value, its draws, and what a file may hold."""
+"""P(correct | score): its value, its draws, and what a file may hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tool that adds P(right | score) to shipped weights."""
+"""The tool that adds P(correct | score) to shipped weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_it_is_copied_and_nothing_else_changes() -> None:
 
 def test_another_training_and_one_without_it_are_refused() -> None:
     before = replace(random_weights(), thresholds=THRESHOLDS)
-    with pytest.raises(WeightsError, match="all right or all wrong"):
+    with pytest.raises(WeightsError, match="all correct or all incorrect"):
         with_correct_probability(before, before)
     other = replace(before, thresholds={**THRESHOLDS, "p95": 0.8})
     with pytest.raises(WeightsError, match="another training"):

@@ -1,4 +1,4 @@
-"""The fit of P(right | score), on simulated images and on real results."""
+"""The fit of P(correct | score), on simulated images and on real results."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def simulated(seed: int, images: int = 2000, alike: int = 1) -> ScoredImages:
     rng = np.random.default_rng(seed)
     score = rng.beta(0.8, 0.8, (images, 3)).repeat(alike, axis=1)
     chance = logistic(score_columns(score.ravel()) @ TRUE).reshape(images, -1)
-    right = (rng.uniform(size=(images, 3)).repeat(alike, axis=1) < chance).ravel()
+    correct = (rng.uniform(size=(images, 3)).repeat(alike, axis=1) < chance).ravel()
     return ScoredImages(
         score.ravel(),
-        np.where(right, 0.8, 0.2),
+        np.where(correct, 0.8, 0.2),
         np.arange(images).repeat(3 * alike),
         np.full(images, 2 * alike),
     )
@@ -55,12 +55,12 @@ def test_poses_of_an_image_are_no_more_than_the_image() -> None:
 def test_found_and_prior() -> None:
     one, other = simulated(0), simulated(1)
     half = ScoredImages(other.scores, other.oks, other.image, 2 * other.people)
-    right = [(each.oks >= 0.5).sum() for each in (one, half)]
-    shares = [right[0] / 4000, right[1] / 8000]
+    correct = [(each.oks >= 0.5).sum() for each in (one, half)]
+    shares = [correct[0] / 4000, correct[1] / 8000]
     learned = fit(one, half)
     assert learned.found == np.mean(shares)
     assert np.std(shares, ddof=1) < learned.found_deviation < 1.1 * np.std(shares, ddof=1)
-    assert learned.prior == sum(right) / 12_000
+    assert learned.prior == sum(correct) / 12_000
     assert learned.images == 2000
 
 
@@ -94,5 +94,5 @@ def test_poses_below_the_floor_take_nobody(shared_data: Path) -> None:
     assert len(reported.scores) == (alone.match.weight > 0).sum()
     np.testing.assert_array_equal(reported.oks, alone.match.target[alone.match.weight > 0])
     np.testing.assert_array_equal(reported.people, everything.people)
-    right = [((each.oks >= 0.5) & (each.scores >= 0.05)).sum() for each in (everything, reported)]
-    assert right[0] < right[1]
+    correct = [((each.oks >= 0.5) & (each.scores >= 0.05)).sum() for each in (everything, reported)]
+    assert correct[0] < correct[1]

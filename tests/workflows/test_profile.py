@@ -37,7 +37,7 @@ WEIGHTS, MODEL = "mine.safetensors", "replay:poses.jsonl"
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_poses: Poses) -> Path:
-    """A folder with a noisy clip, its poses, and weights that know P(right | score)."""
+    """A folder with a noisy clip, its poses, and weights that know P(correct | score)."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     for name in ("yolo-pose", "generic"):

@@ -2,7 +2,7 @@
 
 The 860 images with pictures are shifted as a whole: blurred, dark, small, … Each is scored by a
 network that saw neither it nor an augmentation of it in training (the folds of `tools.group_weights
-yolo-pose`). P(right | score) is fitted on unshifted images of four estimators, on the half of the
+yolo-pose`). P(correct | score) is fitted on unshifted images of four estimators, on the half of the
 images that is not judged; both halves together are the camera.
 
 How much of a change in scores is taken for label shift was chosen on `CHOSEN_ON`; the findings are
@@ -54,7 +54,7 @@ Labeled = tuple[LabeledResults, HeldOut]
 
 
 class Camera:
-    """The shifted images of one half, with P(right | score) from the other half.
+    """The shifted images of one half, with P(correct | score) from the other half.
 
     Args:
         images: scores and matched OKS.
@@ -64,7 +64,7 @@ class Camera:
     def __init__(self, images: ScoredImages, learned: CorrectProbability) -> None:
         self.images, self.learned = images, learned
         self.kept = _from(score_histogram(images.scores))
-        self.right = _from(score_histogram(images.scores[images.oks >= TRUE_POSITIVE]))
+        self.correct = _from(score_histogram(images.scores[images.oks >= TRUE_POSITIVE]))
         self.people = int(images.people.sum())
 
     def curve(self, label_shift: float) -> Curve:
@@ -96,15 +96,15 @@ def errors(cameras: Sequence[Camera], curves: Sequence[Curve]) -> dict[str, floa
     Over the thresholds whose true precision is in `RANGE`: the precision error that is largest in
     size and the mean size, the same of recall.
     """
-    kept, right = (sum(getattr(each, name) for each in cameras) for name in ("kept", "right"))
+    kept, correct = (sum(getattr(each, name) for each in cameras) for name in ("kept", "correct"))
     people = sum(each.people for each in cameras)
     both = list(zip(curves, cameras, strict=True))
     expected = sum(np.nan_to_num(curve.precision.value) * each.kept for curve, each in both)
     found = sum(np.nan_to_num(curve.recall.value) * each.people for curve, each in both)
-    true = right / np.maximum(kept, 1)
+    true = correct / np.maximum(kept, 1)
     judged = (kept >= MIN_KEPT) & (true >= RANGE[0]) & (true <= RANGE[1])
     precision = 100 * (expected / np.maximum(kept, 1) - true)[judged]
-    recall = 100 * (found - right)[judged] / people
+    recall = 100 * (found - correct)[judged] / people
     return {
         "precision_largest": float(precision[np.abs(precision).argmax()]),
         "precision_mean": float(np.abs(precision).mean()),
@@ -118,10 +118,10 @@ def intervals(cameras: Sequence[Camera]) -> dict[str, float]:
 
     Cameras of `CAMERA_IMAGES` images are drawn from each half.
     """
-    kept, right = (sum(getattr(each, name) for each in cameras) for name in ("kept", "right"))
+    kept, correct = (sum(getattr(each, name) for each in cameras) for name in ("kept", "correct"))
     truth = {
-        "precision": right / np.maximum(kept, 1),
-        "recall": right / sum(each.people for each in cameras),
+        "precision": correct / np.maximum(kept, 1),
+        "recall": correct / sum(each.people for each in cameras),
     }
     inside: dict[str, list[bool]] = {name: [] for name in truth}
     width: dict[str, list[float]] = {name: [] for name in truth}
@@ -146,9 +146,9 @@ def chosen_thresholds(cameras: Sequence[Camera], auto: float, p95: float) -> dic
     rows: dict[str, list[float]] = {}
     for camera in cameras:
         curve = camera.curve(LABEL_SHIFT[SHIPPED])
-        f1 = 2 * camera.right / (camera.kept + camera.people)
-        precision = camera.right / np.maximum(camera.kept, 1)
-        recall = camera.right / camera.people
+        f1 = 2 * camera.correct / (camera.kept + camera.people)
+        precision = camera.correct / np.maximum(camera.kept, 1)
+        recall = camera.correct / camera.people
         precise = curve.lowest_precise(MIN_PRECISION)
         enough = recall[precision >= MIN_PRECISION]
         weights_auto, weights_p95 = (
