@@ -1,5 +1,7 @@
 """Adds guaranteed thresholds to the shipped weights: `python -m tools.guaranteed_threshold`.
 
+P(correct | score), which a camera's profile needs, is added with them.
+
 Scores of images that were not trained on are needed, which only a training has: those of the folds
 of `tools.group_weights`, whose checkpoints are under `--runs`. Nothing else of the weights changes;
 that it is the same training is checked by the other thresholds.
@@ -18,6 +20,7 @@ from benchmarks.common import data_option
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.correct_probability import RECORD
 from rcnet_rt.rescoring.weights import GUARANTEED, Weights
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.cross_validation import calibrate_on, hold_out_each
@@ -28,11 +31,14 @@ from tools.joint_heads import folds_of, load_group
 
 __all__ = ["main", "with_guarantee"]
 
+FOUND = ("guarantee", RECORD)  # what calibrating finds beside thresholds
 TOLERANCE = 1e-3  # of a threshold, between processors
 
 
 def with_guarantee(weights: Weights, trained: Weights) -> Weights:
     """Return weights with the guaranteed threshold of the same training, or why there is none.
+
+    P(correct | score) comes with it.
 
     Raises:
         WeightsError: it was another training.
@@ -47,10 +53,8 @@ def with_guarantee(weights: Weights, trained: Weights) -> Weights:
     thresholds = {name: value for name, value in weights.thresholds.items() if name != GUARANTEED}
     if GUARANTEED in trained.thresholds:
         thresholds[GUARANTEED] = trained.thresholds[GUARANTEED]
-    guarantee = trained.training["guarantee"]
-    return replace(
-        weights, thresholds=thresholds, training={**weights.training, "guarantee": guarantee}
-    )
+    found = {key: trained.training[key] for key in FOUND if key in trained.training}
+    return replace(weights, thresholds=thresholds, training={**weights.training, **found})
 
 
 def calibrated_again(
@@ -73,7 +77,7 @@ def calibrated_again(
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("weights"), show_default=True)
 def main(data: Path, names: tuple[str, ...], signals: Path | None, runs: Path, out: Path) -> None:
-    """Add a guaranteed threshold to the weights NAMES, all by default, and to their cards."""
+    """Add a guaranteed threshold and P(correct | score) to the weights NAMES, all by default."""
     for name in names or GROUPS:
         file = out / f"{name}.safetensors"
         weights, results = weights_io.load(file), load_group(data, name, signals, runs)
