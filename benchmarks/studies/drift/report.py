@@ -44,8 +44,8 @@ def _delays(rows: Rows) -> str:
         (
             [
                 shift,
-                *(_frames(found[shift, *column]["first"]) for column in columns),
-                _named([found[shift, *column] for column in columns]),
+                *(_frames(found[(shift, *column)]["first"]) for column in columns),
+                _named([found[(shift, *column)] for column in columns]),
             ]
             for shift in shifts
         ),
