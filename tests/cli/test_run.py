@@ -214,6 +214,7 @@ def test_out_may_be_a_folder(place: Path) -> None:
         (("clip.mp4", *REPLAY, "--conf", "high"), 2, "a number from 0 to 1"),
         (("clip.mp4", *REPLAY, "--max-frames", "0"), 2, "max-frames"),
         (("clip.mp4", *REPLAY, "--backend", "abacus"), 2, "abacus"),
+        (("clip.mp4", *REPLAY, "--drift-reference", "99"), 2, "drift-reference"),
         (("clip.mp4", *REPLAY, "--recheck", "2"), 2, "which replay cannot"),
         (("clip.mp4", *REPLAY, "--nothing"), 2, "--nothing"),
         (("run",), 2, "SOURCE"),
