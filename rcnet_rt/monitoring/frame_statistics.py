@@ -12,7 +12,6 @@ that is moved changes nothing.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -130,9 +129,9 @@ def block_means(values: npt.ArrayLike, frames_per_block: int) -> Floats:
     frames = np.asarray(values, np.float64)
     count = len(frames) // frames_per_block
     blocks = frames[: count * frames_per_block].reshape(count, frames_per_block, frames.shape[1])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # mean of an empty block
-        return np.asarray(np.nanmean(blocks, axis=1))
+    known = ~np.isnan(blocks)
+    totals, counts = np.where(known, blocks, 0).sum(axis=1), known.sum(axis=1)
+    return np.asarray(np.where(counts > 0, totals / np.maximum(counts, 1), np.nan))
 
 
 def _grid(image_bgr: Image) -> Pixels:
@@ -154,13 +153,17 @@ def _patches(image_bgr: Image) -> Pixels | None:
 
 def _weighted(view: View, values: npt.NDArray[np.floating]) -> float:
     """Return the mean of (N,) values of poses, weighted by their refined scores."""
-    weights = np.where(np.isfinite(values), np.clip(view.poses.scores, 0, 1), 0.0)
+    weights = np.where(np.isfinite(values), _weights(view), 0.0)
     total = float(weights.sum())
     return float(weights @ np.nan_to_num(values)) / total if total > EMPTY else math.nan
 
 
+def _weights(view: View) -> npt.NDArray[np.floating]:
+    return np.clip(np.nan_to_num(view.poses.scores), 0, 1)
+
+
 def _poses(view: View) -> float:
-    return float(np.clip(view.poses.scores, 0, 1).sum())
+    return float(_weights(view).sum())
 
 
 def _refined_score(view: View) -> float:
