@@ -26,7 +26,7 @@ def blocks(results: Mapping[str, Any]) -> Iterator[str]:
     """Yield the page's Markdown."""
     findings = read_findings(Path(__file__).parent)
     yield findings.introduction
-    for part, title in TITLES.items():
+    for part, title in ((part, title) for part, title in TITLES.items() if part in results):
         yield f"## {title}"
         yield findings.sections.get(title, "")
         yield TABLES[part](results[part]["rows"])
