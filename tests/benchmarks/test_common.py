@@ -12,7 +12,16 @@ from benchmarks import common
 from benchmarks.studies.common import write_page
 from rcnet_rt.errors import DatasetError
 
-STUDIES = ("ablations", "accuracy", "flicker", "full_coco", "guarantees", "signals", "soak")
+STUDIES = (
+    "ablations",
+    "accuracy",
+    "drift",
+    "flicker",
+    "full_coco",
+    "guarantees",
+    "signals",
+    "soak",
+)
 
 
 def test_candidates_take_turns():
