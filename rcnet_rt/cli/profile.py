@@ -134,9 +134,8 @@ def _interval(figure: Figure, index: int) -> str:
 def _lines(made: CameraProfile) -> Iterator[str]:
     if made.curve is not None:
         yield (
-            "Estimated, with 95 % intervals that cover the stretch of time, the labeled images of "
-            "the weights, and a change in how many poses are right; they do not cover that wrong "
-            "poses may look right here."
+            "Estimated, with 95 % intervals. They cover other stretches of time, other labeled "
+            "images, and a camera that deviates from them as blur or haze do; no more than that."
         )
         yield (
             f"*of about {made.curve.people:.1f} people per frame, where the estimator misses as "

@@ -224,9 +224,11 @@ def _read(record: dict[str, Any]) -> CameraProfile:
     reference, estimates = record["score_reference"], record["estimates"]
     imgsz = record["imgsz"]
     names = [str(name) for name in statistics["names"]]
-    threshold = record["threshold"]
+    threshold, frames_per_block = _number(record["threshold"]), int(statistics["frames_per_block"])
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"a threshold is in [0, 1], got {threshold}")
+    if frames_per_block < 1:
+        raise ValueError(f"a block has 1 frame or more, got {frames_per_block}")
     return CameraProfile(
         source=str(record["source"]),
         setup=Setup(
@@ -238,7 +240,7 @@ def _read(record: dict[str, Any]) -> CameraProfile:
         ),
         frames=int(record["frames"]),
         poses=int(record["poses"]),
-        frame_rate=statistics["frame_rate"],
+        frame_rate=_number(statistics["frame_rate"]),
         reference=None if reference is None else ScoreReference(**reference),
         distributions={
             name: tuple(_array(values, len(LEVELS)).tolist())
@@ -247,12 +249,12 @@ def _read(record: dict[str, Any]) -> CameraProfile:
         },
         curve=None if estimates is None else _read_curve(estimates),
         threshold=threshold,
-        min_precision=record["min_precision"],
+        min_precision=_number(record["min_precision"]),
         note=str(record["note"]),
         statistics=Reference(
             blocks=np.array([_array(b, len(names)) for b in statistics["blocks"]], np.float64)
             .reshape(-1, len(names)),
-            frames_per_block=int(statistics["frames_per_block"]),
+            frames_per_block=frames_per_block,
             names=names,
         ),
     )  # fmt: skip
@@ -272,6 +274,10 @@ def _read_curve(record: dict[str, Any]) -> Curve:
 def _numbers(values: Any) -> list[float | None]:
     """Return numbers as JSON has them: null for what does not exist."""
     return [None if math.isnan(value) else round(float(value), DIGITS) for value in values]
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _array(values: list[float | None], count: int) -> npt.NDArray[np.float64]:

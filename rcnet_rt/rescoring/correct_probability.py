@@ -1,8 +1,9 @@
 """The probability that a pose is a true positive, given its refined score.
 
-A refined score is the expected OKS: a pose of 0.6 may be right almost surely, or half the time with
-an OKS of 1. Precision and recall count poses of OKS >= 0.5, so that they need this probability. It
-is fitted on images that the network was not trained on (beta calibration; Kull et al., 2017).
+A refined score is the expected OKS: a pose of 0.6 may be correct almost surely, or half the time
+with an OKS of 1. Precision and recall count poses of OKS >= 0.5, so that they need this
+probability. It is fitted on images that the network was not trained on (beta calibration; Kull et
+al., 2017).
 """
 
 from __future__ import annotations

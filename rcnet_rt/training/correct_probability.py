@@ -24,7 +24,7 @@ __all__ = ["fit_correct_probability", "reported_poses"]
 
 Floats = npt.NDArray[np.float64]
 STEPS = 50  # of Newton's method
-RIDGE = 1.0  # pulls towards slopes of 0 by as much as a few poses; fits where all poses are right
+RIDGE = 1.0  # pulls towards slopes of 0 by as much as a few poses; fits where all poses are correct
 
 
 def reported_poses(
@@ -36,8 +36,8 @@ def reported_poses(
 ) -> ScoredImages:
     """Return the poses that count among those that the estimator reports in use.
 
-    Results files have poses below the floor as well. There a pose that nobody sees could take the
-    person of one that is seen, which would count as wrong: poses are matched without them.
+    Results files have poses below the floor as well. There a pose that nobody sees could be matched
+    to the person of one that is seen, which would count as a false positive.
 
     Args:
         data: an estimator's results.
@@ -63,10 +63,10 @@ def reported_poses(
 def fit_correct_probability(estimators: Sequence[ScoredImages]) -> CorrectProbability | None:
     """Fit on the poses of one estimator or several.
 
-    None where poses are all right or all wrong, or an estimator's images have no person.
+    None where poses are all correct or all incorrect, or an estimator's images have no person.
 
     The covariance is the robust one (Liang and Zeger, 1986) with the images as the independent
-    units: the poses of an image are right and wrong together.
+    units: the poses of an image are correct or not together.
 
     Args:
         estimators: calibrated refined scores and matched OKS of the poses that an estimator reports

@@ -169,7 +169,7 @@ def _profile(
             threshold = float(curve.thresholds[chosen])
     rate = seen.frame_rate
     if rate is not None and len(frames) / rate < SHORT_SECONDS:
-        short = f"only {len(frames) / rate:.0f} seconds were seen: intervals are too narrow"
+        short = f"only {len(frames) / rate:.0f} s were seen: intervals are too narrow"
         note = f"{note}; {short}" if note else short
     return CameraProfile(
         source=source,

@@ -14,9 +14,11 @@ from rcnet_rt.evaluation.guarantees import guaranteed_threshold
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.thresholds import PRECISION, Requirement
 from rcnet_rt.poses.skeletons import COCO17
+from rcnet_rt.rescoring.correct_probability import CorrectProbability
 from rcnet_rt.rescoring.feature_groups import of_groups
 from rcnet_rt.training import cross_validation, fit
 from rcnet_rt.training.config import PRESETS, Recipe
+from rcnet_rt.training.correct_probability import fit_correct_probability, reported_poses
 from rcnet_rt.training.cross_validation import calibrate, hold_out, recalibrated
 from rcnet_rt.training.dataset import RankingSet, join, mirror, ranking_set, select, table
 from rcnet_rt.training.examples import embedding_size
@@ -226,6 +228,24 @@ def test_the_guaranteed_threshold_is_that_of_the_held_out_images(data, monkeypat
     refused = calibrate(data, held_out, parts[0][1])
     assert refused.thresholds.keys() == {"auto", "p95"}
     assert refused.training["guarantee"]["precision"] == 0.999
+
+
+def test_the_probability_of_a_true_positive_is_stored(data):
+    recipe = replace(PRESETS["residual"], epochs=2)
+    parts = [(s, fit.fit(data, recipe, s, name="test")) for s in fold_splits(list(data.poses), 2)]
+    held_out = hold_out(data, parts)
+    weights = calibrate(data, held_out, parts[0][1])
+    raw = data.scores[held_out.entries]
+    scores = recalibrated(held_out.refined, raw, weights.calibration, weights.floor)
+    reported = reported_poses(data, held_out.entries, scores, sorted(data.poses), weights.floor)
+    learned = CorrectProbability.of(weights)
+    assert learned == fit_correct_probability([reported])
+    assert learned.images == len(data.poses)
+    right = reported.oks >= 0.5
+    assert learned.found == pytest.approx(right.sum() / reported.people.sum())
+    for low, high in ((0.0, 0.3), (0.3, 0.6), (0.6, 1.0)):
+        some = (reported.scores >= low) & (reported.scores < high)
+        assert learned(reported.scores[some]).mean() == pytest.approx(right[some].mean(), abs=0.05)
 
 
 def test_embeddings_that_know_the_oks_are_learned_from(data):
