@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rcnet_rt.backends.results import OnError
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.estimators import Estimator
 from rcnet_rt.poses import skeletons
@@ -22,6 +24,8 @@ __all__ = ["RAW_THRESHOLD", "Scoring", "load_scoring", "shipped_weights"]
 # The default confidence of YOLO-Pose.
 RAW_THRESHOLD = 0.25
 FLOOR = 0.05
+# Where people must be avoided, a pose with a faulty number is better kept than lost.
+ON_ERROR: OnError = "raw"
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,17 @@ class Scoring:
         """
         if self.refiner is None:
             return poses.with_scores(poses.scores)
-        # Where people must be avoided, a pose with a faulty number is better kept than lost.
-        return self.refiner.result()(poses, on_error="raw")
+        return self.refiner.result()(poses, on_error=ON_ERROR)
+
+    def refine_batch(self, images: Sequence[Poses]) -> list[Poses]:
+        """Return the poses of several images with refined scores; it costs less than one by one.
+
+        Raises:
+            BackendError: as `refine`.
+        """
+        if self.refiner is None:
+            return [self.refine(poses) for poses in images]
+        return self.refiner.result().batch(images, on_error=ON_ERROR)
 
     @property
     def backend(self) -> str:

@@ -14,7 +14,6 @@ from rcnet_rt.errors import SourceError
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.poses.frame import Gap, Source
 from rcnet_rt.video import pipeline
-from rcnet_rt.video.audio import Sound, open_sound
 from rcnet_rt.video.pipeline import Result, Sink, Stage
 from rcnet_rt.video.source import (
     Part,
@@ -32,10 +31,9 @@ from rcnet_rt.workflows.interrupt import between_frames
 from rcnet_rt.workflows.live_view import open_server, open_view
 from rcnet_rt.workflows.outputs import (
     JsonLinesSink,
-    Plan,
     ThresholdSink,
-    open_drawn,
     open_json_lines,
+    open_output,
     plan,
 )
 from rcnet_rt.workflows.progress import OnProgress, Progress, ignore
@@ -225,7 +223,9 @@ def _run(
         video=options.draws,
         files=(options.json, options.telemetry),
     )
-    budget = options.parallelism.budget(live=any(map(is_live, parts)))
+    live = any(map(is_live, parts))
+    frame_by_frame = live or options.show or options.serve is not None
+    budget = options.parallelism.budget(live=live)
     sources = (_open(part, options, budget) for part in parts)
     first = next(sources)  # what cannot be read fails before anything is loaded or written
     with first, between_frames() as check_interrupt, ExitStack() as stack:
@@ -251,9 +251,15 @@ def _run(
                     if writer is not None:
                         sinks.append(JsonLinesSink(writer, file))
                     if one.out is not None:
-                        sinks.append(_drawn(options, one, source, budget, tally, open_files))
+                        sinks.append(open_output(options, one, source, budget, tally, open_files))
                     sinks += [*views, tally]
-                    steps = stages(models, sinks, options, draws=one.out is not None)
+                    steps = stages(
+                        models,
+                        sinks,
+                        options,
+                        draws=one.out is not None,
+                        frame_by_frame=frame_by_frame,
+                    )
                     results = _results(options, source, steps, tally, check, progress)
                     for result in open_files.enter_context(closing(results)):
                         if window is not None:
@@ -269,29 +275,6 @@ def _open(part: Part, options: VideoOptions, budget: ThreadBudget) -> Source:
     if options.realtime:
         return open_live(part)
     return open_sandboxed(part) if options.sandbox else open_source(part, budget.decoder)
-
-
-def _drawn(
-    options: VideoOptions,
-    one: Plan,
-    source: Source,
-    budget: ThreadBudget,
-    tally: Tally,
-    stack: ExitStack,
-) -> Sink:
-    """Open what takes the drawn frames of a source, with the sound of a video file."""
-    assert one.out is not None
-    tally.outputs.append(one.out)
-    trusted = not options.sandbox
-    sound = open_sound(one.part) if trusted and isinstance(one.part, Path) else None
-    if sound is not None:
-        stack.callback(_end_sound, sound, tally)
-    return open_drawn(one.out, source, stack, 2 if options.compare else 1, sound, budget.encoder)
-
-
-def _end_sound(sound: Sound, tally: Tally) -> None:
-    if sound.note is not None:
-        tally.notes.append(sound.note)
 
 
 def _window(

@@ -27,6 +27,9 @@ from rcnet_rt.workflows.workers import Parallelism, Workers, load_workers
 
 __all__ = ["Models", "VideoOptions", "load_models", "stages"]
 
+# A call costs more than the poses in it; but every frame that waits holds its image in memory.
+REFINED_AT_ONCE = 4
+
 
 @dataclass(frozen=True)
 class VideoOptions:
@@ -166,16 +169,33 @@ def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
 
 
 def stages(
-    models: Models, sinks: Sequence[Sink], options: VideoOptions, *, draws: bool
+    models: Models,
+    sinks: Sequence[Sink],
+    options: VideoOptions,
+    *,
+    draws: bool,
+    frame_by_frame: bool,
 ) -> list[Stage]:
-    """Return the stages that the frames of one source pass."""
+    """Return the stages that the frames of one source pass.
+
+    Args:
+        models: what estimates and refines.
+        sinks: take the results.
+        options: which stages there are.
+        draws: whether the results are drawn.
+        frame_by_frame: whether somebody waits for each result before the next frame.
+    """
     estimator, workers = models.estimator, models.workers
     if isinstance(estimator, Recheck):
         each = [estimator.first, *workers.estimators[1:]]
         steps = [pipeline.estimate(each, workers.batch), pipeline.recheck(estimator.look)]
     else:
         steps = [pipeline.estimate(workers.estimators, workers.batch)]
-    steps.append(pipeline.refine(models.scoring.refine, models.threshold))
+    scoring, threshold = models.scoring, models.threshold
+    if frame_by_frame:
+        steps.append(pipeline.refine(scoring.refine, threshold))
+    else:
+        steps.append(pipeline.refine_batches(scoring.refine_batch, threshold, REFINED_AT_ONCE))
     if options.track:
         steps.append(_track(models))
     if rules := _rules(options, estimator.skeleton):
