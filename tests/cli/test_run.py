@@ -82,6 +82,7 @@ def test_telemetry(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(figures["stages"]) == ["decode", "estimate", "refine", "draw", "write"]
     assert all(stage["count"] == FRAMES for stage in figures["stages"].values())
     assert 0 < figures["refine_share"] < 1
+    assert 0 < figures["refine_cpu_share"] < 1
     out = capsys.readouterr().out
     assert "refining: " in out
     assert "written: times.json, clip_rcnet.mp4" in out
