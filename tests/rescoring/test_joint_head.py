@@ -22,7 +22,6 @@ from rcnet_rt.rescoring.prune_inputs import prune_signals
 from rcnet_rt.rescoring.rescore import refined_joints, refined_scores
 from tests.helpers.networks import random_head, random_weights
 
-
 ALL_KNOWN = np.ones((50, 17), bool)
 
 
