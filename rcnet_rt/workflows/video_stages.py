@@ -25,7 +25,7 @@ from rcnet_rt.video.threshold import Threshold
 from rcnet_rt.workflows.scoring import Scoring, load_scoring
 from rcnet_rt.workflows.workers import Parallelism, Workers, load_workers
 
-__all__ = ["Models", "VideoOptions", "load_models", "stages"]
+__all__ = ["REFINED_AT_ONCE", "Models", "VideoOptions", "load_models", "stages"]
 
 # A call costs more than the poses in it; but every frame that waits holds its image in memory.
 REFINED_AT_ONCE = 4
