@@ -36,6 +36,7 @@ def box_iou(first: Array, second: Array) -> Array:
     corners, others = first[:, :, None], second.T
     low = xp.maximum(corners[:, :2], others[:2])
     high = xp.minimum(corners[:, 2:], others[2:])
-    shared = clip_low(high - low, 0).prod(axis=1)
+    sides = clip_low(high - low, 0)
+    shared = sides[:, 0] * sides[:, 1]
     union = box_areas(first)[:, None] + box_areas(second) - shared
     return shared / clip_low(union, MIN_AREA)
