@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rcnet_rt.backends.results import OnError
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.estimators import Estimator
 from rcnet_rt.poses import skeletons
@@ -17,7 +16,7 @@ from rcnet_rt.rescoring.score_convention import check_convention
 from rcnet_rt.rescoring.weights import GUARANTEED, Weights
 
 if TYPE_CHECKING:
-    from rcnet_rt.refiner import Refiner
+    from rcnet_rt.refiner import OnError, Refiner
 
 __all__ = ["RAW_THRESHOLD", "Scoring", "load_scoring", "shipped_weights"]
 
