@@ -15,17 +15,11 @@ from rcnet_rt.errors import DatasetError
 STUDIES = (
     "ablations",
     "accuracy",
-STUDIES = (
-    "ablations",
-    "accuracy",
     "drift",
     "flicker",
     "full_coco",
     "guarantees",
     "profile",
-    "signals",
-    "soak",
-)
     "signals",
     "soak",
 )
