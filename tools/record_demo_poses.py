@@ -14,10 +14,10 @@ import click
 
 from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.demo_data import POSES
-from rcnet_rt.workflows.demo_clip import write_clip
+from rcnet_rt.workflows.demo.clip import write_clip
 from rcnet_rt.workflows.video import process_video
 
-__all__ = ["main", "record"]
+__all__ = ["main", "record", "recorded", "write"]
 
 
 def record(model: str, out: Path = POSES) -> None:
@@ -27,13 +27,33 @@ def record(model: str, out: Path = POSES) -> None:
         RcnetError: the model cannot be loaded.
     """
     with tempfile.TemporaryDirectory() as folder:
-        clip, raw = Path(folder) / "clip.mp4", Path(folder) / "poses.jsonl"
+        clip = Path(folder) / "clip.mp4"
         write_clip(clip)
-        process_video(clip, model=model, weights="none", json=raw).finish()
-        lines = [json.loads(line) for line in raw.read_text(encoding="utf-8").splitlines()]
+        lines = recorded(clip, model)
     lines[0]["source"] = "clip.mp4"
-    text = "".join(json.dumps(_rounded(line)) + "\n" for line in lines)
-    write_bytes(out, text.encode())
+    write(lines, out)
+
+
+def recorded(source: Path, model: str) -> list[dict[str, Any]]:
+    """Return the lines of a recording of a source, their numbers rounded.
+
+    Raises:
+        RcnetError: the model cannot be loaded, or the source not be read.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "poses.jsonl"
+        process_video(source, model=model, weights="none", json=raw).finish()
+        lines = raw.read_text(encoding="utf-8").splitlines()
+    return [_rounded(json.loads(line)) for line in lines]
+
+
+def write(lines: list[dict[str, Any]], out: Path) -> None:
+    """Write lines as JSON Lines.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    write_bytes(out, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
 def _rounded(value: Any) -> Any:

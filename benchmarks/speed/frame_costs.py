@@ -29,11 +29,12 @@ from rcnet_rt.video.sink import VideoSink
 from rcnet_rt.video.source import open_source
 from rcnet_rt.video.thread_budget import opencv_threads
 from rcnet_rt.workflows.scoring import Scoring, load_scoring
+from rcnet_rt.workflows.video_stages import REFINED_AT_ONCE
 
 __all__ = ["PARTS", "costs"]
 
 PARTS = ("decode", "letterbox", "inference", "NMS", "refine", "draw", "encode", "write JSON")
-WARM_UP = 2  # frames
+WARM_UP = REFINED_AT_ONCE  # frames
 Result = TypeVar("Result")
 Estimate = Callable[[Image], Poses]
 
@@ -135,14 +136,16 @@ def _run(
             Header(video.name, "", "", "coco17", 0.0, "yolo-pose", source.size),
         ) as writer,
     ):
-        refine, draw = clock("refine", scoring.refine), clock("draw", overlay.draw)
+        refine, draw = clock("refine", scoring.refine_batch), clock("draw", overlay.draw)
         encode, write = clock("encode", sink.write), clock("write JSON", writer.write)
         items, decode = iter(source), clock("decode", next)
-        for number in range(WARM_UP + frames):
-            if number == WARM_UP:
+        for first in range(0, WARM_UP + frames, REFINED_AT_ONCE):
+            if first == WARM_UP:
                 clock.spent.clear()
-            frame = decode(items)
-            poses = refine(estimate(frame.image_bgr))
-            kept = poses.scores >= scoring.threshold
-            encode(draw(frame.image_bgr, poses, kept, skeleton), frame.time)
-            write(frame.index, frame.time_seconds, poses, kept)
+            count = min(REFINED_AT_ONCE, WARM_UP + frames - first)
+            some = [decode(items) for _ in range(count)]
+            refined = refine([estimate(frame.image_bgr) for frame in some])
+            for frame, poses in zip(some, refined, strict=True):
+                kept = poses.scores >= scoring.threshold
+                encode(draw(frame.image_bgr, poses, kept, skeleton), frame.time)
+                write(frame.index, frame.time_seconds, poses, kept)

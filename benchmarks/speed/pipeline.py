@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,15 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Turn:
-    """One run of a process: seconds of wall clock and of all CPUs, and the share of refinement."""
+    """One run of a process: seconds of wall clock and of all CPUs, and the shares of refinement.
+
+    Of the time from frame to frame, in which its thread also waits for a CPU; and of the CPU time.
+    """
 
     wall: float
     cpu: float
     refine_share: float | None
+    refine_cpu_share: float | None
 
 
 def measure(
@@ -156,10 +160,9 @@ def _timed(one: Contestant, folder: str) -> Turn:
     process.stderr.close()
     if process.returncode != 0:
         raise EstimatorError(f"{one.name} ended with exit code {process.returncode}: {words}")
-    share = None
-    if one.telemetry is not None:
-        share = json.loads(one.telemetry.read_text())["refine_share"]
-    return Turn(wall, used.ru_utime + used.ru_stime, share)
+    own = {} if one.telemetry is None else json.loads(one.telemetry.read_text())
+    shares = own.get("refine_share"), own.get("refine_cpu_share")  # older checkouts lack the last
+    return Turn(wall, used.ru_utime + used.ru_stime, *shares)
 
 
 def _environment(checkout: Path) -> dict[str, str]:
@@ -169,13 +172,19 @@ def _environment(checkout: Path) -> dict[str, str]:
 def _summed(name: str, turns: list[dict[str, Turn]]) -> dict[str, Any]:
     """Return the medians of a process."""
     own = [turn[name] for turn in turns]
-    shares = [turn.refine_share for turn in own if turn.refine_share is not None]
     return {
         "process": name,
         "wall_s": round(float(np.median([turn.wall for turn in own])), 2),
         "cpu_s": round(float(np.median([turn.cpu for turn in own])), 2),
-        "refine_share": round(float(np.median(shares)), 5) if shares else None,
+        "refine_share": _median([turn.refine_share for turn in own]),
+        "refine_cpu_share": _median([turn.refine_cpu_share for turn in own]),
     }
+
+
+def _median(shares: Sequence[float | None]) -> float | None:
+    """Return the median of the shares that were measured; None if none was."""
+    known = [share for share in shares if share is not None]
+    return round(float(np.median(known)), 5) if known else None
 
 
 def _ratios(turns: list[dict[str, Turn]]) -> list[dict[str, Any]]:

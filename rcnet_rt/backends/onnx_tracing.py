@@ -50,6 +50,8 @@ class TracedArray:
         dtype: the graph's real numbers, bool or int64.
         negated: what this is the logical opposite of, so that doing it twice costs nothing.
         unknown: whether every value is NaN, so that what asks for it need not be written down.
+        joined: what it was concatenated of, and along which axis.
+        reshaped: what it is in another shape.
     """
 
     __array_ufunc__ = None  # so that NumPy's own numbers leave operators to this class
@@ -60,6 +62,8 @@ class TracedArray:
         self.negated: TracedArray | None = None
         self.unknown = False
         self.sizes: tuple[int | None, ...] = ()
+        self.joined: tuple[Sequence[TracedArray], int] | None = None
+        self.reshaped: TracedArray | None = None
 
     def __array_namespace__(self) -> Any:
         """Return this module: NumPy's functions by NumPy's names are below."""
@@ -190,6 +194,8 @@ class TracedArray:
 
     def clip(self, least: Any, most: Any) -> TracedArray:
         """Bring the values between two plain numbers, either of which may be None."""
+        if least == 0 and most is None:
+            return self.apply("Relu")  # which runtimes fuse with the layer before
         bounds = [None if bound is None else self.like(bound) for bound in (least, most)]
         return self.graph.node("Clip", self, *bounds, ndim=self.ndim, dtype=self.dtype)
 
@@ -199,8 +205,17 @@ class TracedArray:
 
     def reshape(self, *shape: int) -> TracedArray:
         """Return it in a shape whose first size is that of the first axis, however it is given."""
+        source = self.reshaped or self
         sizes = self.graph.constant([0, *shape[1:]], np.int64)
-        return self.graph.node("Reshape", self, sizes, ndim=len(shape), dtype=self.dtype)
+        result = self.graph.node("Reshape", source, sizes, ndim=len(shape), dtype=self.dtype)
+        result.reshaped, result.sizes = source, (None, *shape[1:])
+        return result
+
+    def swapaxes(self, first: int, second: int) -> TracedArray:
+        """Return it with two axes exchanged."""
+        order = list(range(self.ndim))
+        order[first], order[second] = second, first
+        return self.graph.node("Transpose", self, ndim=self.ndim, dtype=self.dtype, perm=order)
 
     def reduce(self, operator: str, axis: int) -> TracedArray:
         """Apply an operator that takes its axis as an attribute and removes it."""
@@ -211,11 +226,11 @@ class TracedArray:
     @property
     def T(self) -> TracedArray:  # noqa: N802
         """The two axes exchanged."""
-        return self.graph.node("Transpose", self, ndim=2, dtype=self.dtype, perm=[1, 0])
+        return self.swapaxes(0, 1)
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        """Sizes, as far as they are known: those of inputs are."""
+        """Sizes, as far as they are known: those of inputs, and what something is reshaped to."""
         return self.sizes or (None,) * self.ndim
 
 
@@ -293,10 +308,19 @@ def where(condition: TracedArray, array: Any, other: Any) -> TracedArray:
 
 def concatenate(arrays: Sequence[TracedArray], axis: int) -> TracedArray:
     """As `numpy.concatenate`."""
-    first = arrays[0]
-    joined = first.graph.node("Concat", *arrays, ndim=first.ndim, dtype=first.dtype, axis=axis)
-    joined.unknown = all(array.unknown for array in arrays)
-    return joined
+    parts = [part for array in arrays for part in _parts(array, axis)]
+    first = parts[0]
+    result = first.graph.node("Concat", *parts, ndim=first.ndim, dtype=first.dtype, axis=axis)
+    result.unknown = all(part.unknown for part in parts)
+    result.joined = parts, axis
+    return result
+
+
+def _parts(array: TracedArray, axis: int) -> Sequence[TracedArray]:
+    """Return what an array was concatenated of along that axis, else the array."""
+    if array.joined is None or array.joined[1] != axis:
+        return [array]
+    return array.joined[0]
 
 
 def stack(arrays: Sequence[TracedArray], axis: int) -> TracedArray:

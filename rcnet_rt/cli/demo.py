@@ -1,4 +1,4 @@
-"""`rcnet-rt demo`: everything on a clip that is made first; no network, no camera."""
+"""`rcnet-rt demo`: a clip, and the poses that refining keeps and drops; no network, no camera."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.cli.progress import frame_bar
-from rcnet_rt.cli.summary import print_summary
-from rcnet_rt.datasets import jsonl
-from rcnet_rt.demo_data import POSES
+from rcnet_rt.demo_data import LABELED_POSES, POSES
 from rcnet_rt.errors import EstimatorError, OutputError
 from rcnet_rt.estimators import ALIASES, ultralytics
-from rcnet_rt.workflows.demo_clip import write_clip
+from rcnet_rt.workflows.demo.clip import write_clip
+from rcnet_rt.workflows.demo.equal_count import closing_sentence, write_image
+from rcnet_rt.workflows.demo.labeled_poses import (
+    WARM_UP,
+    read_labeled_poses,
+    refine_labeled_poses,
+)
+from rcnet_rt.workflows.scoring import load_scoring
 from rcnet_rt.workflows.video import process_video
 
 __all__ = ["demo"]
@@ -30,25 +33,35 @@ DOWNLOAD_SECONDS = 30
     type=click.Path(path_type=Path, file_okay=False),
     default="rcnet-demo",
     show_default=True,
-    help="Folder for the clip, the drawn video and the poses.",
+    help="Folder for the clip, the drawn video, the poses and the image.",
 )
 @debug_option
 def demo(out: Path) -> None:
-    """See it work: a short clip, its poses, their refined scores, side by side."""
+    """See it work: a clip with refined poses, and which poses refining keeps and drops."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"the folder {out} cannot be created: {error.strerror}") from error
-    clip, recording = out / "clip.mp4", out / "poses.jsonl"
+    drawn, image = out / "clip_rcnet.mp4", out / "kept_poses.png"
+    _process_clip(out / "clip.mp4", drawn, out / "poses.jsonl")
+    click.echo()
+    click.echo(_compare(image))
+    click.echo(f"\nLook at {image}: every pose that only one of the scores keeps.")
+    click.echo(f"And at {drawn}: the kept poses, each with its raw -> refined score.")
+
+
+def _process_clip(clip: Path, drawn: Path, recording: Path) -> None:
+    """Write the clip, run the estimator and the refiner on it, and print what was done."""
     write_clip(clip)
-    drawn = out / "clip_rcnet.mp4"
     with frame_bar() as bar:
         summary = process_video(
-            clip, model=_model(), out=drawn, json=recording, compare=True, progress=bar
+            clip, model=_model(), out=drawn, json=recording, progress=bar
         ).finish()
-    print_summary(summary)
-    _show(recording)
-    click.echo(f"\nLook at {drawn}: raw scores left, refined scores right.")
+    assert summary.scoring is not None
+    click.echo(
+        f"{clip.name}: {summary.frames} frames, {summary.poses} poses, {summary.kept} kept "
+        f"(refined score >= {summary.scoring.threshold:.3g})"
+    )
 
 
 def _model() -> str:
@@ -66,26 +79,14 @@ def _model() -> str:
     return f"replay:{POSES}"
 
 
-def _show(recording: Path) -> None:
-    """Print raw and refined scores of the frame in which the order changes most."""
-    frame = max(jsonl.read_lines(recording), key=_disorder)
-    table = Table(title=f"frame {frame['frame']}, by refined score")
-    for column in ("person at x, y", "raw", "refined", "kept"):
-        table.add_column(column, justify="right")
-    for pose in sorted(frame["poses"], key=lambda pose: -pose["score"]):
-        x1, y1, x2, y2 = pose["box"]
-        table.add_row(
-            f"{(x1 + x2) / 2:.0f}, {(y1 + y2) / 2:.0f}",
-            f"{pose['score_raw']:.2f}",
-            f"{pose['score']:.2f}",
-            "yes" if pose["kept"] else "no",
-        )
-    Console().print(table)
-
-
-def _disorder(frame: dict[str, object]) -> int:
-    """Return how many pairs of poses change their order by refinement."""
-    poses: list[dict[str, float]] = frame["poses"]  # type: ignore[assignment]
-    raw = np.array([pose["score_raw"] for pose in poses])
-    new = np.array([pose["score"] for pose in poses])
-    return int(((raw[:, None] > raw) & (new[:, None] < new)).sum())
+def _compare(image: Path) -> str:
+    """Refine the recorded poses whose OKS is known, draw what changes, and say it in numbers."""
+    data = read_labeled_poses(LABELED_POSES)
+    scoring = load_scoring("auto", "auto", family=data.family, device="auto", backend="auto")
+    refined = refine_labeled_poses(data, scoring.refine, scoring.threshold)
+    write_image(image, data, refined)
+    milliseconds = 1000 * float(np.median(refined.seconds))
+    return (
+        f"refining: {milliseconds:.2f} ms an image (median, without the first {WARM_UP}), "
+        f"weights {scoring.name} ({scoring.backend})\n\n{closing_sentence(refined)}"
+    )

@@ -93,7 +93,7 @@ OF_THE_PRESET = "the preset's"
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
-    show_default=OF_THE_PRESET,
+    show_default="20, up to 40 for few images; paper 50",
     help="Passes over the training images.",
 )
 @click.option(

@@ -149,7 +149,7 @@ class _Watch:
     """The newest blocks of one statistic, held against the reference."""
 
     statistic: Statistic
-    reference: Floats  # (B,)
+    reference: Floats  # (B,) sorted
     max_deficit: int  # of the ranks, see `significance`
     mean: float  # of the blocks that are far apart
     limit: float  # of the distance from it, by Student's t
@@ -163,7 +163,7 @@ class _Watch:
         apart = values[:: max(1, len(values) // SPREAD)][:SPREAD]
         limit = prediction_limit(len(apart), level) * float(apart.std(ddof=1))
         recent = deque[float](maxlen=window)
-        return cls(statistic, values, deficit, float(apart.mean()), limit, recent)
+        return cls(statistic, np.sort(values), deficit, float(apart.mean()), limit, recent)
 
     def update(self, mean: float, active: dict[str, Change]) -> None:
         """Take the mean of a block, NaN for none; begin or end the alarm."""
@@ -185,8 +185,8 @@ class _Watch:
 
     def _is_apart(self, window: Floats, side: float) -> bool:
         """Return whether a window is above the reference, for side = 1, or below it, for -1."""
-        pairs = pairs_not_above(np.sort(side * self.reference), side * window)
-        return pairs <= self.max_deficit
+        reference = self.reference if side > 0 else -self.reference[::-1]
+        return pairs_not_above(reference, side * window) <= self.max_deficit
 
     def _matters(self, now: float) -> bool:
         statistic = self.statistic

@@ -1,6 +1,6 @@
 """A few numbers for each frame that change when a camera, a scene or an estimator does.
 
-Those of the image come from some ten thousand of its pixels; those of the poses are means in which
+Those of the image come from some thousand of its pixels; those of the poses are means in which
 a pose counts as much as its refined score, the expected OKS, so that no threshold is needed and one
 that is moved changes nothing.
 
@@ -12,7 +12,6 @@ that is moved changes nothing.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,8 +25,8 @@ from rcnet_rt.poses.skeletons import Skeleton
 
 __all__ = ["NAMES", "STATISTICS", "FrameStatistics", "Statistic", "block_means"]
 
-GRID = 96  # pixels across and down that are looked at
-PATCHES = 32, 240  # of 3 x 3 pixels, down and across, for edges and sharpness
+GRID = 64  # pixels across and down, at least, that are looked at
+PATCHES = 24, 160  # of 3 x 3 pixels, down and across, for edges and sharpness
 MIN_JOINT_CONFIDENCE = 0.3  # below it a joint counts as not found
 EMPTY = 1e-3  # expected poses below which there is nobody whose figures could be averaged
 
@@ -41,6 +40,7 @@ class View:
 
     Attributes:
         poses: N refined poses.
+        weights: (N,) their refined scores in [0, 1].
         torso: (2, 2) keypoint indices of the links down the sides of the torso, the upper first.
         height: of the image in pixels, NaN where unknown.
         pixels: (H', W', 3) on a grid, blue first; None without an image.
@@ -49,6 +49,7 @@ class View:
     """
 
     poses: Poses
+    weights: npt.NDArray[np.float32]
     torso: npt.NDArray[np.intp]
     height: float
     pixels: Pixels | None
@@ -109,7 +110,8 @@ class FrameStatistics:
                 before = None
         elif poses.image_size is not None:
             height = float(poses.image_size[1])
-        view = View(poses, self._torso, height, pixels, patches, before)
+        weights = np.clip(np.nan_to_num(poses.scores), 0, 1)
+        view = View(poses, weights, self._torso, height, pixels, patches, before)
         return np.array([statistic.of(view) for statistic in STATISTICS])
 
     def forget(self) -> None:
@@ -130,9 +132,9 @@ def block_means(values: npt.ArrayLike, frames_per_block: int) -> Floats:
     frames = np.asarray(values, np.float64)
     count = len(frames) // frames_per_block
     blocks = frames[: count * frames_per_block].reshape(count, frames_per_block, frames.shape[1])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # mean of an empty block
-        return np.asarray(np.nanmean(blocks, axis=1))
+    known = ~np.isnan(blocks)
+    totals, counts = np.where(known, blocks, 0).sum(axis=1), known.sum(axis=1)
+    return np.asarray(np.where(counts > 0, totals / np.maximum(counts, 1), np.nan))
 
 
 def _grid(image_bgr: Image) -> Pixels:
@@ -147,20 +149,20 @@ def _patches(image_bgr: Image) -> Pixels | None:
     y, x = np.arange(0, height - 2, down), np.arange(0, width - 2, across)
     if not len(y) or not len(x):
         return None
-    rows = image_bgr[y + np.arange(3)[:, None], :, 1]  # (3, R, W)
-    columns = [rows[..., offset : offset + x[-1] + 1 : across] for offset in range(3)]
+    rows = image_bgr[y + np.arange(3)[:, None]]  # (3, R, W, 3)
+    columns = [rows[:, :, offset : offset + x[-1] + 1 : across, 1] for offset in range(3)]
     return np.stack(columns, axis=1, dtype=np.int16)
 
 
 def _weighted(view: View, values: npt.NDArray[np.floating]) -> float:
     """Return the mean of (N,) values of poses, weighted by their refined scores."""
-    weights = np.where(np.isfinite(values), np.clip(view.poses.scores, 0, 1), 0.0)
-    total = float(weights.sum())
-    return float(weights @ np.nan_to_num(values)) / total if total > EMPTY else math.nan
+    known = np.isfinite(values)
+    total = float(view.weights[known].sum())
+    return float(view.weights[known] @ values[known]) / total if total > EMPTY else math.nan
 
 
 def _poses(view: View) -> float:
-    return float(np.clip(view.poses.scores, 0, 1).sum())
+    return float(view.weights.sum())
 
 
 def _refined_score(view: View) -> float:

@@ -157,25 +157,20 @@ class Poses:
     def with_scores(self, scores: npt.ArrayLike) -> Poses:
         """Return these poses with new scores; the estimator's own stay as `raw_scores`."""
         raw = self.estimator_scores
-        new = _array("scores", scores, np.float32)
-        if new.shape != raw.shape:
-            raise PosesError(f"scores: expected shape {raw.shape}, got {new.shape}")
-        changed = object.__new__(type(self))  # the rest was checked when these poses were made
-        changed.__dict__.update(self.__dict__, scores=new, raw_scores=raw)
-        return changed
+        return self._with(scores=_shaped("scores", scores, raw.shape), raw_scores=raw)
 
     def with_joints(self, confidence: npt.ArrayLike, covariance: npt.ArrayLike) -> Poses:
         """Return these poses with other estimates of their joints, (N, K) and (N, K, 2, 2)."""
-        new = {
-            "joint_confidence": _array("joint_confidence", confidence, np.float32),
-            "joint_covariance": _array("joint_covariance", covariance, np.float32),
-        }
         count = self.keypoints.shape[:2]
-        for (name, array), expected in zip(new.items(), (count, (*count, 2, 2)), strict=True):
-            if array.shape != expected:
-                raise PosesError(f"{name}: expected shape {expected}, got {array.shape}")
-        changed = object.__new__(type(self))  # the rest was checked when these poses were made
-        changed.__dict__.update(self.__dict__, **new)
+        return self._with(
+            joint_confidence=_shaped("joint_confidence", confidence, count),
+            joint_covariance=_shaped("joint_covariance", covariance, (*count, 2, 2)),
+        )
+
+    def _with(self, **arrays: Floats) -> Poses:
+        """Return these poses with other arrays that were checked, as the rest was."""
+        changed = object.__new__(type(self))
+        changed.__dict__.update(self.__dict__, **arrays)
         return changed
 
 
@@ -194,6 +189,14 @@ def _array(name: str, value: Any, dtype: type) -> npt.NDArray[Any]:
     except (TypeError, ValueError, OverflowError) as error:
         raise PosesError(f"{name}: expected an array of numbers, got {value!r}") from error
     array.flags.writeable = False
+    return array
+
+
+def _shaped(name: str, value: npt.ArrayLike, expected: tuple[int, ...]) -> Floats:
+    """Return an array of that shape as `_array` does."""
+    array = _array(name, value, np.float32)
+    if array.shape != expected:
+        raise PosesError(f"{name}: expected shape {expected}, got {array.shape}")
     return array
 
 

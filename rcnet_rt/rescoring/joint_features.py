@@ -45,14 +45,14 @@ def joint_features(poses: PoseBatch, refined: Array, size: Array) -> Array:
     found = numbers(poses.found, poses.scores)
     middle = (poses.boxes[:, :2] + poses.boxes[:, 2:]) / 2
     half_sides = xp.clip((poses.boxes[:, 2:] - poses.boxes[:, :2]) / 2, MIN_SIDE, None)
-    offsets = (poses.keypoints - middle[:, None]) / half_sides[:, None]
-    places = xp.clip(offsets, -MAX_PLACE, MAX_PLACE) * found[:, :, None]
+    axes = poses.keypoints.swapaxes(1, 2)  # (P, 2, K): all x, then all y
+    offsets = (axes - middle[:, :, None]) / half_sides[:, :, None]
+    places = xp.clip(offsets, -MAX_PLACE, MAX_PLACE) * found[:, None]
     lowest = xp.amin(xp.where(poses.found, scores, 1.0), 1)
     log_size = xp.clip(xp.log(size) - LOG_SIZE, -CLIP, CLIP)
     columns = [
         logit(scores),
-        places[:, :, 0],
-        places[:, :, 1],
+        places.reshape(-1, 2 * poses.keypoints.shape[1]),
         xp.stack([logit(refined), log_size, numbers(lowest < 1, poses.scores)], 1),
     ]
     return xp.concatenate(columns, 1)

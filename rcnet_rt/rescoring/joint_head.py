@@ -138,8 +138,10 @@ def head_outputs(tensors: Mapping[str, Array], features: Array) -> Array:
     return xp.minimum(xp.maximum(outputs.reshape(-1, len(OUTPUTS), joints), low), high)
 
 
-def estimates_of(outputs: Array, size: Array) -> tuple[Array, Array]:
+def estimates_of(outputs: Array, size: Array, known: Array) -> tuple[Array, Array]:
     """Return the (P, K) confidence, and the (P, K, 4) entries of the covariance row by row.
+
+    Of a joint that is not known the confidence is 0 and the entries are NaN.
 
     The covariance is size² exp(log variance) [[c + stretch, shear], [shear, c - stretch]], where c
     makes the determinant of the matrix 1: two numbers without bounds that treat all directions
@@ -148,15 +150,16 @@ def estimates_of(outputs: Array, size: Array) -> tuple[Array, Array]:
     Args:
         outputs: (P, 4, K) of `head_outputs`.
         size: (P,) pixels, of the poses.
+        known: (P, K) whether the joint was found in a pose without fault.
     """
     xp = namespace(size)
     odds = xp.exp(outputs[:, 0])
     stretch, shear = outputs[:, 2], outputs[:, 3]
-    variance = (size * size)[:, None] * xp.exp(outputs[:, 1])
+    variance = xp.where(known, (size * size)[:, None] * xp.exp(outputs[:, 1]), float("nan"))
     middle = xp.sqrt(1 + stretch * stretch + shear * shear)
     xy = variance * shear
     entries = [variance * (middle + stretch), xy, xy, variance * (middle - stretch)]
-    return odds / (1 + odds), xp.stack(entries, 2)
+    return xp.where(known, odds / (1 + odds), 0.0), xp.stack(entries, 2)
 
 
 def squared_distance(outputs: Array, errors: Array) -> Array:

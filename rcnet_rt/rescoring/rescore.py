@@ -88,13 +88,9 @@ def refined_joints(
     step = _rescore(inputs, weights, network)
     given = _joint_inputs(step, weights)
     outputs = head_outputs(weights.joints.like(given.size), given.features)
-    confidence, entries = estimates_of(outputs, given.size)
-    xp, joints = namespace(given.size), inputs.keypoints.shape[1]
-    covariance = xp.where(given.known[:, :, None], entries, float("nan"))
-    estimates = JointEstimates(
-        xp.where(given.known, confidence, 0.0), covariance.reshape(-1, joints, 2, 2)
-    )
-    return step.scores, step.packed.faulty, estimates
+    confidence, entries = estimates_of(outputs, given.size, given.known)
+    covariance = entries.reshape(-1, inputs.keypoints.shape[1], 2, 2)
+    return step.scores, step.packed.faulty, JointEstimates(confidence, covariance)
 
 
 def no_joint_head(name: str) -> WeightsError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +12,9 @@ from rcnet_rt.rescoring.network_config import Architecture, Output
 from rcnet_rt.training.dataset import Target
 
 __all__ = ["PRESETS", "Recipe"]
+
+EPOCHS, MAX_EPOCHS = 20, 40
+MIN_STEPS = 120  # 50 images are 3 steps an epoch: 20 epochs of them would end in the warm-up
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,8 @@ class Recipe:
         margin: of the rank loss, in [0, 1].
         positive: matched OKS in (0, 1] from which a pose is positive, for losses with classes.
         hidden: width; None is 16 for attention (as in the paper), 128 for the MLP.
-        epochs: passes over the training images.
+        epochs: passes over the training images; None is 20, and with few poses as many more as
+            `MIN_STEPS` steps take, up to 40.
         poses_per_step: whole images are packed into batches of about this many poses.
         shortcut: see `NetworkConfig`.
         learning_rate: constant after the warm-up.
@@ -57,7 +62,7 @@ class Recipe:
     feedforward: int = 64
     dropout: float = 0.3
     input_dropout: float = 0.1
-    epochs: int = 20
+    epochs: int | None = None
     poses_per_step: int = 128
     shortcut: bool = True
     learning_rate: float = 1e-3
@@ -72,7 +77,11 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.poses_per_step < 1 or self.learning_rate <= 0:
+        if (
+            (self.epochs is not None and self.epochs < 1)
+            or self.poses_per_step < 1
+            or self.learning_rate <= 0
+        ):
             raise WeightsError(
                 "epochs and poses_per_step must be at least 1 and learning_rate above 0, got "
                 f"{self.epochs}, {self.poses_per_step}, {self.learning_rate}"
@@ -81,6 +90,19 @@ class Recipe:
             raise WeightsError(f"margin must be in [0, 1], got {self.margin}")
         if not 0 < self.positive <= 1:
             raise WeightsError(f"positive must be in (0, 1], got {self.positive}")
+
+    def epochs_for(self, poses: int) -> int:
+        """Return the number of epochs for so many training poses, see `epochs`.
+
+        >>> [Recipe().epochs_for(poses) for poses in (256, 600, 16_000)]
+        [40, 24, 20]
+        >>> Recipe(epochs=5).epochs_for(256)
+        5
+        """
+        if self.epochs is not None:
+            return self.epochs
+        steps = math.ceil(poses / self.poses_per_step)
+        return min(max(EPOCHS, math.ceil(MIN_STEPS / max(steps, 1))), MAX_EPOCHS)
 
 
 PRESETS: Mapping[str, Recipe] = MappingProxyType(

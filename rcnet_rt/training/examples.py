@@ -119,11 +119,17 @@ class Examples:
         ]
         return Training(
             split=split.name,
-            recipe=replace(self.recipe, baseline=baseline),
+            recipe=replace(self.recipe, baseline=baseline, epochs=self.epochs),
             baseline_scale=scale,
             examples=join([select(*each) for each in zip(features, numbers, strict=True)]),
             held_out=[images for images in held_out if images is not None],
         )
+
+    @cached_property
+    def epochs(self) -> int:
+        """The number of epochs, the same for all splits."""
+        poses = sum(len(oks) for part in self._matched for oks in part.poses.oks)
+        return self.recipe.epochs_for(poses)
 
     @cached_property
     def _matched(self) -> list[_Matched]:

@@ -81,7 +81,7 @@ def train(
     columns = _Columns(recipe, data, device)
     step = _step(state, criterion, device)
     kept = state.averaged if recipe.average > 0 else network
-    for number in range(done + 1, recipe.epochs + 1):
+    for number in range(done + 1, recipe.epochs_for(len(data)) + 1):
         loss = _epoch(recipe, columns, state, step, number)
         if checkpoint is not None:
             state.save(checkpoint, number)

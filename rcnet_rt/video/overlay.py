@@ -107,10 +107,13 @@ def compare(
 
 
 def warn(scene: Image, sentences: Sequence[str]) -> None:
-    """Write sentences over the upper edge of a drawn image, in place."""
+    """Write sentences below the upper edge of a drawn image, in place, as small as they need."""
     line = _line_width(scene)
     style = Style(1.3 * _text_scale(scene), line, 3 * line)
     corner = np.array([2 * line, 2 * line])
+    widest = max((style.size(sentence)[0] for sentence in sentences), default=1)
+    share = min(1.0, (scene.shape[1] - 4 * line) / widest)
+    style = Style(share * style.scale, max(1, int(share * line)), int(share * style.padding))
     for sentence in sentences:
         labels.write(scene, sentence, corner, style, color=WHITE, on=WARNING)
         corner[1] += style.size(sentence)[1]

@@ -41,6 +41,7 @@ __all__ = [
     "monitor",
     "process",
     "refine",
+    "refine_batches",
     "select",
     "recheck",
     "track",
@@ -160,14 +161,29 @@ def refine(refiner: Callable[[Poses], Poses], threshold: SupportsFloat) -> Stage
         refiner: gives the refined scores.
         threshold: a number, or a `Threshold`, which is read once for each frame.
     """
+    return refine_batches(partial(map, refiner), threshold, 1)
 
-    def function(result: Result) -> Result:
-        poses, level = refiner(result.poses), float(threshold)
-        # Compared as it is written out, so that a file's scores and `kept` agree.
-        kept = poses.scores.astype(np.float64) >= level
-        return replace(result, poses=poses, kept=kept, threshold=level)
 
-    return Stage.of("refine", function)
+def refine_batches(
+    refiner: Callable[[Sequence[Poses]], Iterable[Poses]], threshold: SupportsFloat, batch: int
+) -> Stage:
+    """Return the stage of `refine` that takes several frames at once, which costs less for each.
+
+    Args:
+        refiner: gives the refined scores of the poses of several frames.
+        threshold: as for `refine`.
+        batch: how many frames; the first of them waits for the last.
+    """
+
+    def work(results: list[Result]) -> Iterator[Result]:
+        refined = refiner([result.poses for result in results])
+        for result, poses in zip(results, refined, strict=True):
+            level = float(threshold)
+            # Compared as it is written out, so that a file's scores and `kept` agree.
+            kept = poses.scores.astype(np.float64) >= level
+            yield replace(result, poses=poses, kept=kept, threshold=level)
+
+    return Stage("refine", [work], batch)
 
 
 def monitor(watch: DriftMonitor) -> Stage:

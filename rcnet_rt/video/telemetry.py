@@ -89,6 +89,7 @@ class Telemetry:
         alarms: how often each kind of drift was noticed.
         age: from a frame's arrival to its result.
         seconds: how long it ran.
+        cpu_seconds: that all threads of this process computed meanwhile.
         threads: of its parts; None where nobody shared them out.
     """
 
@@ -96,21 +97,24 @@ class Telemetry:
         self.threads = threads
         self.stages = {"decode": Histogram()}
         self.age = Histogram()
+        self._cpu: dict[str, Histogram] = {}
         self.frames_in = self.frames_out = self.dropped = self.gaps = self.reconnects = 0
         self.alarms: dict[str, int] = {}
-        self._started = time.perf_counter()
-        self.seconds = 0.0
+        self._started, self._cpu_started = time.perf_counter(), time.process_time()
+        self.seconds = self.cpu_seconds = 0.0
 
     def timed(
         self, name: str, function: Callable[[list[In]], Iterable[Out]]
     ) -> Callable[[list[In]], list[Out]]:
         """Return the function of several items, its time for each measured under that name."""
         histogram = self.stages.setdefault(name, Histogram())
+        cpu = self._cpu.setdefault(name, Histogram())
 
         def measured(items: list[In]) -> list[Out]:
-            start = time.perf_counter()
+            start, computed = time.perf_counter(), time.thread_time()
             results = list(function(items))
             seconds = (time.perf_counter() - start) / len(items)
+            cpu.add(time.thread_time() - computed)
             for _ in items:
                 histogram.add(seconds)
             return results
@@ -138,6 +142,7 @@ class Telemetry:
         self.frames_out += 1
         self.age.add(time.monotonic() - frame.arrived)
         self.seconds = self.since_start()
+        self.cpu_seconds = time.process_time() - self._cpu_started
 
     def alarm(self, what: str) -> None:
         """Count one drift alarm."""
@@ -148,9 +153,20 @@ class Telemetry:
         return time.perf_counter() - self._started
 
     def share(self, stage: str) -> float:
-        """Return which part of the time from frame to frame a stage takes, 0 to 1 and over."""
+        """Return which part of the time from frame to frame a stage takes, 0 to 1 and over.
+
+        A stage takes time, too, while its thread waits for a CPU.
+        """
         histogram = self.stages.get(stage)
         return histogram.total / self.seconds if histogram and self.seconds else 0.0
+
+    def cpu_share(self, stage: str) -> float:
+        """Return which part of the CPU time of this process the threads of a stage take, 0 to 1.
+
+        What threads of a library compute for them is not in it.
+        """
+        cpu = self._cpu.get(stage)
+        return cpu.total / self.cpu_seconds if cpu and self.cpu_seconds else 0.0
 
     def figures(self) -> dict[str, Any]:
         """Return all values as plain numbers; names that end in `_ms` are milliseconds."""
@@ -164,6 +180,7 @@ class Telemetry:
             "age": self.age.figures(),
             "stages": {name: stage.figures() for name, stage in list(self.stages.items())},
             "refine_share": round(self.share("refine"), 6),
+            "refine_cpu_share": round(self.cpu_share("refine"), 6),
             "threads": None if self.threads is None else asdict(self.threads),
         }
 

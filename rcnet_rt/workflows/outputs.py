@@ -14,16 +14,25 @@ from rcnet_rt.errors import OutputError
 from rcnet_rt.files.writing import check_output_file
 from rcnet_rt.poses.frame import Gap, Source
 from rcnet_rt.video.address import Address, is_url
-from rcnet_rt.video.audio import Sound
+from rcnet_rt.video.audio import Sound, open_sound
 from rcnet_rt.video.images import IMAGE_SUFFIXES
 from rcnet_rt.video.pipeline import Result, Sink
 from rcnet_rt.video.sink import CONTAINERS, ImageSink, VideoSink
 from rcnet_rt.video.source import Part, is_video
 from rcnet_rt.video.telemetry import write_telemetry
+from rcnet_rt.video.thread_budget import ThreadBudget
 from rcnet_rt.workflows.summary import Tally
 from rcnet_rt.workflows.video_stages import Models, VideoOptions
 
-__all__ = ["JsonLinesSink", "Plan", "ThresholdSink", "open_drawn", "open_json_lines", "plan"]
+__all__ = [
+    "JsonLinesSink",
+    "Plan",
+    "ThresholdSink",
+    "open_drawn",
+    "open_json_lines",
+    "open_output",
+    "plan",
+]
 
 
 @dataclass(frozen=True)
@@ -166,6 +175,29 @@ def open_json_lines(
     )
     tally.outputs.append(options.json)
     return stack.enter_context(JsonLinesWriter(options.json, header))
+
+
+def open_output(
+    options: VideoOptions,
+    one: Plan,
+    source: Source,
+    budget: ThreadBudget,
+    tally: Tally,
+    stack: ExitStack,
+) -> Sink:
+    """Return the sink of the drawn frames of a source, with the sound of a video file."""
+    assert one.out is not None
+    tally.outputs.append(one.out)
+    trusted = not options.sandbox
+    sound = open_sound(one.part) if trusted and isinstance(one.part, Path) else None
+    if sound is not None:
+        stack.callback(_note_sound, sound, tally)
+    return open_drawn(one.out, source, stack, 2 if options.compare else 1, sound, budget.encoder)
+
+
+def _note_sound(sound: Sound, tally: Tally) -> None:
+    if sound.note is not None:
+        tally.notes.append(sound.note)
 
 
 def open_drawn(

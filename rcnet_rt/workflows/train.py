@@ -110,7 +110,7 @@ def train(
     run = Run(
         folder=new_run_folder() if out is None else Path(out),
         name=name,
-        recipe=chosen,
+        recipe=replace(chosen, epochs=examples.epochs),
         estimators=files,
         parts=held_out.splits(data.values(), chosen.seed),
         skeleton=dataset.skeleton.name,
@@ -124,9 +124,9 @@ def train(
     if workers is None:
         poses = sum(len(some.entries) for some in examples.estimators.values())
         count = len(run.trainings())
-        workers = default_workers(device, count, poses * count * chosen.epochs)
+        workers = default_workers(device, count, poses * count * examples.epochs)
     with one_thread():
-        with _recorder(run, progress) as recorder:
+        with _recorder(run, examples.epochs, progress) as recorder:
             trained = _train_all(run, examples, device, workers, recorder)
         _draw_curves(run)
         result = judge(run, data, examples, trained)
@@ -159,8 +159,10 @@ def _recipe(recipe: Recipe | str) -> Recipe:
 class _Recorder:
     """Writes a line an epoch to the log, and TensorBoard events where it is installed."""
 
-    def __init__(self, run: Run, log: TextIO, events: EventFiles, progress: OnProgress) -> None:
-        self._epochs, self._log, self._events = run.recipe.epochs, log, events
+    def __init__(
+        self, run: Run, epochs: int, log: TextIO, events: EventFiles, progress: OnProgress
+    ) -> None:
+        self._epochs, self._log, self._events = epochs, log, events
         self._progress = progress
         self._done = {split.name: 0 for split in run.trainings()}
 
@@ -188,9 +190,9 @@ class _Recorder:
 
 
 @contextmanager
-def _recorder(run: Run, progress: OnProgress) -> Iterator[_Recorder]:
+def _recorder(run: Run, epochs: int, progress: OnProgress) -> Iterator[_Recorder]:
     with open(run.log, "a", encoding="utf-8") as log, EventFiles(run.events) as events:
-        yield _Recorder(run, log, events, progress)
+        yield _Recorder(run, epochs, log, events, progress)
 
 
 def _draw_curves(run: Run) -> None:

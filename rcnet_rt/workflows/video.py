@@ -32,8 +32,14 @@ from rcnet_rt.video.window import WindowClosed, check_display
 from rcnet_rt.workflows.drift import DriftSink, drift_messages, open_monitor
 from rcnet_rt.workflows.interrupt import between_frames
 from rcnet_rt.workflows.live_view import open_server, open_view
-from rcnet_rt.workflows.opening import checks, open_drawing, open_window
-from rcnet_rt.workflows.outputs import JsonLinesSink, ThresholdSink, open_json_lines, plan
+from rcnet_rt.workflows.opening import checks, open_window
+from rcnet_rt.workflows.outputs import (
+    JsonLinesSink,
+    ThresholdSink,
+    open_json_lines,
+    open_output,
+    plan,
+)
 from rcnet_rt.workflows.progress import OnProgress, Progress, ignore
 from rcnet_rt.workflows.summary import RecheckCost, Tally, VideoSummary
 from rcnet_rt.workflows.video_stages import VideoOptions, load_models, stages
@@ -233,7 +239,9 @@ def _run(
         video=options.draws,
         files=(options.json, options.telemetry),
     )
-    budget = options.parallelism.budget(live=any(map(is_live, parts)))
+    live = any(map(is_live, parts))
+    frame_by_frame = live or options.show or options.serve is not None
+    budget = options.parallelism.budget(live=live)
     sources = (_open(part, options, budget) for part in parts)
     first = next(sources)  # what cannot be read fails before anything is loaded or written
     with first, between_frames() as check_interrupt, ExitStack() as stack:
@@ -262,9 +270,16 @@ def _run(
                     if writer is not None:
                         sinks.append(JsonLinesSink(writer, file))
                     if one.out is not None:
-                        sinks.append(open_drawing(options, one, source, budget, tally, open_files))
+                        sinks.append(open_output(options, one, source, budget, tally, open_files))
                     sinks += [*views, tally]
-                    steps = stages(models, sinks, options, draws=one.out is not None, watch=watch)
+                    steps = stages(
+                        models,
+                        sinks,
+                        options,
+                        draws=one.out is not None,
+                        frame_by_frame=frame_by_frame,
+                        watch=watch,
+                    )
                     results = _results(options, source, steps, tally, check, progress)
                     for result in open_files.enter_context(closing(results)):
                         if window is not None:

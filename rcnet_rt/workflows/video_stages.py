@@ -27,7 +27,10 @@ from rcnet_rt.video.threshold import Threshold
 from rcnet_rt.workflows.scoring import Scoring, load_scoring
 from rcnet_rt.workflows.workers import Parallelism, Workers, load_workers
 
-__all__ = ["Models", "VideoOptions", "load_models", "stages"]
+__all__ = ["REFINED_AT_ONCE", "Models", "VideoOptions", "load_models", "stages"]
+
+# A call costs more than the poses in it; but every frame that waits holds its image in memory.
+REFINED_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -208,16 +211,30 @@ def stages(
     options: VideoOptions,
     *,
     draws: bool,
+    frame_by_frame: bool,
     watch: DriftMonitor | None = None,
 ) -> list[Stage]:
-    """Return the stages that the frames of one source pass."""
+    """Return the stages that the frames of one source pass.
+
+    Args:
+        models: what estimates and refines.
+        sinks: take the results.
+        options: which stages there are.
+        draws: whether the results are drawn.
+        frame_by_frame: whether somebody waits for each result before the next frame.
+        watch: the drift alarm of the source; None without.
+    """
     estimator, workers = models.estimator, models.workers
     if isinstance(estimator, Recheck):
         each = [estimator.first, *workers.estimators[1:]]
         steps = [pipeline.estimate(each, workers.batch), pipeline.recheck(estimator.look)]
     else:
         steps = [pipeline.estimate(workers.estimators, workers.batch)]
-    steps.append(pipeline.refine(models.scoring.refine, models.threshold))
+    scoring, threshold = models.scoring, models.threshold
+    if frame_by_frame:
+        steps.append(pipeline.refine(scoring.refine, threshold))
+    else:
+        steps.append(pipeline.refine_batches(scoring.refine_batch, threshold, REFINED_AT_ONCE))
     if watch is not None:
         steps.append(pipeline.monitor(watch))
     if options.track:

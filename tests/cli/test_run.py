@@ -82,6 +82,7 @@ def test_telemetry(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert list(figures["stages"]) == ["decode", "estimate", "refine", "draw", "write"]
     assert all(stage["count"] == FRAMES for stage in figures["stages"].values())
     assert 0 < figures["refine_share"] < 1
+    assert 0 < figures["refine_cpu_share"] < 1
     out = capsys.readouterr().out
     assert "refining: " in out
     assert "written: times.json, clip_rcnet.mp4" in out
@@ -214,6 +215,7 @@ def test_out_may_be_a_folder(place: Path) -> None:
         (("clip.mp4", *REPLAY, "--conf", "high"), 2, "a number from 0 to 1"),
         (("clip.mp4", *REPLAY, "--max-frames", "0"), 2, "max-frames"),
         (("clip.mp4", *REPLAY, "--backend", "abacus"), 2, "abacus"),
+        (("clip.mp4", *REPLAY, "--drift-reference", "99"), 2, "drift-reference"),
         (("clip.mp4", *REPLAY, "--recheck", "2"), 2, "which replay cannot"),
         (("clip.mp4", *REPLAY, "--nothing"), 2, "--nothing"),
         (("run",), 2, "SOURCE"),
@@ -357,10 +359,14 @@ def test_demo_replays_where_nothing_can_be_downloaded(
     assert run("demo", "--out", "shown") == 0
     out = capsys.readouterr().out
     assert "recorded in the package, are replayed" in out
-    assert "by refined score" in out
+    assert re.search(r"refining: \d+\.\d\d ms an image \(median, without the first 10\)", out)
+    sentence = re.search(r"raw scores keep (\d+) false ones, refined scores (\d+)\.", out)
+    assert sentence is not None
+    assert int(sentence[1]) > int(sentence[2])
     assert {entry.name for entry in Path("shown").iterdir()} == {
         "clip.mp4",
         "clip_rcnet.mp4",
+        "kept_poses.png",
         "poses.jsonl",
     }
     assert len(times(Path("shown/clip_rcnet.mp4"))) == 45

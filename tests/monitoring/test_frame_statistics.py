@@ -93,7 +93,7 @@ def test_the_direction_of_edges_turns_with_the_image(degrees):
 
     squares = np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8)
     scene = cv2.resize(squares, (800, 600), interpolation=cv2.INTER_NEAREST)
-    turn = cv2.getRotationMatrix2D((400, 300), -degrees, 1.5)
+    turn = cv2.getRotationMatrix2D((400, 300), -degrees, 1.8)
     turned = cv2.warpAffine(scene, turn, (800, 600))
     found = values(np.repeat(turned[..., None], 3, axis=2), Poses.empty(17))
     assert found["image_tilt"] == pytest.approx(degrees, abs=2)

@@ -22,6 +22,8 @@ from rcnet_rt.rescoring.prune_inputs import prune_signals
 from rcnet_rt.rescoring.rescore import refined_joints, refined_scores
 from tests.helpers.networks import random_head, random_weights
 
+ALL_KNOWN = np.ones((50, 17), bool)
+
 
 def some_outputs(count=50):
     rng = np.random.default_rng(0)
@@ -32,7 +34,7 @@ def some_outputs(count=50):
 
 def test_a_covariance_is_symmetric_positive_definite_with_the_determinant_that_it_says():
     outputs, size = some_outputs(), np.linspace(1, 400, 50)
-    confidence, entries = estimates_of(outputs, size)
+    confidence, entries = estimates_of(outputs, size, ALL_KNOWN)
     covariance = entries.reshape(50, 17, 2, 2)
     np.testing.assert_allclose(confidence, 1 / (1 + np.exp(-outputs[:, 0])), rtol=1e-12)
     np.testing.assert_array_equal(covariance[..., 0, 1], covariance[..., 1, 0])
@@ -41,10 +43,21 @@ def test_a_covariance_is_symmetric_positive_definite_with_the_determinant_that_i
     np.testing.assert_allclose(np.sqrt(np.linalg.det(covariance)), expected, rtol=1e-6)
 
 
+def test_joints_that_are_not_known_have_no_estimates():
+    outputs, size = some_outputs(), np.linspace(1, 400, 50)
+    known = np.random.default_rng(2).random((50, 17)) < 0.5
+    confidence, entries = estimates_of(outputs, size, known)
+    expected = estimates_of(outputs, size, ALL_KNOWN)
+    np.testing.assert_array_equal(confidence[known], expected[0][known])
+    np.testing.assert_array_equal(entries[known], expected[1][known])
+    assert (confidence[~known] == 0).all()
+    assert np.isnan(entries[~known]).all()
+
+
 def test_the_distance_of_training_is_that_of_the_covariance():
     outputs, size = some_outputs(), np.full(50, 200.0)
     errors = np.random.default_rng(1).normal(0, 0.1, (50, 17, 2))
-    covariance = estimates_of(outputs, size)[1].reshape(50, 17, 2, 2)
+    covariance = estimates_of(outputs, size, ALL_KNOWN)[1].reshape(50, 17, 2, 2)
     pixels = errors * 200
     expected = np.einsum("pki,pkij,pkj->pk", pixels, np.linalg.inv(covariance), pixels)
     distances = squared_distance(outputs, errors) * np.exp(-outputs[:, 1])

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 
+from rcnet_rt.monitoring.drift import Change
 from rcnet_rt.serving.live_view import LiveView
 from rcnet_rt.serving.metrics import metrics
 from rcnet_rt.video.pipeline import Result
@@ -77,6 +79,22 @@ def test_metrics(view: LiveView, result: Callable[[int], Result]) -> None:
     assert buckets['le="5.0"'] == 6
     assert buckets['le="+Inf"'] == values["rcnet_rt_latency_seconds_count", ""] == 7
     assert values["rcnet_rt_latency_seconds_sum", ""] == pytest.approx(7.034, abs=0.5)
+
+
+def test_drift_is_there_by_what_changed(view: LiveView, result: Callable[[int], Result]) -> None:
+    changes = (Change("brightness", "image darker: mean brightness 92 -> 31", 92.0, 31.0),)
+    view.telemetry.alarm("brightness")
+    view.telemetry.alarm("frozen")
+    view.write(replace(result(0), drift=changes))
+    values = parse(metrics(view, viewers=0)).values
+    assert values["rcnet_rt_drift_alarms_total", 'what="brightness"'] == 1
+    assert values["rcnet_rt_drift", 'what="brightness"'] == 1
+    assert values["rcnet_rt_drift", 'what="frozen"'] == 0
+    state = view.state()
+    assert state["drift"][0]["text"] == "image darker: mean brightness 92 -> 31"
+    assert state["drift_alarms"] == {"brightness": 1, "frozen": 1}
+    view.write(result(1))
+    assert view.state()["drift"] == []
 
 
 def test_metrics_by_the_parser_of_prometheus(view: LiveView) -> None:

@@ -59,6 +59,20 @@ def test_each_split_has_the_numbers_that_it_has_alone(
         check_same(held_out.examples, alone(data, split.held_out, baseline, scale))
 
 
+def test_few_poses_take_more_epochs_the_same_in_all_splits(
+    estimators: dict[str, LabeledResults],
+) -> None:
+    data = estimators["movenet"]
+    examples = Examples({"": data}, Recipe(baseline="score"))
+    poses = sum(len(part) for part in table(data.ground_truth, data.poses, floor=0.05).oks)
+    steps = -(-poses // 128)
+    assert examples.epochs == max(20, min(-(-120 // steps), 40)) > 20
+    epochs = {examples.training(s).recipe.epochs for s in fold_splits(list(data.poses), 3)}
+    assert epochs == {examples.epochs}
+    given = Examples({"": data}, Recipe(baseline="score", epochs=7))
+    assert given.training(fold_splits(list(data.poses), 3)[0]).recipe.epochs == 7
+
+
 def test_augmentations_are_trained_on_and_never_held_out(
     estimators: dict[str, LabeledResults],
 ) -> None:

@@ -10,7 +10,7 @@ import supervision as sv
 
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
-from rcnet_rt.video.overlay import compare, draw, score_color
+from rcnet_rt.video.overlay import compare, draw, score_color, warn
 
 CANVAS = np.zeros((480, 640, 3), np.uint8)
 
@@ -30,6 +30,17 @@ def test_kept_poses_have_the_colour_of_their_refined_score(refined: Poses) -> No
     assert [has_color(drawn, score) for score in (0.9, 0.7, 0.5, 0.3, 0.1)] == [True] * 3 + [
         False
     ] * 2
+
+
+def test_warnings_stand_at_the_top_and_fit_in() -> None:
+    scene = CANVAS.copy()
+    warn(scene, [])
+    assert not scene.any()
+    warn(scene, ["image darker: mean brightness 92 -> 31", "less contrast " * 20])
+    assert scene[:60].any()
+    assert not scene[60:].any()
+    assert scene[:, 500:].any()
+    assert not scene[:, -1].any()
 
 
 def test_the_image_given_stays_as_it_was(refined: Poses) -> None:

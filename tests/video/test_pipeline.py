@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
 
@@ -16,7 +16,16 @@ from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.frame import Frame, Gap, Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
-from rcnet_rt.video.pipeline import Result, Stage, draw, estimate, process, refine, write
+from rcnet_rt.video.pipeline import (
+    Result,
+    Stage,
+    draw,
+    estimate,
+    process,
+    refine,
+    refine_batches,
+    write,
+)
 from rcnet_rt.video.telemetry import Telemetry
 from rcnet_rt.video.threshold import Threshold
 
@@ -131,6 +140,30 @@ def test_gaps_keep_their_place(random_poses: Poses) -> None:
     assert results == sink.taken
     assert [r if isinstance(r, Gap) else r.frame.index for r in results] == [0, 1, GAP, 2]
     assert (telemetry.gaps, telemetry.reconnects, telemetry.frames_out) == (1, 1, 3)
+
+
+def test_frames_refined_together_are_as_one_by_one(random_poses: Poses) -> None:
+    counts = []
+
+    def together(images: Sequence[Poses]) -> list[Poses]:
+        counts.append(len(images))
+        return list(map(halve, images))
+
+    items = [*map(frame, range(6)), GAP, *map(frame, range(6, 10))]
+    found = estimate([Still(random_poses)])
+    alone = list(process(Script(*items), [found, refine(halve, 0.2)], Telemetry()))
+    telemetry = Telemetry()
+    results = list(process(Script(*items), [found, refine_batches(together, 0.2, 4)], telemetry))
+    assert counts == [4, 2, 1, 3]  # the gap counts, and nothing is refined across it
+    assert telemetry.stages["refine"].count == 10
+    for one, several in zip(alone, results, strict=True):
+        if isinstance(one, Gap):
+            assert several is one
+            continue
+        assert isinstance(several, Result)
+        assert (several.frame, several.threshold) == (one.frame, one.threshold)
+        np.testing.assert_array_equal(several.poses.scores, one.poses.scores)
+        np.testing.assert_array_equal(several.kept, one.kept)
 
 
 def test_max_frames_asks_for_no_more(random_poses: Poses) -> None:

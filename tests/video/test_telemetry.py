@@ -76,6 +76,22 @@ def test_share_is_time_in_the_stage_of_all_time() -> None:
     assert telemetry.share("nothing") == 0
 
 
+def test_cpu_share_counts_computing_and_not_waiting() -> None:
+    telemetry = Telemetry()
+    telemetry.timed("waits", lambda items: [time.sleep(0.02) for _ in items])([None, None])
+    telemetry.timed("computes", lambda items: [_compute(0.02) for _ in items])([None, None])
+    telemetry.outgoing(Frame(0, np.zeros((1, 1, 3), np.uint8)))
+    assert telemetry.cpu_seconds >= 0.04
+    assert 0 < telemetry.cpu_share("waits") < 0.2 < telemetry.cpu_share("computes") <= 1
+    assert telemetry.cpu_share("nothing") == 0
+
+
+def _compute(seconds: float) -> None:
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
 def test_the_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_telemetry(Telemetry(), tmp_path / "a.json")
     assert json.loads((tmp_path / "a.json").read_text())["frames"]["in"] == 0

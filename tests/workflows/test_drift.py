@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from rcnet_rt import Poses, process_video
+from rcnet_rt.cli import main
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read_lines, read_objects
 from rcnet_rt.video.sink import VideoSink
 from rcnet_rt.workflows.progress import Progress
@@ -75,6 +77,20 @@ def test_darkness_is_said_everywhere() -> None:
     figures = json.loads(Path("t.json").read_text())
     assert figures["drift_alarms"]["brightness"] == 1
     assert figures["stages"]["monitor"]["count"] == FRAMES
+
+
+def test_the_command_says_it_on_stderr_and_in_the_summary(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    options = "--weights none --no-video --drift-alarm --drift-reference 100 --max-frames 190"
+    with pytest.raises(SystemExit) as caught:
+        main(["clip.mp4", "--model", "replay:poses.jsonl", *options.split()])
+    assert caught.value.code == 0
+    out, err = capfd.readouterr()
+    assert "drift alarm at frame 1" in err
+    assert ": image darker: mean brightness 1" in err
+    assert "drift over" not in err
+    assert re.search(r"^drift alarms: .*brightness \(1\)", out, re.MULTILINE)
 
 
 def test_without_a_reference_there_is_a_note() -> None:

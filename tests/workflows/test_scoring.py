@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,19 @@ def test_the_refiner_opens_in_the_background(
     expected = refiner.Refiner("yolo-pose", backend="onnx", device="cpu")(random_poses)
     np.testing.assert_array_equal(scoring.refine(random_poses).scores, expected.scores)
     assert scoring.backend == "onnx"
+
+
+@pytest.mark.parametrize("weights", ["yolo-pose", "formula:mean_confidence", "none"])
+def test_several_images_have_the_scores_that_each_has_alone(
+    weights: str, random_poses: Poses
+) -> None:
+    scoring = load(weights)
+    faulty = random_poses.with_scores([np.nan, *random_poses.scores[1:]])
+    images = [random_poses, Poses.empty(17), replace(faulty, raw_scores=None), random_poses[:1]]
+    for refined, image in zip(scoring.refine_batch(images), images, strict=True):
+        alone = scoring.refine(image)
+        np.testing.assert_allclose(refined.scores, alone.scores, rtol=0, atol=1e-6)
+        np.testing.assert_array_equal(refined.raw_scores, alone.raw_scores)
 
 
 def test_a_backend_that_does_not_work_is_told_by_the_check() -> None:

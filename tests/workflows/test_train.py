@@ -70,6 +70,26 @@ def test_progress_goes_on_where_a_run_is_resumed(coco: Path, results: Path, tmp_
         train(coco, [results], out=out, recipe=SHORT, folds=2)
 
 
+def test_few_images_take_as_many_epochs_as_enough_steps_need(
+    coco: Path, results: Path, tmp_path: Path
+) -> None:
+    steps: list[Progress] = []
+    out = tmp_path / "run"
+    train(
+        coco,
+        results,
+        out=out,
+        recipe="residual",
+        val_fraction=0.5,
+        workers=1,
+        joints=False,
+        progress=steps.append,
+    )
+    assert steps[-1].done == steps[-1].total == 40
+    assert len((out / "log.jsonl").read_text("utf-8").splitlines()) == 40
+    assert json.loads((out / "run.json").read_text("utf-8"))["recipe"]["epochs"] == 40
+
+
 def test_a_report_on_the_held_out_images(
     coco: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

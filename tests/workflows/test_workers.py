@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.video.sink import VideoSink
 from rcnet_rt.video.videofile import VideoFileSource
-from rcnet_rt.workflows import video
+from rcnet_rt.workflows import video, video_stages
+from rcnet_rt.workflows.scoring import Scoring, load_scoring
 from rcnet_rt.workflows.workers import Parallelism, Workers, load_workers
 from tests.helpers.processes import in_own_process
 
@@ -254,6 +256,30 @@ def test_a_camera_has_one_worker(
     assert (threads.workers, threads.estimator) == (1, 4)
     with pytest.raises(EstimatorError, match="frame by frame"):
         process_video("0", realtime=realtime, workers=2).finish()
+
+
+def test_files_are_refined_four_frames_at_a_time(
+    loaded, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded(Bright)
+    counts: list[int] = []
+
+    class Counting(Scoring):
+        def refine_batch(self, images: Sequence[Poses]) -> list[Poses]:
+            counts.append(len(images))
+            return super().refine_batch(images)
+
+    def load(*arguments: Any, **options: Any) -> Counting:
+        return Counting(**vars(load_scoring(*arguments, **options)))
+
+    monkeypatch.setattr(video_stages, "load_scoring", load)
+    assert process_video(clip, max_frames=10).finish().frames == 10
+    assert counts == [4, 4, 2]
+    counts.clear()
+    monkeypatch.setattr(video, "open_source", lambda *_: VideoFileSource(clip))
+    for source, options in (("0", {}), (clip, {"serve": 0})):  # somebody waits for each frame
+        assert process_video(source, max_frames=3, **options).finish().frames == 3
+    assert not counts
 
 
 def test_telemetry_and_the_summary_say_the_threads(loaded, clip: Path) -> None:

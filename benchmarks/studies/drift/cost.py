@@ -15,7 +15,7 @@ __all__ = ["cost"]
 
 
 def cost(recordings: Recordings, rounds: int) -> list[dict[str, Any]]:
-    """Return the CPU time of a frame, decoding included, with recorded poses and nothing written."""
+    """Return the CPU time of a frame with recorded poses, decoding included, nothing written."""
     recordings.statistics(SPORTS, NONE)  # so that the recording is there
     model = f"replay:{recordings.poses_file(SPORTS, NONE)}"
     video = recordings.data / "videos" / SPORTS

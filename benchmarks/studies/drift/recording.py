@@ -31,6 +31,7 @@ CAMERAS = tuple(
     (f"pose2sim/single/cam0{n}.mp4", f"pose2sim/multi/cam0{n}.mp4") for n in (1, 2, 3, 4)
 )  # two takes each
 SHIFTED = (SPORTS, *(single for single, _ in CAMERAS))
+LAST = 100  # frames that are shifted
 OTHER = Path("zoo/yolov8n-pose_320_int8.tflite")  # in the data folder
 
 
@@ -49,7 +50,7 @@ class Recordings:
     weights: str = "yolo-pose"
 
     def statistics(self, clip: str, shift: str) -> Floats:
-        """Return the (T, S) statistics of the frames of a clip after a shift, or `OTHER_MODEL`."""
+        """Return the (T, S) statistics of a clip, or of its last frames after a shift."""
         poses = self.poses_file(clip, shift)
         file = self.cache / poses.name.replace(".jsonl.gz", ".npy")
         if not poses.exists():
@@ -85,7 +86,9 @@ class Recordings:
 
     def _images(self, clip: str, shift: str) -> Iterator[Image]:
         change = SHIFTS[NONE if shift == OTHER_MODEL else shift]
+        first = 0 if shift == NONE else len(self.statistics(clip, NONE)) - LAST
         with open_source(self.data / "videos" / clip) as source:
             for frame in source:
                 assert isinstance(frame, Frame)
-                yield change(frame.image_bgr)
+                if frame.index >= first:
+                    yield change(frame.image_bgr)

@@ -26,7 +26,7 @@ def blocks(results: Mapping[str, Any]) -> Iterator[str]:
     """Yield the page's Markdown."""
     findings = read_findings(Path(__file__).parent)
     yield findings.introduction
-    for part, title in TITLES.items():
+    for part, title in ((part, title) for part, title in TITLES.items() if part in results):
         yield f"## {title}"
         yield findings.sections.get(title, "")
         yield TABLES[part](results[part]["rows"])
@@ -44,8 +44,8 @@ def _delays(rows: Rows) -> str:
         (
             [
                 shift,
-                *(_frames(found[shift, *column]["first"]) for column in columns),
-                _named([found[shift, *column] for column in columns]),
+                *(_frames(found.get((shift, *column))) for column in columns),
+                _named([row for row in rows if row["shift"] == shift]),
             ]
             for shift in shifts
         ),
@@ -139,8 +139,9 @@ def _cost(rows: Rows) -> str:
     )
 
 
-def _frames(after: int | None) -> str:
-    return "-" if after is None else str(after)
+def _frames(row: Mapping[str, Any] | None) -> str:
+    """Return when a shift was noticed; "-" for never, nothing where it was not tried."""
+    return "" if row is None else str(row["first"] or "-")
 
 
 TABLES: dict[str, Callable[[Rows], str]] = {

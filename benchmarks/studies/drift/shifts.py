@@ -10,9 +10,10 @@ import numpy as np
 
 from rcnet_rt.poses.frame import Image
 
-__all__ = ["FROZEN", "NONE", "OTHER_MODEL", "SHIFTS"]
+__all__ = ["FROZEN", "MAIN", "NONE", "OTHER_MODEL", "SHIFTS"]
 
 NONE, FROZEN, OTHER_MODEL = "none", "frozen image", "another model"
+MAIN = ("blur", "darkness", "tilt", "occlusion", FROZEN, OTHER_MODEL)  # on all clips
 
 
 def blurred(image: Image, sigma: float) -> Image:

@@ -167,7 +167,7 @@ class Worker:
 
     def _process(self) -> Callable[[Frame, str], ScoredFrame]:
         """Return what becomes of a frame of a source; with tracking, it remembers one video."""
-        steps = stages(self._models, [], self._options, draws=False)
+        steps = stages(self._models, [], self._options, draws=False, frame_by_frame=True)
 
         def process(frame: Frame, source: str) -> ScoredFrame:
             item: Any = frame
