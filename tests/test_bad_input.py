@@ -1,6 +1,6 @@
 """Every kind of bad input gets its sentence and exit code, and what was finished is readable.
 
-RCNET_RT_BAD_INPUT=docs/bad_input.md pytest tests/test_bad_input.py writes the table of what each
+RCNET_RT_BAD_INPUT=docs/reference/bad_input.md pytest tests/test_bad_input.py writes the table of what each
 printed.
 """
 
@@ -24,10 +24,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # of other people's libraries, at their models
 ]
 
-TABLE = Path(__file__).resolve().parents[1] / "docs" / "bad_input.md"
+TABLE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "bad_input.md"
 HEAD = """# What rcnet-rt says to bad input
 
-Written by `RCNET_RT_BAD_INPUT=docs/bad_input.md pytest tests/test_bad_input.py`, which makes every
+Written by `RCNET_RT_BAD_INPUT=docs/reference/bad_input.md pytest tests/test_bad_input.py`, which makes every
 file of this list and runs the command beside it. Exit codes: 0 done, 1 failed, 2 wrong usage.
 """
 COLUMNS = "| input | command | exit | what it said |\n| --- | --- | --- | --- |"

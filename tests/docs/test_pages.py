@@ -7,7 +7,7 @@ import pytest
 
 import rcnet_rt
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 
 
