@@ -1,7 +1,7 @@
 """Pages of the site that are other Markdown files of the repository, such as those of figures.
 
-A page includes one by a line `--8<-- "path/from/the/root.md"`. These functions, events of MkDocs, put
-the text in its place, with its links turned to the pages of the site; images that it shows are
+A page includes one by a line `--8<-- "path/from/the/root.md"`. These functions, events of MkDocs,
+put the text in its place, with its links turned to the pages of the site; images that it shows are
 added to the site.
 """
 

@@ -1,18 +1,20 @@
 """Every code block of the documentation runs, or says why not.
 
 Blocks of a page run in their order, in one folder and with one set of names. `rcnet-rt` runs in
-this process, with a small model in the place of the default one; `pip`, `make` and `python` are
-not run: what they name must exist. A block after `<!-- not run: REASON -->` is not executed, but
-its `rcnet-rt` commands must still parse.
+this process, with a small model in the place of `yolo-pose`, one epoch of training and few
+bootstrap draws; `pip`, `make` and `python` are not run: what they name must exist. A block after
+`<!-- not run: REASON -->` is not executed, but its `rcnet-rt` commands must still parse.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,10 @@ import yaml
 
 from rcnet_rt import estimators
 from rcnet_rt.cli import COMMANDS, _run, commands
+from rcnet_rt.evaluation import average_precision
+from rcnet_rt.evaluation.bootstrap import draws
+from rcnet_rt.report import page as report_page
+from rcnet_rt.training.config import PRESETS
 from tests.helpers.docs_workspace import MODEL, make_workspace, namespace
 from tests.helpers.markdown import Block, blocks_of, commands_of
 
@@ -51,11 +57,21 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def workspace(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def workspace(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = shutil.copytree(template, tmp_path / "workspace")
     monkeypatch.chdir(folder)
-    monkeypatch.setitem(estimators.ALIASES, "yolo-pose", MODEL)
-    yield folder
+    resolve = estimators._resolve
+    monkeypatch.setattr(
+        estimators, "_resolve", lambda model: resolve(MODEL if model == "yolo-pose" else model)
+    )
+    short = {name: replace(recipe, epochs=1) for name, recipe in PRESETS.items()}
+    for module in ("rcnet_rt.cli.train", "rcnet_rt.workflows.train"):
+        monkeypatch.setattr(importlib.import_module(module), "PRESETS", short)
+    monkeypatch.setattr(
+        average_precision, "draws", lambda chosen, resamples, seed: draws(chosen, 20, seed)
+    )
+    monkeypatch.setattr(report_page, "MAX_IMAGES", 1)
+    return folder
 
 
 def runs(block: Block) -> bool:

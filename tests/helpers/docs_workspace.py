@@ -78,7 +78,7 @@ def _write_video(path: Path) -> None:
 def _write_coco(folder: Path, people: np.ndarray) -> None:
     """Write a data set in whose images the model's people are, more or less where it sees them."""
     rng = np.random.default_rng(1)
-    content = make_content(images=24)
+    content = make_content(images=12)
     scale = IMAGE / INPUT
     for image in content["images"]:
         for person in people[[0, 2]]:

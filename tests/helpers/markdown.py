@@ -10,7 +10,8 @@ from pathlib import Path
 __all__ = ["Block", "blocks_of", "commands_of"]
 
 FENCE = re.compile(
-    r"(?:<!-- not run: (?P<reason>[^\n]+?) -->\n+)?^```(?P<language>[\w-]*)(?: title=\"(?P<title>[^\"]+)\")?\n"
+    r"(?:<!-- not run: (?P<reason>[^\n]+?) -->\n+)?"
+    r"^```(?P<language>[\w-]*)(?: title=\"(?P<title>[^\"]+)\")?\n"
     r"(?P<text>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
