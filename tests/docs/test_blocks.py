@@ -24,6 +24,7 @@ import yaml
 
 from rcnet_rt import estimators
 from rcnet_rt.cli import COMMANDS, _run, commands
+from rcnet_rt.estimators import ultralytics
 from rcnet_rt.evaluation import average_precision
 from rcnet_rt.evaluation.bootstrap import draws
 from rcnet_rt.report import page as report_page
@@ -64,6 +65,7 @@ def workspace(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(
         estimators, "_resolve", lambda model: resolve(MODEL if model == "yolo-pose" else model)
     )
+    monkeypatch.setattr(ultralytics, "fetch", lambda *_, **__: False)  # no download
     short = {name: replace(recipe, epochs=1) for name, recipe in PRESETS.items()}
     for module in ("rcnet_rt.cli.train", "rcnet_rt.workflows.train"):
         monkeypatch.setattr(importlib.import_module(module), "PRESETS", short)
