@@ -49,7 +49,7 @@ ELSEWHERE = {
     "docker": "tests/test_processes.py",
 }
 INCLUDE = "--8<--"
-MAX_NOT_RUN = 30
+MAX_NOT_RUN = 20
 
 
 @pytest.fixture(scope="session")
