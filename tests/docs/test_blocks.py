@@ -8,6 +8,7 @@ bootstrap draws; `pip`, `make` and `python` are not run: what they name must exi
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import importlib.util
 import json
@@ -41,13 +42,9 @@ PAGES = [
 ]
 BLOCKS = [block for page in PAGES for block in blocks_of(page, ROOT)]
 SHELL = ("bash", "console", "sh")
-# Blocks of these are output, or belong to a test of their own.
-ELSEWHERE = {
-    "text": "output, not input",
-    "pycon": "tests/docs/test_theory.py",
-    "ini": "tests/test_processes.py",
-    "docker": "tests/test_processes.py",
-}
+EXECUTED = ("python", "pycon", "json", "jsonl", "yaml", "sql", *SHELL)
+SHOWN = ("text", "ini", "docker")  # output and drawings; files that tests/test_processes.py reads
+THEORY = "docs/concepts/theory.md"  # tests/docs/test_theory.py runs it
 INCLUDE = "--8<--"
 MAX_NOT_RUN = 20
 
@@ -82,9 +79,8 @@ def runs(block: Block) -> bool:
 
 def pages_that_run() -> list[str]:
     """Return pages with blocks that are executed."""
-    executed = ("python", "json", "jsonl", "yaml", "sql", *SHELL)
-    names = (block.place.partition(":")[0] for block in BLOCKS if block.language in executed)
-    return list(dict.fromkeys(names))
+    names = (block.place.partition(":")[0] for block in BLOCKS if block.language in EXECUTED)
+    return [name for name in dict.fromkeys(names) if name != THEORY]
 
 
 @pytest.mark.parametrize("page", pages_that_run())
@@ -103,6 +99,9 @@ def execute(block: Block, names: dict[str, Any]) -> None:
         Path(block.title).write_text(block.text, encoding="utf-8")
     if block.language == "python":
         exec(compile(block.text, block.place, "exec"), names)
+    elif block.language == "pycon":
+        test = doctest.DocTestParser().get_doctest(block.text, names, block.place, None, 0)
+        assert doctest.DocTestRunner(verbose=False).run(test, clear_globs=False).failed == 0
     elif block.language == "json":
         json.loads(block.text)
     elif block.language == "jsonl":
@@ -124,7 +123,7 @@ def check_pip(words: list[str]) -> None:
     """The extras that are named are ours."""
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert words[1] == "install"
-    for extras in re.findall(r"\[(.+?)\]", " ".join(words)):
+    for extras in re.findall(r"rcnet-rt\[(.+?)\]", " ".join(words)):
         for extra in extras.split(","):
             assert re.search(rf"^{re.escape(extra)} = \[", project, re.MULTILINE), extra
 
@@ -172,8 +171,14 @@ def test_commands_parse(arguments: list[str]) -> None:
     command.make_context(name, rest)
 
 
+def test_the_extras_that_are_named_exist() -> None:
+    for page in PAGES:
+        for command in re.findall(r"pip install [^`\n]+", page.read_text(encoding="utf-8")):
+            check_pip(["pip", "install", command])
+
+
 def test_every_block_is_of_a_language_that_is_looked_at() -> None:
-    known = {"python", "json", "jsonl", "yaml", "sql", *SHELL, *ELSEWHERE}
+    known = {*EXECUTED, *SHOWN}
     assert {block.place: block.language for block in BLOCKS if block.language not in known} == {}
 
 
@@ -181,9 +186,10 @@ def test_every_fence_is_found() -> None:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         assert len(re.findall("```", text)) == 2 * len(blocks_of(page, ROOT)), page
-        assert text.count("<!-- not run:") == sum(
-            bool(block.not_run) for block in blocks_of(page, ROOT)
-        ), f"{page}: a reason must stand right before its block"
+        reasons = re.findall("^<!-- not run:", text, re.MULTILINE)
+        assert len(reasons) == sum(bool(block.not_run) for block in blocks_of(page, ROOT)), (
+            f"{page}: a reason must stand right before its block"
+        )
 
 
 def test_included_files_are_there() -> None:
