@@ -32,9 +32,10 @@ dist: .venv/.release
 # The bill of materials (CycloneDX) of an environment that holds the wheel and what it requires.
 sbom: dist
 	rm -rf build/sbom
-	$(PYTHON) -m venv build/sbom
-	build/sbom/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
-	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	$(PYTHON) -m venv --without-pip build/sbom
+	$(BIN)/python -m pip --python build/sbom/bin/python install --quiet \
+		--disable-pip-version-check dist/*.whl
+	$(BIN)/cyclonedx-py environment --output-reproducible \
 		--output-file dist/rcnet-rt.cdx.json build/sbom/bin/python
 
 .venv/.package: pyproject.toml

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WORKFLOWS = {path.name: path for path in sorted(ROOT.glob(".github/workflows/*.yml"))}
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+INFO = f"rcnet_rt-{__version__}.dist-info"  # a folder of the wheel
 PINNED = re.compile(r"uses: ([\w.-]+/[\w.-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)")
 # What a job may do beyond reading the repository.
 RIGHTS = {"publish": {"id-token": "write"}, "github-release": {"contents": "write"}}
@@ -124,6 +125,8 @@ def test_the_packages_hold_what_they_should(tmp_path: Path) -> None:
         sources = {name.partition("/")[2] for name in archive.getnames()}
     with zipfile.ZipFile(wheel) as archive_of_wheel:
         installed = set(archive_of_wheel.namelist())
+        metadata = archive_of_wheel.read(f"{INFO}/METADATA").decode()
+    assert metadata.startswith(f"Metadata-Version: 2.4\nName: rcnet-rt\nVersion: {__version__}\n")
     for name in weights_io.available():
         assert f"weights/{name}.safetensors" in sources
         assert f"rcnet_rt/weights/{name}.safetensors" in installed
@@ -132,7 +135,4 @@ def test_the_packages_hold_what_they_should(tmp_path: Path) -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     if tracked.returncode == 0:  # else these are the files of a source distribution
         assert sources - {"PKG-INFO", ".gitignore"} <= set(tracked.stdout.splitlines())
-    assert {name.split("/")[0] for name in installed} == {
-        "rcnet_rt",
-        f"rcnet_rt-{__version__}.dist-info",
-    }
+    assert {name.split("/")[0] for name in installed} == {"rcnet_rt", INFO}
