@@ -4,12 +4,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint docs dist sbom clean
+.PHONY: demo test pytest test-slow lint docs dist sbom clean
 
 demo: .venv/.package
 	$(BIN)/rcnet-rt demo
 
-test: lint
+test: lint pytest
+
+pytest: .venv/.dev
 	$(BIN)/python -m pytest -n auto
 
 test-slow: .venv/.dev

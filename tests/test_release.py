@@ -77,7 +77,7 @@ def test_targets_and_files_that_workflows_name_are_there() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     runs = [step["run"] for name in WORKFLOWS for step in steps(name) if "run" in step]
     made = {target for run in runs if run.startswith("make ") for target in run.split()[1:]}
-    assert {"lint", "test", "docs", "dist", "sbom"} == made <= targets
+    assert {"lint", "pytest", "docs", "dist", "sbom"} == made <= targets
     for file in re.findall(r"\b(?:tests|rcnet_rt)/[\w/]+\.py", "\n".join(runs)):
         assert (ROOT / file).is_file()
 
