@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from rcnet_rt.errors import RcnetError
+from rcnet_rt.errors import RcnetError, requires_packages
 from rcnet_rt.privacy import mask_address, mask_credentials
 from rcnet_rt.version import __version__
 from rcnet_rt.workflows.interrupt import Terminated
@@ -84,7 +84,7 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="rcnet-rt")
 def commands() -> None:
-    """Make the scores of 2D human poses right: keypoints stay, scores are learned.
+    """Re-score 2D human poses: keypoints stay as they are, scores are learned.
 
     `rcnet-rt SOURCE` is short for `rcnet-rt run SOURCE`.
     """
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
-        with _warnings_as_notes(arguments):
+        with _warnings_as_notes(arguments), requires_packages("Commands of rcnet-rt"):
             code: Any = commands.main(arguments, prog_name="rcnet-rt", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
