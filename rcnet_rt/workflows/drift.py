@@ -40,7 +40,7 @@ def open_monitor(
     except DatasetError as error:
         if options.drift_alarm:
             raise
-        tally.notes.append(f"there is none, {error}")
+        tally.notes.append(str(error))
         return None
     stack.callback(_note_learning, monitor, options, tally)
     return monitor
