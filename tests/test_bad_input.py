@@ -1,7 +1,7 @@
 """Every kind of bad input gets its sentence and exit code, and what was finished is readable.
 
-RCNET_RT_BAD_INPUT=docs/bad_input.md pytest tests/test_bad_input.py writes the table of what each
-printed.
+RCNET_RT_BAD_INPUT=docs/reference/bad_input.md pytest tests/test_bad_input.py writes the table of
+what each printed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # of other people's libraries, at their models
 ]
 
-TABLE = Path(__file__).resolve().parents[1] / "docs" / "bad_input.md"
+TABLE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "bad_input.md"
 HEAD = """# What rcnet-rt says to bad input
 
-Written by `RCNET_RT_BAD_INPUT=docs/bad_input.md pytest tests/test_bad_input.py`, which makes every
-file of this list and runs the command beside it. Exit codes: 0 done, 1 failed, 2 wrong usage.
+Written by `RCNET_RT_BAD_INPUT=docs/reference/bad_input.md pytest tests/test_bad_input.py`, which
+makes every file of this list and runs the command beside it. Exit codes: 0 done, 1 failed, 2 wrong
+usage.
 """
 COLUMNS = "| input | command | exit | what it said |\n| --- | --- | --- | --- |"
 EVERY = [bad for group in CORPUS.values() for bad in group]

@@ -1,4 +1,4 @@
-"""What `make docs` derives from the code: a page for each room, and the tables of the CLI.
+"""What `make docs` derives from the code: a page for each sub-package, and the tables of the CLI.
 
 The first three functions are events of MkDocs; `Doctests` extends griffe, which reads docstrings.
 """
@@ -24,9 +24,9 @@ __all__ = ["Doctests", "on_config", "on_files", "on_page_markdown"]
 
 PACKAGE = Path(__file__).resolve().parents[1] / "rcnet_rt"
 COMMANDS = "<!-- commands -->"  # stands in a page where the tables are to go
-ROOM = """# rcnet_rt.{room}
+PAGE = """# rcnet_rt.{name}
 
-::: rcnet_rt.{room}
+::: rcnet_rt.{name}
     options:
       heading_level: 2
       show_root_heading: false
@@ -36,16 +36,16 @@ ROOM = """# rcnet_rt.{room}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Add the pages of the rooms to the navigation, below the reference."""
+    """Add the pages of the sub-packages to the navigation, below the reference."""
     (reference,) = (entry["Reference"] for entry in config.nav if "Reference" in entry)
-    reference.append({"Rooms": [{room: _page(room)} for room in _rooms()]})
+    reference.append({"Modules": [{name: _page(name)} for name in _subpackages()]})
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages of the rooms."""
-    for room in _rooms():
-        files.append(File.generated(config, _page(room), content=ROOM.format(room=room)))
+    """Add the pages of the sub-packages."""
+    for name in _subpackages():
+        files.append(File.generated(config, _page(name), content=PAGE.format(name=name)))
     return files
 
 
@@ -78,12 +78,12 @@ def fenced(text: str) -> str:
     return re.sub(r"^>>> .*(?:\n.+)*", r"```pycon\n\g<0>\n```", text, flags=re.MULTILINE)
 
 
-def _rooms() -> list[str]:
+def _subpackages() -> list[str]:
     return sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
-def _page(room: str) -> str:
-    return f"reference/rooms/{room}.md"
+def _page(name: str) -> str:
+    return f"reference/modules/{name}.md"
 
 
 def _sections(group: click.Context) -> Iterator[str]:

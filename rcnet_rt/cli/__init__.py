@@ -84,7 +84,7 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="rcnet-rt")
 def commands() -> None:
-    """Make the scores of 2D human poses right: keypoints stay, scores are learned.
+    """Re-score 2D human poses: keypoints stay as they are, scores are learned.
 
     `rcnet-rt SOURCE` is short for `rcnet-rt run SOURCE`.
     """

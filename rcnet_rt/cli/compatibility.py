@@ -1,4 +1,4 @@
-"""What is supported, and how far it was tested: one table for the README and for `doctor`.
+"""What is supported, and how far it was tested: one table for the documentation and for `doctor`.
 
 Each row names the test that backs it; CI runs it, or skips it where the library is not installed.
 """
@@ -205,7 +205,7 @@ SUPPORT = (
 
 
 def markdown() -> str:
-    """Return the table as the README has it."""
+    """Return the table as docs/reference/supported.md has it."""
     rows = ["| what | use | extra | state |", "| --- | --- | --- | --- |"]
     for row in SUPPORT:
         extra = f"`{row.install}`" if "[" in row.install or row.package == "mmpose" else ""

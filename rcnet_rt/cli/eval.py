@@ -113,12 +113,12 @@ def _print(result: EvaluationResult) -> None:
     console = wide_console()
     click.echo(_heading(result))
     _warn(result)
+    over = "all images" if result.unseen is None else UNSEEN
+    for item in joints_table(result.joints, over):  # long: what matters most stands at the end
+        console.print(item)
     _print_tables(console, result.evaluation)
     if result.unseen is not None:
         _print_tables(console, result.unseen, UNSEEN)
-    over = "all images" if result.unseen is None else UNSEEN
-    for item in joints_table(result.joints, over):
-        console.print(item)
     for item in requirements_table(result.thresholds, over):
         console.print(item)
     console.print(Text(LEGEND, "dim"))

@@ -235,7 +235,7 @@ def _predict_dataset(
 def _print(predicted: PredictedSplit, model: str) -> None:
     if (cost := predicted.recheck) is not None:
         click.echo(
-            f"recheck: {cost.crops:,} close-ups in {cost.seconds:.1f} s; it moved "
+            f"recheck: {cost.crops:,} crops in {cost.seconds:.1f} s; it moved "
             f"{cost.changed:,} refined scores by more than 0.1",
             err=True,
         )

@@ -67,8 +67,8 @@ def _checked_address(ctx: click.Context, param: click.Parameter, value: str | No
 @click.option(
     "--track",
     is_flag=True,
-    help="Track people, so that nobody flickers: scores are smoothed over frames, and who is kept "
-    "stays until the score is clearly below --conf. For videos and cameras; adds no delay.",
+    help="Track people: scores are smoothed over frames, and who is kept stays until the score is "
+    "clearly below --conf, so that fewer poses flicker. For videos and cameras; adds no delay.",
 )
 @click.option(
     "--nms-oks",

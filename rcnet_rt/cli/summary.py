@@ -52,7 +52,7 @@ def _lines(summary: VideoSummary, scoring: Scoring) -> Iterator[str]:
         yield f"drift alarms: {alarms}"
     if (cost := summary.recheck) is not None and cost.crops:
         yield (
-            f"recheck: {cost.crops / summary.frames:.1f} close-ups a frame, "
+            f"recheck: {cost.crops / summary.frames:.1f} crops a frame, "
             f"{1000 * cost.seconds / summary.frames:.0f} ms a frame; "
             f"it moved {cost.changed} of {cost.crops} scores by more than 0.1"
         )

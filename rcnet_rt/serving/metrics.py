@@ -15,7 +15,7 @@ QUANTILES = (0.5, 0.95, 0.99)
 
 
 def metrics(view: LiveView, viewers: int) -> str:
-    """Return all metrics; names and units are described in docs/live_view.md.
+    """Return all metrics; names and units are described in docs/how-to/live_view.md.
 
     Args:
         view: of the run.

@@ -1,4 +1,4 @@
-"""The table of what is supported: complete, backed by tests, the same in the README and doctor."""
+"""The table of what is supported: complete, backed by tests, the same in docs and doctor."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ def test_all_adapters_and_formats_are_there() -> None:
             assert tool in text, tool
 
 
-def test_the_readme_has_the_table() -> None:
-    assert markdown() in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_documentation_has_the_table() -> None:
+    page = ROOT / "docs" / "reference" / "supported.md"
+    assert markdown() in page.read_text(encoding="utf-8")
 
 
 def test_what_is_installed() -> None:

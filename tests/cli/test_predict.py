@@ -120,7 +120,7 @@ def test_signals_are_kept_where_they_are_asked_for(
     assert both.pop("consensus") == [0.5] * len(CONSENSUS)
     assert 0 <= both.pop("agreement") <= 1
     assert both == plain
-    assert "recheck: 1 close-ups in " in capsys.readouterr().err
+    assert "recheck: 1 crops in " in capsys.readouterr().err
     monkeypatch.setattr(estimators, "load", lambda *_, **__: OnePerson())
     assert "consensus" not in entry("c.json", "--candidates")
     assert "shows no candidates" in capsys.readouterr().err

@@ -107,7 +107,7 @@ def test_a_second_look_says_what_it_costs(
     common = ("clip.mp4", "--no-video", "--model", "any", "--json", "a.jsonl")
     assert run(*common, "--recheck", "--telemetry", "t.json") == 0
     out = capsys.readouterr().out
-    assert f"recheck: {RECHECKED}.0 close-ups a frame, " in out
+    assert f"recheck: {RECHECKED}.0 crops a frame, " in out
     assert "scores by more than 0.1" in out
     stages = json.loads((place / "t.json").read_text())["stages"]
     assert stages["recheck"]["count"] == stages["estimate"]["count"] > 1

@@ -1,10 +1,10 @@
-"""Every number of docs/theory.md is what its code prints."""
+"""Every number of docs/concepts/theory.md is what its code prints."""
 
 import doctest
 import re
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "theory.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "concepts" / "theory.md"
 
 
 def test_every_number_of_the_page_is_computed():

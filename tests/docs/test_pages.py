@@ -7,7 +7,7 @@ import pytest
 
 import rcnet_rt
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 
 
@@ -28,6 +28,23 @@ def test_every_public_name_is_in_the_reference():
     named = {name for name in rcnet_rt.__all__ if f"::: rcnet_rt.{name}\n" in text}
     errors = {name for name in rcnet_rt.__all__ if name.endswith(("Error", "Warning"))}  # errors
     assert named | errors == set(rcnet_rt.__all__) - {"__version__"}
+
+
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))]
+PARTS = "rcnet_rt|weights|benchmarks|examples|tests|tools|docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_that_a_page_names_are_there(page):
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(rf"`((?:{PARTS})/[\w/.*-]*)`", text):
+        assert list(ROOT.glob(name.rstrip("/"))), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_that_a_page_links_are_there(page):
+    for name in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / name).is_file(), name
 
 
 def test_files_that_contributing_names_are_there():
