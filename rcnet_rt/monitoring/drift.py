@@ -234,8 +234,9 @@ def _merged(reference: Reference, frames_per_false_alarm: float) -> tuple[Floats
             fitting.append(merged)
     if not fitting:
         raise DatasetError(
-            f"drift alarm: {len(blocks) * frames} frames of reference are too few to tell a change "
-            "from chance within 100 frames; give a longer one, better some minutes"
+            f"no drift alarm is possible: {len(blocks) * frames} frames of reference are too few "
+            f"to tell a change from chance within {SLOW} frames; give a longer one, better some "
+            "minutes"
         )
     return block_means(blocks, fitting[-1]), fitting[-1]
 

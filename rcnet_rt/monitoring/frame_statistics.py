@@ -26,7 +26,7 @@ from rcnet_rt.poses.skeletons import Skeleton
 __all__ = ["NAMES", "STATISTICS", "FrameStatistics", "Statistic", "block_means"]
 
 GRID = 64  # pixels across and down, at least, that are looked at
-PATCHES = 24, 160  # of 3 x 3 pixels, down and across, for edges and sharpness
+PATCHES = 32, 240  # of 3 x 3 pixels, down and across, for edges and sharpness
 MIN_JOINT_CONFIDENCE = 0.3  # below it a joint counts as not found
 EMPTY = 1e-3  # expected poses below which there is nobody whose figures could be averaged
 

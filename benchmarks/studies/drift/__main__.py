@@ -32,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 )
 @click.option("--part", "parts", type=click.Choice(PARTS), multiple=True, help="Only this.")
 @click.option("--draws", default=200, show_default=True, help="Of shuffled segments.")
-@click.option("--streams", default=200, show_default=True, help="Simulated, of 10,000 frames each.")
+@click.option("--streams", default=50, show_default=True, help="Simulated, of 10,000 frames each.")
 @click.option("--rounds", default=5, show_default=True, help="With and without, for the cost.")
 def main(
     data: Path,
