@@ -160,7 +160,8 @@ class Examples:
             max_poses=self.recipe.max_poses,
             unmatched_weight=self.recipe.unmatched_weight,
         )
-        if self.recipe.baseline == baselines.EXPECTED_RANK:
+        baseline = baselines.BASELINES.get(self.recipe.baseline)  # None: still to be chosen
+        if baseline is not None and baseline.ranked:
             poses = with_reference(poses, data.score_reference)
         return _Matched(poses)
 
