@@ -89,7 +89,7 @@ class LeftOut:
     convention: str
     before: float
     joint_correlation: float
-    gains: Mapping[str, Interval]  # scores compared over the file, and one frame by itself
+    gains: Mapping[str, Interval]  # over the file; of raw scores also one frame by itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,11 +126,16 @@ def variants(data: LabeledResults) -> dict[str, LabeledResults]:
     known = np.isin(np.arange(len(data.entries)), np.concatenate([p.entries for p in _all(data)]))
     for name, convention in CONVENTIONS.items():
         values = np.where(known, convention(data), 0.0)
-        order = np.argsort(values[known], kind="stable")
-        if np.ptp(values[known]) > 0 and not any(np.array_equal(order, other) for other in orders):
+        order = np.argsort(np.argsort(values[known], kind="stable"))
+        if np.ptp(values[known]) > 0 and not any(_same(order, other) for other in orders):
             orders.append(order)
             found[name] = LabeledResults(data.ground_truth, with_scores(data.entries, values))
     return found
+
+
+def _same(order: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> bool:
+    """Whether two orders are the same but for the rounding of scores."""
+    return float(np.corrcoef(order, other)[0, 1]) > 0.9999
 
 
 def _all(data: LabeledResults) -> list[ImagePoses]:
@@ -171,7 +176,7 @@ def evaluate(estimator: str, convention: str, data: LabeledResults, parts: Parts
     precision = data.average_precision
     gains = {
         view: precision.bootstrap(data.scores, refined(data, parts, alone=view == FRAME))
-        for view in (FILE, FRAME)
+        for view in ((FILE, FRAME) if convention == RAW else (FILE,))
     }
     correlation = data.score_reference.joint_correlation
     return LeftOut(estimator, convention, precision.ap(data.scores), correlation, gains)
@@ -214,10 +219,10 @@ number of poses an image that score at least this, so that probabilities, sums a
 treated alike, and are multiplied by the confidence of the joints: the mean of the joint scores,
 each weighted by itself, times the share of joints found, to a power. Where scores contain the
 joints' confidence already (their *joint correlation* r, measured in the file without labels), the
-power fades out; where they are unrelated to it, too. It is {JOINT_POWER} (1 - r)^{UNEXPLAINED_POWER}
-from r = {RELATED} on: about a half for a detector's score. A small linear correction by the number
-of joints found and of joints with a score above 0.2 follows. Without joint scores, joints that were
-found count as certain.
+power fades out; where they are unrelated to it, too. From r = {RELATED} on it is
+{JOINT_POWER} (1 - r)^{UNEXPLAINED_POWER}: about a half for a detector's score. A small linear
+correction by the number of joints found and of joints with a score above 0.2 follows. Without joint
+scores, joints that were found count as certain.
 
 `rcnet-rt refine` and `eval` compare scores over the whole file. In a program, pass a
 `ScoreReference.of(poses of earlier frames)`; without one each frame is taken by itself, reference
@@ -284,15 +289,21 @@ def _summary(view: str, figures: Mapping[str, Any]) -> str:
 
 
 def _row(item: Mapping[str, Any]) -> str:
-    gains = [[100 * value for value in item["gains"][view]] for view in (FILE, FRAME)]
     cells = [
         item["estimator"],
         item["convention"],
         f"{item['echo']:.2f}",
         f"{100 * item['before']:.2f}",
-        *(f"{gain:+.2f} [{low:+.2f}, {high:+.2f}]" for gain, low, high in gains),
+        *(_gain(item["gains"].get(view)) for view in (FILE, FRAME)),
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def _gain(gain: Sequence[float] | None) -> str:
+    if gain is None:
+        return "–"
+    difference, low, high = (100 * value for value in gain)
+    return f"{difference:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 @click.command()

@@ -19,7 +19,9 @@ from rcnet_rt.errors import WeightsError
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.weights import GUARANTEED, Weights
+from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.cross_validation import calibrate_on, hold_out_each
+from rcnet_rt.training.examples import Examples
 from rcnet_rt.training.model_card import card
 from tools.group_weights import GROUPS
 from tools.joint_heads import folds_of, load_group
@@ -51,9 +53,15 @@ def with_guarantee(weights: Weights, trained: Weights) -> Weights:
     )
 
 
-def calibrated_again(weights: Weights, run: Path, results: Mapping[str, LabeledResults]) -> Weights:
+def calibrated_again(
+    weights: Weights, run: Path, results: Mapping[str, LabeledResults], recipe: Recipe
+) -> Weights:
     """Return weights with the thresholds that the held-out scores of their training give."""
-    parts = [(split, replace(some, calibration=None)) for split, some in folds_of(run, weights)]
+    examples = Examples(results, recipe)
+    parts = []
+    for split, fold in folds_of(run, weights):
+        scale = examples.baseline_scale(weights.baseline, split)
+        parts.append((split, replace(fold, calibration=None, baseline_scale=scale)))
     held_out = hold_out_each(results, parts)
     return calibrate_on([(results[name], some) for name, some in held_out.items()], weights)
 
@@ -68,8 +76,8 @@ def main(data: Path, names: tuple[str, ...], signals: Path | None, runs: Path, o
     """Add a guaranteed threshold to the weights NAMES, all by default, and to their cards."""
     for name in names or GROUPS:
         file = out / f"{name}.safetensors"
-        weights = weights_io.load(file)
-        trained = calibrated_again(weights, runs / name, load_group(data, name, signals, runs))
+        weights, results = weights_io.load(file), load_group(data, name, signals, runs)
+        trained = calibrated_again(weights, runs / name, results, GROUPS[name].recipe)
         after = with_guarantee(weights, trained)
         weights_io.save(after, file)
         file.with_suffix(".md").write_text(card(after), encoding="utf-8")
