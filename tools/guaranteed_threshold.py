@@ -1,7 +1,5 @@
 """Adds guaranteed thresholds to the shipped weights: `python -m tools.guaranteed_threshold`.
 
-P(correct | score), which a camera's profile needs, is added with them.
-
 Scores of images that were not trained on are needed, which only a training has: those of the folds
 of `tools.group_weights`, whose checkpoints are under `--runs`. Nothing else of the weights changes;
 that it is the same training is checked by the other thresholds.
@@ -38,7 +36,7 @@ TOLERANCE = 1e-3  # of a threshold, between processors
 def with_guarantee(weights: Weights, trained: Weights) -> Weights:
     """Return weights with the guaranteed threshold of the same training, or why there is none.
 
-    P(correct | score) comes with it.
+    P(correct | score), which a camera's profile needs, comes with it.
 
     Raises:
         WeightsError: it was another training.
@@ -77,7 +75,7 @@ def calibrated_again(
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("weights"), show_default=True)
 def main(data: Path, names: tuple[str, ...], signals: Path | None, runs: Path, out: Path) -> None:
-    """Add a guaranteed threshold and P(correct | score) to the weights NAMES, all by default."""
+    """Add a guaranteed threshold to the weights NAMES, all by default, and to their cards."""
     for name in names or GROUPS:
         file = out / f"{name}.safetensors"
         weights, results = weights_io.load(file), load_group(data, name, signals, runs)
