@@ -13,12 +13,16 @@ from rcnet_rt.backends.numba_cache import between, jit
 from rcnet_rt.poses.arrays import EPSILON
 from rcnet_rt.rescoring.constants import (
     CONFIDENT,
+    JOINT_POWER,
+    MIN_CONFIDENCE,
     MIN_OKS,
     MIN_SCORE,
     RANK_AT_ONE_HALF,
+    UNKNOWN_CORRELATION,
     USUAL_AGREEMENT,
     USUAL_CANDIDATE_OKS,
 )
+from rcnet_rt.rescoring.joint_correlation import unexplained_share
 
 __all__ = ["BASELINES", "baseline_logit"]
 
@@ -33,6 +37,7 @@ BASELINES = (
     "score_times_joints",
     "score_times_parts",
     "expected_rank",
+    "rank_times_confidence",
 )
 """What the kernel knows; a baseline is a place in this list."""
 
@@ -47,7 +52,9 @@ BASELINES = (
     TIMES_JOINTS,
     TIMES_PARTS,
     EXPECTED_RANK,
+    RANK_TIMES_CONFIDENCE,
 ) = range(len(BASELINES))
+POWER = JOINT_POWER * unexplained_share(UNKNOWN_CORRELATION)
 
 
 @jit
@@ -62,6 +69,19 @@ def _expected_rank_alone(score):
     large = 0.5 * log(max(score, 3.0) / 3)
     below = log1p(max(MIN_SCORE - score, 0.0))
     return RANK_AT_ONE_HALF * exp(below - (log(low) - log(1 - low)) - steady - large)
+
+
+@jit
+def _rank_times_confidence(score, found, confidence):
+    number, total, squares = 0, 0.0, 0.0
+    for joint in range(len(confidence)):
+        value = between(confidence[joint], 0.0, 1.0)
+        number += found[joint]
+        total += value
+        squares += value * value
+    sure = squares / max(total, MIN_CONFIDENCE) * (number / len(confidence))
+    q = max(sure, MIN_CONFIDENCE) ** POWER
+    return q / (_expected_rank_alone(score) / RANK_AT_ONE_HALF + (1 - q))
 
 
 @jit
@@ -95,6 +115,8 @@ def _baseline(baseline, score, found, confidence, candidate_oks, agreement):
         value = score * number * (number + 1)
     elif baseline == EXPECTED_RANK:
         value = 1 / _expected_rank_alone(score)
+    elif baseline == RANK_TIMES_CONFIDENCE:
+        value = _rank_times_confidence(score, found, confidence)
     else:
         value = np.nan
     return value

@@ -37,8 +37,8 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Evidence = Callable[[Floats, float], float]
 
-CANDIDATES = 400  # thresholds that are tested at most: quantiles of the scores
-START_STEP = 5  # only every fifth is tried as the start
+CANDIDATES = 1000  # thresholds that are tested at most: quantiles of the scores
+START_STEP = 12  # only every twelfth is tried as the start
 START_SHARE = 0.1  # of the error probability: for finding where to start
 POWER = 0.8  # probability of success with the number of images that is estimated
 FLATTERY = 0.5  # by how much the evidence at the best of several starts is too large, roughly

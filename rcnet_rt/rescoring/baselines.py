@@ -11,19 +11,32 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rcnet_rt.errors import WeightsError
-from rcnet_rt.poses.arrays import EPSILON, Array, logit, namespace
+from rcnet_rt.poses.arrays import EPSILON, Array, logit, namespace, numbers
 from rcnet_rt.rescoring.batch import PoseBatch
 from rcnet_rt.rescoring.constants import (
     CONFIDENT,
+    JOINT_POWER,
+    MIN_CONFIDENCE,
     MIN_OKS,
+    RANK_AT_ONE_HALF,
     USUAL_AGREEMENT,
     USUAL_CANDIDATE_OKS,
 )
+from rcnet_rt.rescoring.joint_correlation import unexplained_share
 from rcnet_rt.rescoring.nms_consensus import CANDIDATE_OKS
 
-__all__ = ["BASELINES", "EXPECTED_RANK", "Baseline", "baseline_logit", "current_name", "get"]
+__all__ = [
+    "BASELINES",
+    "EXPECTED_RANK",
+    "RANK_TIMES_CONFIDENCE",
+    "Baseline",
+    "baseline_logit",
+    "current_name",
+    "get",
+]
 
-EXPECTED_RANK = "expected_rank"
+EXPECTED_RANK, RANK_TIMES_CONFIDENCE = "expected_rank", "rank_times_confidence"
+MIN_ODDS = 1e-7  # far below any expected rank of use: no ties
 FORMER_NAMES = {"standing": EXPECTED_RANK}  # in weights files made before
 
 
@@ -38,6 +51,7 @@ class Baseline:
             x / (x + scale).
         least: unbounded values, over their scale, are raised to this before their logit is taken.
         automatic: whether training may choose it by itself; not what asks for more than the poses.
+        ranked: whether it reads expected ranks, which a `ScoreReference` makes better.
     """
 
     compute: Callable[[PoseBatch], Array]
@@ -45,6 +59,7 @@ class Baseline:
     bounded: bool = True
     least: float = EPSILON
     automatic: bool = True
+    ranked: bool = False
 
 
 def _mean_confidence(poses: PoseBatch) -> Array:
@@ -90,6 +105,24 @@ def _bbox_rle(poses: PoseBatch) -> Array:
     return poses.scores + mean + xp.amax(poses.keypoint_scores, 1)
 
 
+def _rank_times_confidence(poses: PoseBatch) -> Array:
+    """Odds of s × q: s is the score by its expected rank, q the confidence of the joints.
+
+    s is 0.5 where `RANK_AT_ONE_HALF` poses an image score at least this; without a reference it is
+    a score in [0, 0.9] itself. q is Σ c² / Σ c of the joint scores c, a mean in which those of
+    joints that are not visible hardly count, × the share of joints found; its power fades where the
+    scores contain the joints' confidence already.
+    """
+    xp = namespace(poses.scores)
+    joints = xp.clip(poses.keypoint_scores, 0, 1)
+    total = xp.clip(joints.sum(axis=1), MIN_CONFIDENCE, None)
+    found = numbers(poses.found, poses.scores).mean(axis=1)
+    confidence = (joints * joints).sum(axis=1) / total * found
+    power = JOINT_POWER * unexplained_share(poses.joint_correlation)
+    q = xp.exp(power * xp.log(xp.clip(confidence, MIN_CONFIDENCE, None)))
+    return q / (poses.expected_rank / RANK_AT_ONE_HALF + (1 - q))
+
+
 BASELINES: Mapping[str, Baseline] = MappingProxyType(
     {
         "score": Baseline(lambda poses: poses.scores, "the estimator's own score"),
@@ -129,8 +162,18 @@ BASELINES: Mapping[str, Baseline] = MappingProxyType(
             "1 / poses per image that score at least this: the raw order, comparable between "
             "estimators",
             bounded=False,
-            least=1e-7,  # far below any standing of use: no ties
+            least=MIN_ODDS,
             automatic=False,
+            ranked=True,
+        ),
+        RANK_TIMES_CONFIDENCE: Baseline(
+            _rank_times_confidence,
+            "odds of the score by its expected rank × (self-weighted mean of the joint scores × "
+            "share of joints found) to the power that the scores leave unexplained",
+            bounded=False,
+            least=MIN_ODDS,
+            automatic=False,
+            ranked=True,
         ),
     }
 )

@@ -15,6 +15,7 @@ __all__ = [
     "EQUAL",
     "FLAGS",
     "GROWN",
+    "JOINT_POWER",
     "LAYER_NORM_EPSILON",
     "LOG_SIZE",
     "MAX_LOG_VARIANCE",
@@ -91,6 +92,7 @@ MIN_SCORE = 1e-4  # scores below 1 are told from 0 down to this
 UNKNOWN_CORRELATION = 0.76
 RELATED = 0.3  # scores with a lower correlation have little to do with the joint scores
 UNEXPLAINED_POWER = 3  # raw scores keep a quarter of the correction, combined scores nothing
+JOINT_POWER = 2  # × that quarter: raw scores are multiplied by the root of the joints' confidence
 
 # Network and output.
 CLIP = 10.0  # standardised features are kept within ± this many standard deviations

@@ -192,7 +192,7 @@ class Weights:
     @property
     def uses_reference(self) -> bool:
         """Whether a `ScoreReference` makes their scores better."""
-        return self.baseline == baselines.EXPECTED_RANK
+        return baselines.get(self.baseline).ranked
 
     @property
     def signals(self) -> frozenset[str]:

@@ -136,7 +136,7 @@ def table(
 
 
 def with_reference(poses: PoseTable, reference: ScoreReference) -> PoseTable:
-    """Return the poses with a reference of the estimator's scores, for `expected_rank`."""
+    """Return the poses with a reference of the estimator's scores, for expected ranks."""
 
     def referenced(batches: Sequence[PoseBatch]) -> list[PoseBatch]:
         return [replace(packed, reference=reference) for packed in batches]

@@ -118,7 +118,7 @@ class Examples:
         baseline = self.recipe.baseline
         if baseline == "auto":
             baseline = self._best_baseline(split.training)
-        scale = self._scale(baseline, numbers)
+        scale = self.baseline_scale(baseline, split)
         features = self._featured(baseline, scale)
         held_out = [
             _held_out(data, part, some, split.held_out)
@@ -160,7 +160,8 @@ class Examples:
             max_poses=self.recipe.max_poses,
             unmatched_weight=self.recipe.unmatched_weight,
         )
-        if self.recipe.baseline == baselines.EXPECTED_RANK:
+        baseline = baselines.BASELINES.get(self.recipe.baseline)  # None: still to be chosen
+        if baseline is not None and baseline.ranked:
             poses = with_reference(poses, data.score_reference)
         return _Matched(poses)
 
@@ -174,11 +175,12 @@ class Examples:
         shared = [name for name in aps[0] if all(name in each for each in aps)]
         return max(shared, key=lambda name: float(np.mean([each[name] for each in aps])))
 
-    def _scale(self, name: str, numbers: Sequence[Integers]) -> float:
-        """Return the value of an unbounded baseline that becomes 0.5: its median over the poses."""
+    def baseline_scale(self, name: str, split: Split) -> float:
+        """Return the value of an unbounded baseline that becomes 0.5: its median in training."""
         baseline = baselines.get(name)
         if baseline.bounded:
             return 1.0
+        numbers = [part.numbers(split.training) for part in self._matched]
         values = [
             baseline.compute(concatenate([part.poses.batches[number] for number in some]))
             for part, some in zip(self._matched, numbers, strict=True)

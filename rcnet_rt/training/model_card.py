@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from rcnet_rt.evaluation.compare import Comparison, Evaluation
+from rcnet_rt.evaluation.guarantees import Guarantee
 from rcnet_rt.evaluation.report_rows import formatted, points
-from rcnet_rt.rescoring.weights import Weights
+from rcnet_rt.evaluation.thresholds import PRECISION, Requirement
+from rcnet_rt.rescoring.weights import GUARANTEED, Weights
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.joint_card import joint_section
 from rcnet_rt.version import __version__
@@ -154,7 +156,9 @@ def _finite(value: float) -> float | None:
 def card(weights: Weights) -> str:
     """Return the model card of trained weights in Markdown."""
     training = weights.training
-    thresholds = ", ".join(f"`{name}` {value:.3f}" for name, value in weights.thresholds.items())
+    thresholds = ", ".join(
+        f"`{name}` {value:.3f}" for name, value in sorted(weights.thresholds.items())
+    )
     network = weights.network_config()
     lines = [
         f"# {weights.name}",
@@ -171,6 +175,7 @@ def card(weights: Weights) -> str:
         f"| loss | {_loss(training)} |",
         f"| floor | raw scores below {weights.floor:g} are not re-scored |",
         f"| thresholds of the refined score | {thresholds} |",
+        *_guarantee(weights),
         f"| seed, version | {training['recipe']['seed']}, rcnet-rt {training['version']} |",
         "",
         "AP in points, on images that the scoring network was not trained on; gain with its 95 % "
@@ -182,6 +187,24 @@ def card(weights: Weights) -> str:
         *joint_section(weights.joints),
     ]
     return "\n".join(lines)
+
+
+def _guarantee(weights: Weights) -> list[str]:
+    """Return the row of the guaranteed threshold; none of weights that are older than it."""
+    known = weights.training.get("guarantee")
+    if known is None:
+        return []
+    requirement = Requirement(PRECISION, known["precision"], known["at_oks"])
+    images, assurance = known["images"], known["assurance"]
+    if GUARANTEED in weights.thresholds:
+        text = (
+            f"{requirement} at OKS {requirement.at_oks:g} with probability {assurance:g}, on "
+            f"images like these {images:,}"
+        )
+    else:
+        needed = known["images_needed"]
+        text = f"none: {Guarantee(requirement, assurance, images, None, needed).sentence}"
+    return [f"| guaranteed threshold | {text} |"]
 
 
 def _of_one(training: Mapping[str, Any]) -> list[str]:

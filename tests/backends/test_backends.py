@@ -133,8 +133,9 @@ def test_a_backend_on_the_cpu_knows_every_formula(kind, baseline):
 
 
 @on_cpu
-def test_a_backend_on_the_cpu_takes_a_scale(kind):
-    weights = random_weights("linear", "confidence", baseline=baselines.EXPECTED_RANK)
+@pytest.mark.parametrize("baseline", [b for b, rule in baselines.BASELINES.items() if rule.ranked])
+def test_a_backend_on_the_cpu_takes_a_reference(kind, baseline):
+    weights = random_weights("linear", "confidence", baseline=baseline)
     reference = ScoreReference(np.array([0.1, 0.5, 0.9]), np.array([9.0, 2.0, 0.5]), 0.4)
     given = given_poses(weights, 20)._replace(reference=reference)
     assert_equal(open_backend(weights, kind), weights, given, TOLERANCES[kind])

@@ -117,7 +117,7 @@ def test_thresholds_equal_a_plain_search(figure: str) -> None:
 
     order = sorted(images.scores, reverse=figure == FALSE_POSITIVES)
     expected = None
-    for threshold in order:  # fewer than 400 poses: each score is tested
+    for threshold in order:  # fewer than 1,000 poses: each score is tested
         if not passes(threshold):
             break
         expected = threshold

@@ -155,15 +155,19 @@ def test_packs_carry_standing_and_echo():
     assert both.joint_correlation == 0.25
 
 
-def test_the_record_says_what_leaving_out_showed():
+def test_the_record_says_what_leaving_groups_out_showed():
     record = GENERIC.weights.training
     assert record["images"]
     for item in record["left_out"]:
         for view, (gain, low, high) in item["gains"].items():
             assert low <= gain <= high
-            assert gain > -0.001, (item["estimator"], item["convention"], view)
-        if item["convention"] == "raw":
-            assert item["gains"]["all"][0] > 0.002
+            # A loss of more than 0.1 points is none that is known: its interval contains 0.
+            assert gain > -0.001 or high > 0, (item["estimator"], item["convention"], view)
+    raw = [item["gains"]["all"][0] for item in record["left_out"] if item["convention"] == "raw"]
+    assert len(raw) == 9
+    assert record["figures"]["all"] == {"gain": [pytest.approx(np.mean(raw))], "worst": min(raw)}
+    assert np.mean(raw) > 0.0035
+    assert min(raw) > -0.001
 
 
 def test_the_card_is_that_of_the_weights():

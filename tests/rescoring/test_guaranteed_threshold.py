@@ -1,41 +1,57 @@
-"""The tool that adds a guaranteed threshold to shipped weights."""
+"""The tool that adds guaranteed thresholds to shipped weights, and what the shipped ones hold."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.weights import Weights
 from tests.helpers.networks import random_weights
-from tools.guaranteed_threshold import main, with_guarantee
+from tools.guaranteed_threshold import with_guarantee
+
+POINTS = {"auto": 0.4, "p95": 0.7}
+RECORD = {"precision": 0.95, "at_oks": 0.5, "assurance": 0.95, "images": 500}
 
 
-def test_it_is_copied_and_nothing_else_changes(tmp_path: Path) -> None:
-    shipped, trained = tmp_path / "shipped.safetensors", tmp_path / "trained.safetensors"
-    before = random_weights()
-    weights_io.save(before, shipped)
-    thresholds = {"auto": 0.4, "p95": 0.7, "guaranteed": 0.75}
-    record = {"precision": 0.95, "images": 500}
-    again = replace(before, thresholds=thresholds, training={"guarantee": record}, floor=0.5)
-    weights_io.save(again, trained)
-    result = CliRunner().invoke(main, [str(trained), str(shipped)], catch_exceptions=False)
-    assert result.output.strip().endswith("guaranteed 0.7500")
-    after = weights_io.load(shipped)
-    assert after.thresholds == thresholds
+def trained(**thresholds: float) -> Weights:
+    record = RECORD | {"images_needed": None if "guaranteed" in thresholds else 2000}
+    return replace(
+        random_weights(), thresholds=POINTS | thresholds, training={"guarantee": record}, floor=0.5
+    )
+
+
+def test_the_threshold_is_added_and_nothing_else_changes() -> None:
+    before = replace(random_weights(), thresholds=POINTS, training={"version": "1"})
+    after = with_guarantee(before, trained(guaranteed=0.75))
     assert after.threshold("guaranteed") == 0.75
-    assert after.training == {**before.training, "guarantee": record}
+    assert after.thresholds == POINTS | {"guaranteed": 0.75}
+    assert after.training == {"version": "1", "guarantee": RECORD | {"images_needed": None}}
     assert after.floor == before.floor
     assert all((after.tensors[name] == tensor).all() for name, tensor in before.tensors.items())
 
 
-def test_another_training_and_one_without_a_threshold_are_refused() -> None:
-    weights = random_weights()
-    with pytest.raises(WeightsError, match="assures no threshold"):
-        with_guarantee(weights, weights)
-    other = replace(weights, thresholds={"auto": 0.4, "p95": 0.8, "guaranteed": 0.9})
+def test_a_refusal_is_recorded_and_takes_an_earlier_threshold_away() -> None:
+    before = replace(random_weights(), thresholds=POINTS | {"guaranteed": 0.75})
+    after = with_guarantee(before, trained())
+    assert after.thresholds == POINTS
+    assert after.training["guarantee"]["images_needed"] == 2000
+
+
+def test_another_training_is_refused() -> None:
+    other = replace(random_weights(), thresholds={"auto": 0.4, "p95": 0.8})
     with pytest.raises(WeightsError, match="not the same training"):
-        with_guarantee(weights, other)
+        with_guarantee(other, trained(guaranteed=0.9))
+
+
+@pytest.mark.parametrize("name", sorted(weights_io.available()))
+def test_shipped_weights_hold_the_threshold_or_the_refusal(name: str) -> None:
+    weights = weights_io.load(weights_io.available()[name])
+    record = weights.training["guarantee"]
+    assert (record["precision"], record["assurance"]) == (0.95, 0.95)
+    if "guaranteed" in weights.thresholds:
+        assert weights.thresholds["p95"] <= weights.threshold("guaranteed") < 1
+    else:
+        assert record["images_needed"] is None or record["images_needed"] > record["images"]

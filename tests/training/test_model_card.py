@@ -74,3 +74,26 @@ def test_a_card_says_whether_attention_and_the_rank_loss_are_used(
     network = random_weights(architecture, "paper")
     text = card(replace(network, training=training))
     assert all(words in text for words in said)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "needed", "said"),
+    [
+        (0.75, None, "precision ≥ 0.95 at OKS 0.5 with probability 0.95, on images like these 500"),
+        (
+            None,
+            2000,
+            "none: 500 images cannot assure precision ≥ 0.95 with probability 0.95: about",
+        ),
+    ],
+)
+def test_a_card_has_the_guaranteed_threshold_or_why_there_is_none(
+    tmp_path: Path, threshold: float | None, needed: int | None, said: str
+) -> None:
+    weights = trained(tmp_path, {2, 3})
+    assert "guaranteed" not in card(weights)
+    known = {"precision": 0.95, "at_oks": 0.5, "assurance": 0.95, "images": 500}
+    training = {**weights.training, "guarantee": known | {"images_needed": needed}}
+    thresholds = {} if threshold is None else {"guaranteed": threshold}
+    text = card(replace(weights, training=training, thresholds=thresholds))
+    assert f"| guaranteed threshold | {said}" in text
