@@ -14,6 +14,7 @@ from rcnet_rt.errors import (
     BackendError,
     DatasetError,
     EstimatorError,
+    MissingPackageError,
     OutputError,
     PosesError,
     PosesWarning,
@@ -48,6 +49,7 @@ __all__ = [
     "CameraProfile",
     "DatasetError",
     "EstimatorError",
+    "MissingPackageError",
     "OutputError",
     "Poses",
     "PosesError",
@@ -103,8 +105,11 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'rcnet_rt' has no attribute {name!r}")
     from importlib import import_module
 
+    from rcnet_rt.errors import requires_packages
+
     module, attribute = _LAZY[name]
-    return getattr(import_module(module), attribute)
+    with requires_packages(f"Calls of rcnet_rt.{name}"):
+        return getattr(import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

@@ -8,10 +8,14 @@ RcnetError                  catch this to catch all of them
 ├── EstimatorError          a pose estimator that cannot be loaded or does not answer
 ├── SourceError             a video, image or camera that cannot be read
 ├── OutputError             a file or folder that cannot be written
-└── DatasetError            annotations or results that cannot be used
+├── DatasetError            annotations or results that cannot be used
+└── MissingPackageError     a package of the default installation that is not installed
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rcnet_rt.privacy import mask_credentials
 
@@ -19,6 +23,7 @@ __all__ = [
     "BackendError",
     "DatasetError",
     "EstimatorError",
+    "MissingPackageError",
     "OutputError",
     "PosesError",
     "RcnetError",
@@ -26,7 +31,24 @@ __all__ = [
     "SourceError",
     "WeightsError",
     "missing_package",
+    "requires_packages",
 ]
+
+# Module -> package of the default installation, which an installation without dependencies lacks.
+PACKAGES = {
+    "av": "av",
+    "click": "click",
+    "cv2": "opencv-python",
+    "faster_coco_eval": "faster-coco-eval",
+    "numpy": "numpy",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
+    "rich": "rich",
+    "safetensors": "safetensors",
+    "supervision": "supervision",
+    "torch": "torch",
+    "ultralytics": "ultralytics",
+}
 
 
 class RcnetError(Exception):
@@ -72,6 +94,29 @@ class OutputError(RcnetError):
 
 class DatasetError(RcnetError):
     """Annotations or results that cannot be used."""
+
+
+class MissingPackageError(RcnetError, ImportError):
+    """A package of the default installation that is not installed."""
+
+
+@contextmanager
+def requires_packages(subject: str) -> Iterator[None]:
+    """Import in the block; name the package of the default installation that is missing.
+
+    Args:
+        subject: what the packages are for, the subject of the sentence in the plural.
+
+    Raises:
+        MissingPackageError: a package of the default installation is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = PACKAGES.get((error.name or "").partition(".")[0])
+        if package is None:
+            raise
+        raise MissingPackageError(missing_package(package, subject, package)) from error
 
 
 def missing_package(package: str, purpose: str, install: str) -> str:

@@ -92,9 +92,17 @@ def open_backend(weights: Weights, name: str = "auto", device: str = "auto") -> 
 
         return BaselineBackend(weights)
     candidates = _candidates(device) if name in ("auto", "tensorrt") else []
+    if name == "auto" and all(missing(each, device) for each in candidates):
+        raise BackendError(_none_is_installed(device))
     if name != "auto":
         candidates.insert(0, name)
     return _open_first(weights, candidates, device)
+
+
+def _none_is_installed(device: str) -> str:
+    if device in ("auto", "cpu"):
+        return "no backend is installed; the smallest one: pip install onnxruntime onnx"
+    return f"no backend for device {device!r} is installed: pip install torch"
 
 
 def _open_first(weights: Weights, candidates: Sequence[str], device: str) -> Backend:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from rcnet_rt.errors import RcnetError
+from rcnet_rt.errors import RcnetError, requires_packages
 from rcnet_rt.privacy import mask_address, mask_credentials
 from rcnet_rt.version import __version__
 from rcnet_rt.workflows.interrupt import Terminated
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str]) -> int:
     try:
-        with _warnings_as_notes(arguments):
+        with _warnings_as_notes(arguments), requires_packages("Commands of rcnet-rt"):
             code: Any = commands.main(arguments, prog_name="rcnet-rt", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import platform
@@ -43,6 +44,8 @@ PACKAGES = {
     "ray": ("pip install 'rcnet-rt[ray]'", "predict --ray"),
     "s3fs": ("pip install 'rcnet-rt[ray]'", "s3:// addresses"),
 }
+# Packages that hold the same modules.
+ALTERNATIVES = {"opencv-python": ("opencv-python-headless",)}
 
 
 class Finding(NamedTuple):
@@ -94,10 +97,10 @@ def _findings() -> Iterator[Finding]:
 
 
 def _package(name: str, command: str, purpose: str) -> Finding:
-    try:
-        return Finding(name, True, importlib.metadata.version(name))
-    except importlib.metadata.PackageNotFoundError:
-        return Finding(name, False, f"only for {purpose}" if purpose else "missing", command)
+    for installed in (name, *ALTERNATIVES.get(name, ())):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return Finding(name, True, importlib.metadata.version(installed))
+    return Finding(name, False, f"only for {purpose}" if purpose else "missing", command)
 
 
 def _safely(check: Callable[[], Finding]) -> Finding:
@@ -105,8 +108,10 @@ def _safely(check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Exception as error:
-        subject = check.__name__.strip("_").upper()
-        return Finding(subject, False, f"{type(error).__name__}: {error}")
+        found = f"{type(error).__name__}: {error}"
+        if isinstance(error, ModuleNotFoundError):
+            found = f"needs {error.name}"
+        return Finding(check.__name__.strip("_").upper(), False, found)
 
 
 def _cuda() -> Finding:

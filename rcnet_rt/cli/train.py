@@ -166,7 +166,7 @@ OF_THE_PRESET = "the preset's"
     show_default=OF_THE_PRESET,
     help="Seed of everything that is random.",
 )
-@device_option("Where the network is trained: cpu, cuda, cuda:1, …", "cpu")
+@device_option("Where the network is trained: auto, cpu, cuda, cuda:1, …", "cpu")
 @click.option(
     "--workers",
     type=click.IntRange(min=1),

@@ -70,7 +70,7 @@ class MoveNet:
         mean = np.where(found, joint_scores, 0).sum(1) / np.maximum(found.sum(1), 1)
         poses = Poses(
             np.where(found[..., None], joints[..., :2], np.nan),
-            people.scores * mean,
+            np.asarray(people.scores * mean, np.float32),
             keypoint_scores=joint_scores,
             boxes=people.boxes,
             image_size=size,

@@ -34,10 +34,9 @@ class KeypointRcnn:
     score_convention = ScoreConvention(UNIT, UNBOUNDED_JOINTS, INDEPENDENT)
 
     def __init__(self, model: Any, *, floor: float, device: str = "auto") -> None:
-        import torch
+        from rcnet_rt.models.device import resolve_device
 
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = resolve_device(device)
         self._floor, self._device = floor, device
         with explained(f"Keypoint R-CNN on {device}", "choose another device, such as cpu"):
             self._model = model.eval().to(device)

@@ -48,10 +48,9 @@ class VitPose:
         floor: float,
         device: str = "auto",
     ) -> None:
-        import torch
+        from rcnet_rt.models.device import resolve_device
 
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = resolve_device(device)
         self.name = pose.config.name_or_path or "vitpose"
         self._floor, self._device = floor, device
         self._detector_processor, self._pose_processor = detector_processor, pose_processor

@@ -16,14 +16,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import supervision as sv
 
+from rcnet_rt.errors import requires_packages
 from rcnet_rt.integrations.attached import raw_scores_of
 from rcnet_rt.poses.adapters import RAW_CONFIDENCE as RAW
 from rcnet_rt.poses.joint_estimates import JOINT_CONFIDENCE
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.refiner import OnError, Refiner
 from rcnet_rt.rescoring.score_reference import ScoreReference
+
+with requires_packages("supervision's key points"):
+    import supervision as sv
 
 __all__ = ["COVARIANCE", "RAW", "from_poses", "refine", "to_poses"]
 

@@ -21,9 +21,8 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
-import torch
 
-from rcnet_rt.errors import EstimatorError, missing_package
+from rcnet_rt.errors import EstimatorError, requires_packages
 from rcnet_rt.estimators.ultralytics import UltralyticsEstimator
 from rcnet_rt.estimators.yolo.candidates import RawPredictions
 from rcnet_rt.integrations.attached import remember
@@ -35,13 +34,10 @@ from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring.score_convention import check_convention
 
 disable_telemetry()  # ultralytics reads its switch when it is imported
-try:
+with requires_packages("Refined scores in ultralytics"):
+    import torch
     from ultralytics.engine.results import Boxes, Keypoints, Results
     from ultralytics.utils import ops
-except ImportError as error:
-    raise EstimatorError(
-        missing_package("ultralytics", "refined scores in ultralytics", "ultralytics")
-    ) from error
 
 __all__ = ["RefinedBoxes", "attach", "detach"]
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from rcnet_rt.errors import BackendError, WeightsError
+from rcnet_rt.errors import WeightsError
+from rcnet_rt.models.device import device_errors
 from rcnet_rt.models.dropout import Dropout, feed_forward
 from rcnet_rt.poses import skeletons
 from rcnet_rt.rescoring import features as feature_sets
@@ -238,13 +239,8 @@ def on_device(network: Network, device: str) -> Network:
     Raises:
         BackendError: torch cannot use the device.
     """
-    try:
+    with device_errors(device):
         return network.to(device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise BackendError(
-            f"device {device!r} cannot be used: {reason}; try device 'cpu'"
-        ) from error
 
 
 def from_weights(weights: Weights) -> Network:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.errors import RcnetError, WeightsError
+from rcnet_rt.errors import RcnetError, WeightsError, requires_packages
 from rcnet_rt.files.writing import write_atomically
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.calibration import Calibration
@@ -100,7 +100,8 @@ def save(weights: Weights, path: Path) -> None:
     Raises:
         OutputError: the folder is missing or cannot be written.
     """
-    from safetensors.numpy import save as to_bytes
+    with requires_packages("Weights files"):
+        from safetensors.numpy import save as to_bytes
 
     record = {
         FILE_NAMES.get(item.name, item.name): getattr(weights, item.name)
@@ -127,7 +128,8 @@ def load(path: Path) -> Weights:
     Raises:
         WeightsError: it is missing, damaged, of another format, or no weights file of rcnet_rt.
     """
-    from safetensors import SafetensorError, safe_open
+    with requires_packages("Weights files"):
+        from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise WeightsError(f"no weights file at {path}")

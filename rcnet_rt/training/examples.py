@@ -98,13 +98,22 @@ class Examples:
         self._key: tuple[str, float] | None = None
         self._features: list[RankingSet] = []
 
+    def check(self, splits: Iterable[Split]) -> None:
+        """Check that each split can be trained on.
+
+        Raises:
+            DatasetError: no training image of a split has poses, or no pose is correct.
+        """
+        for split in splits:
+            self._check_correct(self._numbers(split))
+
     def training(self, split: Split) -> Training:
         """Return what the training on a split needs.
 
         Raises:
             DatasetError: no training image has poses, or no pose is correct.
         """
-        numbers = [part.numbers(split.training) for part in self._matched]
+        numbers = self._numbers(split)
         self._check_correct(numbers)
         baseline = self.recipe.baseline
         if baseline == "auto":
@@ -124,6 +133,10 @@ class Examples:
             examples=join([select(*each) for each in zip(features, numbers, strict=True)]),
             held_out=[images for images in held_out if images is not None],
         )
+
+    def _numbers(self, split: Split) -> list[Integers]:
+        """Return, by estimator, the numbers of a split's training images and augmentations."""
+        return [part.numbers(split.training) for part in self._matched]
 
     @cached_property
     def epochs(self) -> int:

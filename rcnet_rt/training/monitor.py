@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt.errors import WeightsError
 from rcnet_rt.evaluation.average_precision import AveragePrecision
 from rcnet_rt.evaluation.metrics import TRUE_POSITIVE, ranking_accuracy
 from rcnet_rt.models.rcnet import Network
@@ -61,8 +62,16 @@ class HeldOutImages:
     images: tuple[int, ...]
 
     def evaluate(self, network: Network) -> tuple[float, float]:
-        """Return AP and ranking accuracy of the network's scores."""
+        """Return AP and ranking accuracy of the network's scores.
+
+        Raises:
+            WeightsError: a score is not finite.
+        """
         refined = score(network, self.examples)
+        if not np.isfinite(refined).all():
+            raise WeightsError(
+                "the network gives scores that are not finite; use a smaller learning rate"
+            )
         scores = self.raw_scores - self.raw_scores.max()  # entries not re-scored rank last
         scores[self.rows] = refined
         true = self.oks >= TRUE_POSITIVE

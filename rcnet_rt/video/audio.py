@@ -123,7 +123,8 @@ class Sound:
             for item in items:
                 stamp = item.dts if item.pts is None else item.pts
                 if timeline is None:
-                    timeline = Timeline(stream.time_base, _duration(item, stream.time_base))
+                    unit = time_base(stream)
+                    timeline = Timeline(unit, _duration(item, unit))
                 if stamp is None and not item.duration:
                     continue  # the empty packet at the end
                 time = timeline.time(stamp)

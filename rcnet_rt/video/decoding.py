@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["Timeline", "Upright", "frame_rate", "sample_aspect_ratio", "time_base", "video_stream"]
+__all__ = [
+    "Timeline",
+    "Upright",
+    "as_fraction",
+    "frame_rate",
+    "sample_aspect_ratio",
+    "time_base",
+    "video_stream",
+]
 
 
 def video_stream(container: InputContainer, name: str, threads: int = 0) -> VideoStream:
@@ -44,23 +52,34 @@ def video_stream(container: InputContainer, name: str, threads: int = 0) -> Vide
 
 def time_base(stream: VideoStream) -> Fraction:
     """Return the unit of a stream's time stamps in seconds."""
-    return stream.time_base or Fraction(1, 90_000)
+    return as_fraction(stream.time_base) or Fraction(1, 90_000)
 
 
 def frame_rate(stream: VideoStream) -> Fraction:
     """Return frames a second; 30 where the file has no usable value."""
-    for rate in (stream.average_rate, stream.guessed_rate):
+    for rate in map(as_fraction, (stream.average_rate, stream.guessed_rate)):
         if rate and 0 < rate <= 1000:
-            return Fraction(rate)
+            return rate
     return Fraction(30)
 
 
 def sample_aspect_ratio(stream: VideoStream, first: VideoFrame) -> Fraction | None:
     """Return width over height of a pixel of the upright image; None for square or unknown."""
-    for ratio in (stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio):
+    given = (stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio)
+    for ratio in map(as_fraction, given):
         if ratio and ratio > 0 and ratio != 1:
-            return 1 / Fraction(ratio) if _display_matrix(first)[1] else Fraction(ratio)
+            return 1 / ratio if _display_matrix(first)[1] else ratio
     return None
+
+
+def as_fraction(value: Any) -> Fraction | None:
+    """Return a `Fraction`, or PyAV's own rational numbers from version 19 on, as a `Fraction`.
+
+    None where there is none, or where its denominator is 0.
+    """
+    if value is None or value.denominator == 0:
+        return None
+    return Fraction(value.numerator, value.denominator)
 
 
 class Upright:

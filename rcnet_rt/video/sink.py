@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -115,6 +116,8 @@ class VideoSink:
                 self._add_sound(self._last * self._time_base + 1 / self._frame_rate)
                 self._file.commit()
         except (av.error.FFmpegError, OSError) as error:
+            with contextlib.suppress(av.error.FFmpegError, OSError):
+                self._container.close()  # else it is closed, and fails, when it is collected
             raise self._failed(error) from error
         finally:
             self._file.discard()

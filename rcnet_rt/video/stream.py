@@ -94,7 +94,8 @@ class StreamSource:
             except av.error.InvalidDataError:
                 continue
             except (av.error.FFmpegError, OSError) as error:
-                if error.errno == errno.EIO and self._container.size < 0:
+                size = self._container.size
+                if error.errno == errno.EIO and (size is None or size < 0):
                     return  # FFmpeg's answer where a server that gave no length closes
                 # The cause would show the address with its credentials.
                 raise SourceError(_lost(self.name, error)) from None

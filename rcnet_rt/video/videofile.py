@@ -43,6 +43,7 @@ FORMATS = (
 )
 
 MAX_FAILURES = 100  # reads in a row that fail before the rest of a file is given up
+BREAKS_OFF = "the file breaks off"  # the damage of its last packet, unless more follows
 
 
 class VideoFileSource:
@@ -154,9 +155,11 @@ class VideoFileSource:
                 decoded = packet.decode()
             except av.error.FFmpegError as error:
                 self._note(error)
+                if packet.is_corrupt:
+                    self._damage = BREAKS_OFF
                 continue
             if packet.is_corrupt:
-                self._damage = "the file breaks off"  # unless more follows
+                self._damage = BREAKS_OFF
             elif packet.size:
                 self._damage = None
             failures = 0
@@ -168,7 +171,8 @@ class VideoFileSource:
         yield from decoded
 
     def _note(self, error: Exception) -> None:
-        self._damage = getattr(error, "strerror", None) or str(error)
+        if self._damage != BREAKS_OFF:  # a decoder with threads fails after its last packet
+            self._damage = getattr(error, "strerror", None) or str(error)
         self._lost = True
 
 

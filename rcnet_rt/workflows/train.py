@@ -17,6 +17,7 @@ from typing import TextIO
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.datasets.files import write_bytes
 from rcnet_rt.errors import DatasetError, WeightsError
+from rcnet_rt.models.device import usable_device
 from rcnet_rt.poses import skeletons
 from rcnet_rt.report.folder import PAGE, check_folder
 from rcnet_rt.report.held_out import write_held_out_report
@@ -82,7 +83,7 @@ def train(
         val_fraction: share of the images to hold out, once.
         val_split: hold out the images of this split.
         skeleton: name of another skeleton of the same joints.
-        device: "cpu", "cuda", …
+        device: "auto", "cpu", "cuda", …
         workers: how many folds are trained at once, each in a process of its own, with the same
             numbers; None is one a usable core, and 1 on a GPU or where there is little to do.
         resume: go on with the run in `out`, which has the same options and files.
@@ -92,7 +93,8 @@ def train(
 
     Raises:
         DatasetError: a damaged file, results without ground truth, or another run to resume.
-        WeightsError: an unknown preset, or a recipe that cannot be.
+        WeightsError: an unknown preset, a name that is no file name, or a recipe that cannot be.
+        BackendError: torch cannot use the device.
         OutputError: the folder holds a run, or cannot be written.
     """
     dataset = as_dataset(dataset)
@@ -102,7 +104,7 @@ def train(
         raise DatasetError("resume needs out, the folder of the run to go on with")
     if workers is not None and workers < 1:
         raise WeightsError(f"workers must be at least 1, got {workers}")
-    chosen = _recipe(recipe)
+    chosen, device = _recipe(recipe), usable_device(device)
     files = estimator_files(predictions, augmentations, leave_out)
     held_out = HoldOut(folds, val_fraction, val_split)
     data = load_estimators(dataset, files)
@@ -118,14 +120,14 @@ def train(
     )
     if report:
         require_packages()
-        for name in data:
-            check_folder(run.report_folder(name))
-    run.claim(resume)
+        for estimator in data:
+            check_folder(run.report_folder(estimator))
+    examples.check(run.trainings())
     if workers is None:
         poses = sum(len(some.entries) for some in examples.estimators.values())
         count = len(run.trainings())
         workers = default_workers(device, count, poses * count * examples.epochs)
-    with one_thread():
+    with run.claimed(resume), one_thread():
         with _recorder(run, examples.epochs, progress) as recorder:
             trained = _train_all(run, examples, device, workers, recorder)
         _draw_curves(run)
@@ -133,11 +135,11 @@ def train(
     if not report:
         return result
     pages = {}
-    for name, judged in result.estimators.items():
-        folder = run.report_folder(name)
+    for estimator, judged in result.estimators.items():
+        folder = run.report_folder(estimator)
         folder.parent.mkdir(exist_ok=True)
-        write_held_out_report(folder, data[name], judged.held_out, result.weights, dataset)
-        pages[name] = folder / PAGE
+        write_held_out_report(folder, data[estimator], judged.held_out, result.weights, dataset)
+        pages[estimator] = folder / PAGE
     return replace(result, report_pages=pages)
 
 

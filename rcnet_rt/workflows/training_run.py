@@ -13,15 +13,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rcnet_rt.datasets.files import write_json
-from rcnet_rt.errors import DatasetError, OutputError
+from rcnet_rt.errors import DatasetError, OutputError, WeightsError
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring import weights_io
@@ -107,6 +110,9 @@ class Run:
         parts: the splits into training and held-out images.
         skeleton: name of the skeleton.
         joints: whether the weights get a joint head.
+
+    Raises:
+        WeightsError: the name is no file name.
     """
 
     folder: Path
@@ -116,6 +122,10 @@ class Run:
     parts: Sequence[Split]
     skeleton: str = COCO17.name
     joints: bool = True
+
+    def __post_init__(self) -> None:
+        if self.name in ("", ".", "..") or Path(self.name).name != self.name:
+            raise WeightsError(f"the weights' name {self.name!r} is no file name; choose another")
 
     @property
     def weights(self) -> Path:
@@ -157,13 +167,36 @@ class Run:
         everything = Split("all images", tuple(sorted(images)), ())
         return [*self.parts, *([everything] if len(self.parts) > 1 else [])]
 
-    def claim(self, resume: bool) -> None:
-        """Write `run.json`, or check that the folder holds this run.
+    @contextmanager
+    def claimed(self, resume: bool) -> Iterator[None]:
+        """Write `run.json`, or check that the folder holds this run; then train in the block.
+
+        A run that fails before an epoch is finished leaves nothing: it can be started again.
 
         Raises:
             OutputError: the folder holds a run, or cannot be written.
             DatasetError: there is no run to resume, or it is another one.
         """
+        is_new_folder = not self.folder.exists()
+        self._claim(resume)
+        try:
+            yield
+        except Exception:
+            if not resume and not (self.log.exists() and self.log.stat().st_size):
+                self._withdraw(is_new_folder)
+            raise
+
+    def _withdraw(self, is_new_folder: bool) -> None:
+        """Remove what a run has written before its first epoch was finished."""
+        for file in (_run_file(self.folder), self.log):
+            file.unlink(missing_ok=True)
+        for folder in (self.events, self.checkpoint("").parent):
+            shutil.rmtree(folder, ignore_errors=True)
+        if is_new_folder:
+            with contextlib.suppress(OSError):  # --model has predicted into it before
+                self.folder.rmdir()
+
+    def _claim(self, resume: bool) -> None:
         path, now = _run_file(self.folder), self._description()
         if resume:
             if not path.exists():

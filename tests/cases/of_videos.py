@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from rcnet_rt.poses.frame import Frame
+from rcnet_rt.video.decoding import as_fraction
 from rcnet_rt.video.source import open_source
 from tests.cases.commands import Case, Places, program
 
@@ -57,7 +58,7 @@ def drawn(places: Places, source: Path) -> str:
     with av.open(str(places.scratch / "out.mp4")) as container:
         stream = container.streams.video[0]
         frames = sum(1 for _ in container.decode(stream))
-        ratio = stream.codec_context.sample_aspect_ratio or Fraction(1)
+        ratio = as_fraction(stream.codec_context.sample_aspect_ratio) or Fraction(1)
     counts = json.loads((places.scratch / "t.json").read_text())["frames"]
     return f"{said}; {frames} frames, sample aspect {ratio}, telemetry {counts}"
 

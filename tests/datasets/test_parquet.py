@@ -98,8 +98,9 @@ def test_a_joint_that_was_not_found_is_null_and_lists_have_a_fixed_size(tmp_path
     assert table.schema.field("keypoint_x").type == pa.list_(pa.float32(), 17)
     (row,) = table.to_pylist()
     assert row["keypoint_x"][3:6] == [0.0, None, 0.0]
-    assert row["keypoint_score"] is row["joint_confidence"] is row["covariance_xx"] is None
-    assert (row["frame"], row["kept"], row["track"], row["box"]) == (3, True, None, None)
+    for name in ("keypoint_score", "joint_confidence", "covariance_xx"):
+        assert row[name] == [None] * 17
+    assert (row["frame"], row["kept"], row["track"], row["box"]) == (3, True, None, [None] * 4)
 
 
 def test_plain_lists_of_another_tool_are_read(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from rcnet_rt import Poses, Refiner, estimators
 from rcnet_rt.datasets.coco import Dataset, load_ground_truth
 from rcnet_rt.datasets.files import read_json
 from rcnet_rt.datasets.results import poses_by_image, poses_to_entries, read_results, scores_of
-from rcnet_rt.errors import EstimatorError, WeightsError
+from rcnet_rt.errors import EstimatorError, MissingPackageError, WeightsError
 from rcnet_rt.evaluation.average_precision import AveragePrecision
 from rcnet_rt.integrations import ultralytics as integration
 from rcnet_rt.integrations.ultralytics import RefinedBoxes, attach, detach
@@ -313,7 +313,7 @@ def test_without_ultralytics_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     for name in [name for name in sys.modules if name.partition(".")[0] == "ultralytics"]:
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(
-        EstimatorError,
+        MissingPackageError,
         match="need the package ultralytics, which is not installed: pip install 'ultralytics'",
     ):
         _ = rcnet_rt.attach

@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rcnet_rt import DatasetError, OutputError, Refiner, WeightsError, load_weights, train
+from rcnet_rt import (
+    BackendError,
+    DatasetError,
+    OutputError,
+    Refiner,
+    WeightsError,
+    load_weights,
+    train,
+)
+from rcnet_rt.models.device import resolve_device
 from rcnet_rt.training.config import PRESETS
 from rcnet_rt.workflows.progress import Progress
 from rcnet_rt.workflows.training_run import is_run
@@ -111,4 +120,59 @@ def test_what_cannot_be_leaves_no_folder(coco: Path, results: Path, tmp_path: Pa
         train(coco, results, out=out, recipe="best")
     with pytest.raises(DatasetError, match="give the poses of an image once"):
         train(coco, [results, results], out=out)
+    with pytest.raises(WeightsError, match=r"name '../mine' is no file name"):
+        train(coco, results, out=out, name="../mine")
+    with pytest.raises(BackendError, match="device 'nowhere' cannot be used"):
+        train(coco, results, out=out, device="nowhere")
     assert not out.exists()
+
+
+def test_a_fold_with_nothing_to_learn_leaves_no_folder(coco: Path, tmp_path: Path) -> None:
+    entries = [e for e in make_results(make_content(images=24)) if e["image_id"] < 6]
+    rng = np.random.default_rng(0)
+    for entry in entries:
+        if entry["image_id"] == 3:  # held out in one of the folds
+            continue
+        points = rng.uniform(0, 480, (17, 2))
+        entry["keypoints"] = np.column_stack([points, np.ones(17)]).ravel().tolist()
+    wrong, out = tmp_path / "wrong.json", tmp_path / "run"
+    wrong.write_text(json.dumps(entries))
+    with pytest.raises(DatasetError, match="there is nothing to learn"):
+        train(coco, wrong, out=out, recipe=SHORT, folds=2)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("learning_rate", [1e30, 1e40])
+@pytest.mark.parametrize("kept", [(), ("predictions.json",)])
+def test_a_run_that_fails_in_its_first_epoch_can_be_started_again(
+    coco: Path, results: Path, tmp_path: Path, kept: tuple[str, ...], learning_rate: float
+) -> None:
+    out, wild = tmp_path / "run", replace(SHORT, learning_rate=learning_rate)
+    for name in kept:
+        out.mkdir(exist_ok=True)
+        (out / name).write_text("[]")
+    with pytest.raises(WeightsError, match="smaller learning rate"):
+        train(coco, results, out=out, recipe=wild, val_fraction=0.4)
+    assert tuple(path.name for path in out.glob("*")) == kept
+    assert train(coco, results, out=out, recipe=SHORT, val_fraction=0.4).weights_file.exists()
+
+
+def test_a_run_that_fails_later_keeps_its_epochs(coco: Path, results: Path, tmp_path: Path) -> None:
+    def fail(step: Progress) -> None:
+        if step.done == 2:
+            raise WeightsError("no more")
+
+    out = tmp_path / "run"
+    with pytest.raises(WeightsError, match="no more"):
+        train(coco, results, out=out, recipe=SHORT, val_fraction=0.4, progress=fail)
+    assert is_run(out)
+    train(coco, results, out=out, recipe=SHORT, val_fraction=0.4, resume=True)
+
+
+def test_the_device_auto_is_one_that_torch_has(coco: Path, results: Path, tmp_path: Path) -> None:
+    def trained(device: str) -> bytes:
+        out = tmp_path / device
+        result = train(coco, results, out=out, recipe=SHORT, val_fraction=0.4, device=device)
+        return result.weights_file.read_bytes()
+
+    assert trained("auto") == trained(resolve_device("auto"))

@@ -93,10 +93,10 @@ def _lists(all_poses: Sequence[Poses], column: ListColumn, joints: int) -> Any:
         parts.append(values)
         known.append(there & ~np.isnan(values).all(axis=1) if column.partial else there)
     flat = np.concatenate(parts).reshape(-1)
-    missing = np.isnan(flat) if column.null_joints else None
-    return pa.FixedSizeListArray.from_arrays(
-        pa.array(flat, pa.float32(), mask=missing), size, mask=pa.array(~np.concatenate(known))
-    )
+    missing = np.repeat(~np.concatenate(known), size)
+    if column.null_joints:
+        missing |= np.isnan(flat)
+    return pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32(), mask=missing), size)
 
 
 def _embeddings(all_poses: Sequence[Poses]) -> Any:
@@ -148,7 +148,7 @@ class PoseColumns:
             values, known = (array[some] for array in self._lists[column.name])
             if column.place == () and (known.any() if column.partial else known.all()):
                 given[column.field] = np.where(known[:, None], values, np.float32(np.nan))
-        if self._lists["covariance_xx"][1][some].all():
+        if self._lists["covariance_xx"][1][some].any():  # unknown of poses without any joint
             xx, xy, yy = (self._lists[name][0][some] for name in self._covariance)
             matrices = np.stack([xx, xy, xy, yy], axis=2)
             given["joint_covariance"] = matrices.reshape(-1, joints, 2, 2)
@@ -175,7 +175,7 @@ def _numbers(column: Any) -> Floats:
 
 
 def _list_values(column: Any, size: int) -> tuple[Floats, Mask]:
-    """Return (N, size) values, NaN for null, and (N,) which lists are there."""
+    """Return (N, size) values, NaN for null, and (N,) which lists hold any."""
     import pyarrow as pa
 
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
@@ -183,5 +183,5 @@ def _list_values(column: Any, size: int) -> tuple[Floats, Mask]:
         return np.zeros((0, size), np.float32), np.zeros(0, np.bool_)
     flat = array.values.slice(array.offset * size, len(array) * size)
     values = flat.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-    known = array.is_valid().to_numpy(zero_copy_only=False).astype(np.bool_, copy=False)
-    return values.reshape(-1, size), known
+    valid = flat.is_valid().to_numpy(zero_copy_only=False).astype(np.bool_, copy=False)
+    return values.reshape(-1, size), valid.reshape(-1, size).any(axis=1)

@@ -2,7 +2,8 @@
 
 Joints are fixed-size lists of K float32, one list a coordinate, so that `keypoint_x[11]` is a
 joint's x in SQL. A joint that was not found is null in `keypoint_x` and `keypoint_y`; what an
-estimator or the weights do not give is null as a whole.
+estimator or the weights do not give is a list of nulls (pyarrow before 26 reads no null in place of
+a list of a fixed size).
 
 The poses' table has no row for a frame without poses; the frames' table has a row for each frame.
 """
