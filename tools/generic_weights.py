@@ -233,30 +233,32 @@ and joint correlation are not known, and the scores stay close to the raw ones.
 EXPLANATION = f"""
 AP in points, gains with 95 % intervals from a paired bootstrap over images, of an estimator whose
 group (one-stage, top-down, bottom-up) was left out, on images that were left out; complete
-annotations. `all` compares scores over the file. A gain whose interval contains 0 is noise.
+annotations. `{FILE}` compares scores over the file. A gain whose interval contains 0 is noise.
 Conventions other than raw are computed from the raw results and were not trained on; no gain is
-expected there, and no loss is acceptable.
+expected there, and no loss of more than 0.1 is known.
 
-The formula was chosen on the raw results of these nine estimators: the self-weighted mean among
-eight statistics of the joint scores, its power among 0.25, 0.5 and 0.75 (0.5 is best for each two
-groups, too), and the factor {JOINT_POWER} so that raw scores get about that power and YOLO-Pose
-under other conventions loses little. The exponent with which it fades ({UNEXPLAINED_POWER}), the
-joint correlation below which it fades too ({RELATED}) and the one that is assumed for a frame by
-itself ({UNKNOWN_CORRELATION}) are older, from Lightweight OpenPose and YOLO-Pose. So the figures
-are a little optimistic. The linear correction adds next to nothing to the formula.
+The formula was chosen on the raw results of these nine estimators, so that the figures are a little
+optimistic: the self-weighted mean among eight statistics of the joint scores, its power among 0.25,
+0.5 and 0.75 (of which 0.5 is the best for any two of the groups, too), the factor {JOINT_POWER} so
+that raw scores get about that power and YOLO-Pose under other conventions loses little. The
+exponent with which the power fades ({UNEXPLAINED_POWER}), the joint correlation below which it
+fades too ({RELATED}) and the one that is assumed for a frame by itself ({UNKNOWN_CORRELATION}) are
+older, from Lightweight OpenPose and YOLO-Pose. The linear correction adds next to nothing.
 
 Where all joint scores are equal and all joints found, the order is the raw one.
 
-Tried without success: the same power everywhere (mean +0.46 on raw scores, with +0.5 for PoseNet,
-and up to -0.5 under other conventions); 1 - r as power (+0.43; -0.3); size, shape, links and
-overlap as features, and an MLP (estimators left out lose).
+Tried without success: the power 0.5 for all (raw scores +0.46 on average, of which PoseNet's +0.49,
+but up to -0.5 under other conventions); 1 - r, at most 0.5, as power (+0.43, and up to -0.3); size,
+shape, links and overlap as features, and an MLP (estimators left out lose).
 """
 
 
 def card(weights: Weights) -> str:
     """Return the model card, in Markdown."""
     training = weights.training
-    thresholds = ", ".join(f"`{name}` {value:.3f}" for name, value in weights.thresholds.items())
+    thresholds = ", ".join(
+        f"`{name}` {value:.3f}" for name, value in sorted(weights.thresholds.items())
+    )
     return INTRODUCTION + "\n".join(
         [
             "| | |",

@@ -18,6 +18,7 @@ from benchmarks.common import data_option
 from rcnet_rt.errors import WeightsError
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.correct_probability import RECORD
 from rcnet_rt.rescoring.weights import GUARANTEED, Weights
 from rcnet_rt.training.config import Recipe
 from rcnet_rt.training.cross_validation import calibrate_on, hold_out_each
@@ -28,11 +29,14 @@ from tools.joint_heads import folds_of, load_group
 
 __all__ = ["main", "with_guarantee"]
 
+FOUND = ("guarantee", RECORD)  # what calibrating finds beside thresholds
 TOLERANCE = 1e-3  # of a threshold, between processors
 
 
 def with_guarantee(weights: Weights, trained: Weights) -> Weights:
     """Return weights with the guaranteed threshold of the same training, or why there is none.
+
+    P(correct | score), which a camera's profile needs, comes with it.
 
     Raises:
         WeightsError: it was another training.
@@ -47,10 +51,8 @@ def with_guarantee(weights: Weights, trained: Weights) -> Weights:
     thresholds = {name: value for name, value in weights.thresholds.items() if name != GUARANTEED}
     if GUARANTEED in trained.thresholds:
         thresholds[GUARANTEED] = trained.thresholds[GUARANTEED]
-    guarantee = trained.training["guarantee"]
-    return replace(
-        weights, thresholds=thresholds, training={**weights.training, "guarantee": guarantee}
-    )
+    found = {key: trained.training[key] for key in FOUND if key in trained.training}
+    return replace(weights, thresholds=thresholds, training={**weights.training, **found})
 
 
 def calibrated_again(

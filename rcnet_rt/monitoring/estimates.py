@@ -22,7 +22,15 @@ import numpy.typing as npt
 from rcnet_rt.evaluation.bootstrap import draws
 from rcnet_rt.rescoring.correct_probability import CorrectProbability, logistic
 
-__all__ = ["CONFIDENCE", "STEPS", "Curve", "Figure", "estimate_curve", "score_histogram"]
+__all__ = [
+    "CONFIDENCE",
+    "MAX_SHIFT",
+    "STEPS",
+    "Curve",
+    "Figure",
+    "estimate_curve",
+    "score_histogram",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +41,9 @@ HALFWAY = 0.5
 # Of the log-odds, between cameras: 0.16 over the four kinds of shift that the study in
 # `benchmarks/studies/profile` chooses on, and four are few.
 CAMERA_DEVIATION = 0.2
+# On an easy camera with hardly a low score label shift would take every pose for correct; shifted
+# images have up to 1.5.
+MAX_SHIFT = 1.5  # of the log-odds
 ROUNDS = 100  # of the fixed point of label shift
 MIN_SHARE = 1e-3  # of correct poses: keeps the fixed point away from 0 and 1
 
@@ -73,9 +84,9 @@ class Curve:
     people: float
 
     def best_f1(self) -> int | None:
-        """Return the index of the threshold with the highest F1; None without poses."""
+        """Return the index of the highest threshold with the best F1; None without poses."""
         values = np.nan_to_num(self.f1.value)
-        return int(values.argmax()) if values.any() else None
+        return int(np.flatnonzero(values == values.max())[-1]) if values.any() else None
 
     def lowest_precise(self, min_precision: float) -> int | None:
         """Return the index of the lowest threshold from which on precision is at least that."""
@@ -166,7 +177,7 @@ def implied_shift(log_odds: Floats, poses: Floats, prior: float) -> Floats:
         share = (poses * logistic(log_odds + shift[:, None])).sum(axis=1) / total
         share = np.clip(share, MIN_SHARE, 1 - MIN_SHARE)
         shift = np.log(share / (1 - share)) - before
-    return shift
+    return np.clip(shift, -MAX_SHIFT, MAX_SHIFT)
 
 
 def _figure(drawn: Floats) -> Figure:

@@ -156,7 +156,9 @@ def _finite(value: float) -> float | None:
 def card(weights: Weights) -> str:
     """Return the model card of trained weights in Markdown."""
     training = weights.training
-    thresholds = ", ".join(f"`{name}` {value:.3f}" for name, value in weights.thresholds.items())
+    thresholds = ", ".join(
+        f"`{name}` {value:.3f}" for name, value in sorted(weights.thresholds.items())
+    )
     network = weights.network_config()
     lines = [
         f"# {weights.name}",

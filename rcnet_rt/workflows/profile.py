@@ -110,7 +110,6 @@ def profile_camera(
         progress=progress,
     )
     seen = _Seen()
-    seen = _Seen()
     with run:
         for result in run:
             seen.add(result)
@@ -204,7 +203,7 @@ def _curve(frames: Sequence[Poses], scoring: Scoring) -> tuple[Curve | None, str
     if learned is None:
         return None, (
             f"precision and recall are not estimated: weights {scoring.name!r} do not hold the "
-            "probability of a true positive, as those of an `rcnet-rt train` of today do"
+            "probability of a true positive; train them again, or choose shipped ones"
         )
     if not any(map(len, frames)):
         return None, "precision and recall are not estimated: nobody was seen"

@@ -9,6 +9,7 @@ import pytest
 
 from rcnet_rt.monitoring import estimates
 from rcnet_rt.monitoring.estimates import (
+    MAX_SHIFT,
     STEPS,
     Curve,
     Figure,
@@ -85,12 +86,21 @@ def test_label_shift_is_recovered() -> None:
     chance = LEARNED(middles)
     of_right, of_wrong = chance / chance.sum(), (1 - chance) / (1 - chance).sum()
     prior = float(chance.mean())
-    for share in (0.2, 0.5, 0.8):
+    for share in (0.3, 0.5, 0.7):
         poses = rng.multinomial(200_000, share * of_right + (1 - share) * of_wrong)
         odds = LEARNED.log_odds(middles)
         shift = implied_shift(odds, poses[None].astype(float), prior)
         found = prior / (1 - prior) * math.exp(shift[0])
         assert found / (1 + found) == pytest.approx(share, abs=0.01)
+
+
+def test_an_easy_camera_does_not_make_low_scores_correct() -> None:
+    easy = score_histogram([0.95] * 300 + [0.05] * 10)
+    curve = estimate_curve([easy] * 10, 1000, LEARNED, label_shift=1.0)
+    low = 0.05 + 0.5 / STEPS
+    odds = 1.2 * math.log(low) - 1.5 * math.log(1 - low) + 0.1
+    correct = 310 * curve.precision.value[0] - 300 * curve.precision.value[100]
+    assert correct == pytest.approx(10 / (1 + math.exp(-odds - MAX_SHIFT)))
 
 
 def test_without_poses_nothing_is_estimated() -> None:
@@ -109,6 +119,9 @@ def test_thresholds() -> None:
     f1 = figure(0.6, 0.7, 0.8, 0.75, 0.1, math.nan)
     curve = Curve(np.arange(6) / 6, np.ones(6), precision, f1, f1, 1.0)
     assert curve.best_f1() == 2
+    flat = figure(0.6, 0.795, 0.8, 0.8, 0.1, math.nan)
+    curve_of_flat = Curve(np.arange(6) / 6, np.ones(6), precision, flat, flat, 1.0)
+    assert curve_of_flat.best_f1() == 3
     assert curve.lowest_precise(0.95) == 3, "from 3 on all have it; at 1 a higher one has not"
     assert curve.lowest_precise(0.4) == 0
     assert curve.lowest_precise(0.99) is None

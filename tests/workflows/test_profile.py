@@ -80,7 +80,7 @@ def test_a_profile_is_what_a_run_gives(place: Path) -> None:
     assert made.curve is not None
     np.testing.assert_array_equal(made.curve.precision.value, expected.precision.value)
     np.testing.assert_array_equal(made.curve.recall.low, expected.recall.low)
-    assert made.threshold == expected.thresholds[np.nanargmax(expected.f1.value)]
+    assert made.threshold == expected.thresholds[expected.best_f1()]
     assert "only 8 s" in made.note
     measure = FrameStatistics(COCO17)
     values = [
@@ -95,7 +95,7 @@ def test_a_profile_is_what_a_run_gives(place: Path) -> None:
 def test_a_run_uses_its_threshold(place: Path) -> None:
     best = profile_camera("clip.mp4", model=MODEL, weights=WEIGHTS)
     assert best.curve is not None
-    wanted = float(np.nanmedian(best.curve.precision.value))
+    wanted = float(np.nanquantile(best.curve.precision.value, 0.8))
     made = profile_camera("clip.mp4", model=MODEL, weights=WEIGHTS, min_precision=wanted, out="p")
     place_of = best.curve.lowest_precise(wanted)
     assert place_of is not None
@@ -164,10 +164,10 @@ def test_another_setup_is_refused() -> None:
             process_video("clip.mp4", **{**options, **change}).finish()  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("weights", ["none", "formula:score", "lightweight-openpose"])
+@pytest.mark.parametrize("weights", ["none", "formula:score", "older.safetensors"])
 def test_weights_without_the_probability_say_so(place: Path, weights: str) -> None:
-    if RECORD in weights_io.find("lightweight-openpose").training and "open" in weights:
-        pytest.skip("these weights know it")
+    mine = weights_io.find(WEIGHTS)
+    weights_io.save(replace(mine, training={}), place / "older.safetensors")
     made = profile_camera("clip.mp4", model=MODEL, weights=weights, out="p", max_frames=20)
     assert made.curve is made.threshold is None
     assert "precision and recall are not estimated" in made.note
