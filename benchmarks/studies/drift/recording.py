@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import click
@@ -67,10 +68,14 @@ class Recordings:
         name = f"{clip} {shift}".replace("/", "_").replace(" ", "_")
         return self.cache / f"{name}.jsonl.gz"
 
+    @cached_property
+    def _refiner(self) -> Refiner:
+        return Refiner(self.weights)
+
     def _estimate(self, clip: str, shift: str, path: Path) -> None:
         model = self.data / (OTHER if shift == OTHER_MODEL else MODEL)
-        refiner = Refiner(self.weights)
-        estimator = estimators.load(str(model), floor=refiner.weights.floor or 0.05, threads=1)
+        floor = self._refiner.weights.floor or 0.05
+        estimator = estimators.load(str(model), floor=floor, threads=1)
         header = Header(clip, estimator.name, self.weights, "coco17", 0.0)
         self.cache.mkdir(parents=True, exist_ok=True)
         with JsonLinesWriter(path, header) as writer:
@@ -79,10 +84,10 @@ class Recordings:
                 writer.write(index, None, poses, np.ones(len(poses), np.bool_))
 
     def _measure(self, clip: str, shift: str, path: Path) -> Floats:
-        refiner, measure = Refiner(self.weights), FrameStatistics(COCO17)
+        measure = FrameStatistics(COCO17)
         recorded: Iterator[Poses] = (frame.poses for frame in jsonl.read(path)[1])
         pairs = zip(self._images(clip, shift), recorded, strict=True)
-        return np.stack([measure(image, refiner(poses)) for image, poses in pairs])
+        return np.stack([measure(image, self._refiner(poses)) for image, poses in pairs])
 
     def _images(self, clip: str, shift: str) -> Iterator[Image]:
         change = SHIFTS[NONE if shift == OTHER_MODEL else shift]
