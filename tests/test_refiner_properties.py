@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from rcnet_rt import Poses, PosesError, Refiner
 from rcnet_rt.backends.choice import NAMES, missing
 from rcnet_rt.datasets.results import poses_by_image, read_results
+from rcnet_rt.poses.mirror import mirror
 from rcnet_rt.poses.skeletons import COCO17, Skeleton
 from rcnet_rt.rescoring import features, weights_io
 from rcnet_rt.rescoring.batch import poses_to_batch
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
-from rcnet_rt.training.dataset import mirror
 from tests.helpers.networks import random_weights
 
 # Coordinates and boxes are made up here, as no estimator would give them.

@@ -65,6 +65,12 @@ def _checked_address(ctx: click.Context, param: click.Parameter, value: str | No
 @json_option("Write all poses, kept or not, to this file as JSON Lines.")
 @recheck_option
 @click.option(
+    "--flip-test",
+    is_flag=True,
+    help="Estimate the mirror image too: better scores for a second inference an image, with "
+    "weights that use it (yolo-pose).",
+)
+@click.option(
     "--track",
     is_flag=True,
     help="Track people: scores are smoothed over frames, and who is kept stays until the score is "
@@ -173,10 +179,10 @@ def run(source: str, model: str, conf: str | float, no_video: bool, **options: A
     Every pose keeps its keypoints and gets a new score. Poses whose refined score reaches --conf
     are drawn, each with its raw and its refined score.
     """
-    if options["recheck"] and model.startswith("replay:"):
+    if (options["recheck"] or options["flip_test"]) and model.startswith("replay:"):
         raise click.UsageError(
-            "--recheck estimates parts of the images again, which replay cannot; "
-            "a recording has the recheck that was taken"
+            "--recheck and --flip-test estimate images again, which replay cannot; a recording has "
+            "the agreement that was found"
         )
     if options["realtime"] and not all(map(is_live, split(source))):
         raise click.UsageError("--realtime is for cameras and streams; a file waits")

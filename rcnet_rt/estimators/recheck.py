@@ -23,7 +23,7 @@ from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.rescoring.constants import AREA_OF_BOX, BELOW_FLOOR
 
-__all__ = ["Recheck", "agreement_with", "crop_around", "least_certain"]
+__all__ = ["Recheck", "agreement", "agreement_with", "crop_around", "least_certain"]
 
 MARGIN = 1.4  # side of the crop over the longer side of the box
 MOVED = 0.1  # change of a refined score that is counted
@@ -144,17 +144,23 @@ def crop_around(
 def agreement_with(
     pose: Poses, again: Poses, corner: npt.NDArray[np.float32], skeleton: Skeleton
 ) -> float:
-    """Return the agreement of a pose with those found again in its crop, 0 to 1.
+    """Return the agreement of a pose with those found again in its crop, 0 to 1."""
+    moved = replace(again, keypoints=again.keypoints + corner, boxes=None)
+    return float(agreement(pose, moved, skeleton)[0])
 
-    The largest OKS × √score of the poses there, 0 if there are none. The score is a factor because
-    an estimator with a low threshold finds everything again, with scores near 0.
+
+def agreement(poses: Poses, again: Poses, skeleton: Skeleton) -> npt.NDArray[np.float32]:
+    """Return the (N,) agreement of N poses with those that were found again, 0 to 1.
+
+    The largest OKS × √score of the poses found again, 0 if there are none. The score is a factor
+    because an estimator with a low threshold finds everything again, with scores near 0.
     """
-    if len(again) == 0:
-        return 0.0
-    assert pose.boxes is not None
-    boxes = pose.boxes.astype(np.float64)
+    if len(again) == 0 or len(poses) == 0:
+        return np.zeros(len(poses), np.float32)
+    assert poses.boxes is not None
+    boxes = poses.boxes.astype(np.float64)
     area = AREA_OF_BOX * np.maximum(box_areas(boxes), 1.0)
-    similarity = oks(
-        again.keypoints + corner, pose.keypoints, pose.found, area, boxes, skeleton.sigmas
-    )
-    return float((similarity.reshape(-1) * np.sqrt(np.clip(again.scores, 0, 1))).max())
+    similarity = oks(again.keypoints, poses.keypoints, poses.found, area, boxes, skeleton.sigmas)
+    weighted = similarity * np.sqrt(np.clip(again.scores, 0, 1))[:, None]
+    best: npt.NDArray[np.float32] = weighted.max(axis=0).astype(np.float32)
+    return best

@@ -13,8 +13,8 @@ from rcnet_rt.datasets.augment import AugmentedPoses, persons_in_augmentation
 from rcnet_rt.datasets.coco import GroundTruth
 from rcnet_rt.datasets.results import ImagePoses
 from rcnet_rt.errors import DatasetError
+from rcnet_rt.poses.mirror import mirror
 from rcnet_rt.poses.oks import match, share_of_thresholds
-from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring import features as feature_sets
@@ -27,7 +27,6 @@ __all__ = [
     "RankingSet",
     "Target",
     "join",
-    "mirror",
     "ranking_set",
     "select",
     "table",
@@ -176,19 +175,6 @@ def _best(scores: npt.NDArray[np.float32], floor: float, max_poses: int) -> npt.
     kept = np.flatnonzero(scores >= floor)
     best = np.argsort(-scores[kept], kind="stable")[:max_poses]
     return np.sort(kept[best])
-
-
-def mirror(poses: Poses, skeleton: Skeleton, width: float) -> Poses:
-    """Return horizontally mirrored poses: x becomes width - x, left and right joints swap."""
-    order = list(skeleton.flip_order)
-    keypoints = poses.keypoints[:, order].copy()
-    keypoints[..., 0] = width - keypoints[..., 0]
-    boxes = None
-    if poses.boxes is not None:
-        boxes = poses.boxes[:, [2, 1, 0, 3]].copy()
-        boxes[:, [0, 2]] = width - boxes[:, [0, 2]]
-    joint_scores = None if poses.keypoint_scores is None else poses.keypoint_scores[:, order]
-    return replace(poses, keypoints=keypoints, boxes=boxes, keypoint_scores=joint_scores)
 
 
 def ranking_set(

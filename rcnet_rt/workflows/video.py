@@ -110,6 +110,7 @@ def process_video(
     compare: bool = False,
     ellipses: bool = False,
     recheck: int = 0,
+    flip_test: bool = False,
     track: bool = False,
     nms_oks: float | None = None,
     joints: Sequence[str] = (),
@@ -155,6 +156,7 @@ def process_video(
         ellipses: draw the ellipse in which each joint is with a probability of 90 %; from weights
             with a joint head.
         recheck: re-run the estimator on crops of so many poses of each image.
+        flip_test: estimate the mirror image too, for better scores: a second inference an image.
         track: track people; scores are smoothed and who is kept does not flicker.
         nms_oks: of two poses with at least this OKS keep the one with the higher refined score;
             None keeps both.
@@ -198,6 +200,7 @@ def process_video(
         compare=compare,
         ellipses=ellipses,
         recheck=recheck,
+        flip_test=flip_test,
         track=track,
         nms_oks=nms_oks,
         joints=tuple(joints),

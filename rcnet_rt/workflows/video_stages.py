@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from rcnet_rt import estimators
-from rcnet_rt.errors import WeightsError
+from rcnet_rt.errors import EstimatorError, WeightsError
 from rcnet_rt.estimators import Estimator
+from rcnet_rt.estimators.flip_test import FlipTest
 from rcnet_rt.estimators.recheck import Recheck
 from rcnet_rt.monitoring.drift_monitor import DriftMonitor
 from rcnet_rt.monitoring.profile import CameraProfile, Setup
@@ -66,6 +67,7 @@ class VideoOptions:
     drift_alarm: bool = False
     drift_reference: int = 600
     profile: Path | CameraProfile | None = None
+    flip_test: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,8 +178,17 @@ def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
     setup = _setup(options, estimator, scoring)
     if profile is not None:
         profile.check(setup)
+    if options.recheck and options.flip_test:
+        raise EstimatorError(
+            "a recheck and a flip test give the same signal; choose one of --recheck and "
+            "--flip-test"
+        )
     if options.recheck:
         estimator = Recheck(estimator, scoring.refine, options.recheck)
+    elif options.flip_test:
+        _check_agreement(scoring)
+        workers = replace(workers, estimators=tuple(map(FlipTest, workers.estimators)))
+        estimator = workers.first
     models = Models(
         scoring,
         setup,
@@ -192,6 +203,19 @@ def load_models(options: VideoOptions, budget: ThreadBudget) -> Models:
     if options.track:
         _track(models)  # what is not installed fails before anything is written
     return models
+
+
+def _check_agreement(scoring: Scoring) -> None:
+    """Check that the weights use what a flip test gives.
+
+    Raises:
+        WeightsError: they do not.
+    """
+    if scoring.weights is None or "agreement" not in scoring.weights.signals:
+        raise WeightsError(
+            f"weights {scoring.name!r} do not use a flip test; leave --flip-test out, or take "
+            "weights trained with --features signals, such as yolo-pose"
+        )
 
 
 def _setup(options: VideoOptions, estimator: Estimator, scoring: Scoring) -> Setup:

@@ -113,6 +113,14 @@ def test_a_second_look_says_what_it_costs(
     assert stages["recheck"]["count"] == stages["estimate"]["count"] > 1
     for line in read_lines(place / "a.jsonl"):
         assert sum("agreement" in pose for pose in line["poses"]) == RECHECKED
+    assert run(*common, "--flip-test", "--workers", "2") == 0
+    for line in read_lines(place / "a.jsonl"):
+        assert all("agreement" in pose for pose in line["poses"])
+    capsys.readouterr()
+    assert run(*common, "--flip-test", "--recheck") == 1
+    assert "choose one of --recheck and --flip-test" in capsys.readouterr().err
+    assert run(*common, "--flip-test", "--weights", "top-down") == 1
+    assert "do not use a flip test" in capsys.readouterr().err
 
 
 def test_formulas_say_that_they_are_formulas(
@@ -217,6 +225,7 @@ def test_out_may_be_a_folder(place: Path) -> None:
         (("clip.mp4", *REPLAY, "--backend", "abacus"), 2, "abacus"),
         (("clip.mp4", *REPLAY, "--drift-reference", "99"), 2, "drift-reference"),
         (("clip.mp4", *REPLAY, "--recheck", "2"), 2, "which replay cannot"),
+        (("clip.mp4", *REPLAY, "--flip-test"), 2, "which replay cannot"),
         (("clip.mp4", *REPLAY, "--nothing"), 2, "--nothing"),
         (("run",), 2, "SOURCE"),
     ],

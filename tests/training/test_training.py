@@ -13,6 +13,7 @@ from rcnet_rt.errors import DatasetError
 from rcnet_rt.evaluation.guarantees import guaranteed_threshold
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.evaluation.thresholds import PRECISION, Requirement
+from rcnet_rt.poses.mirror import mirror
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.correct_probability import CorrectProbability
 from rcnet_rt.rescoring.feature_groups import of_groups
@@ -20,7 +21,7 @@ from rcnet_rt.training import cross_validation, fit
 from rcnet_rt.training.config import PRESETS, Recipe
 from rcnet_rt.training.correct_probability import fit_correct_probability, reported_poses
 from rcnet_rt.training.cross_validation import calibrate, hold_out, recalibrated
-from rcnet_rt.training.dataset import RankingSet, join, mirror, ranking_set, select, table
+from rcnet_rt.training.dataset import RankingSet, join, ranking_set, select, table
 from rcnet_rt.training.examples import embedding_size
 from rcnet_rt.training.loop import _batches, train
 from rcnet_rt.training.splits import Split, fold_splits, fraction_split
