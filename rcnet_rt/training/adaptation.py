@@ -37,6 +37,7 @@ from rcnet_rt.training.self_consistency import self_consistency
 from rcnet_rt.version import __version__
 
 __all__ = [
+    "ENOUGH_IMAGES",
     "MIN_IMAGES",
     "PoseTargets",
     "adapt_weights",
@@ -112,10 +113,13 @@ def consistency_targets(
     augmentations: Mapping[Id, Sequence[AugmentedPoses]],
     skeleton: Skeleton,
 ) -> list[PoseTargets]:
-    """Return the targets of the images with augmentations; what none of these shows weighs 0."""
+    """Return the targets of the images with poses and augmentations.
+
+    A pose that no augmentation shows has weight 0.
+    """
     found = []
     for image, item in poses.items():
-        if not augmentations.get(image):
+        if not len(item.poses) or not augmentations.get(image):
             continue
         consistency = self_consistency(item.poses, augmentations[image], skeleton.sigmas)
         raw = item.poses.scores.astype(np.float64).clip(0, 1)
