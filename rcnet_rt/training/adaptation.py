@@ -199,9 +199,8 @@ def _checked_convention(images: Sequence[PoseTargets]) -> ScoreConvention:
     if convention.relation == PRODUCT and not _is_mean_joint_score(images):
         raise DatasetError(
             "the raw scores are below the mean joint score, like box score × mean joint score of a "
-            "top-down estimator, which finds a wrong pose again wherever it finds the box again: "
-            "adaptation without labels lost AP there; use shipped weights, or train on labels with "
-            "`rcnet-rt train`"
+            "top-down estimator, for which adaptation without labels did not gain where it was "
+            "measured; use shipped weights, or train on labels with `rcnet-rt train`"
         )
     if not any(
         (item.weights[kept] * item.targets[kept] > 0).any()
