@@ -6,7 +6,7 @@ which go on where they stopped, make the files that `adapt_results` takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -120,7 +120,7 @@ def adapt(
     steps = [Step("estimate", [each(_estimate(one, augmentations)) for one in loaded.estimators])]
     found: list[Estimated] = []
     task = f"{len(images):,} of {images.total:,} images"
-    with opencv_threads(loaded.budget.opencv), closing(run(_numbered(images), steps)) as results:
+    with opencv_threads(loaded.budget.opencv), closing(run(enumerate(images), steps)) as results:
         for done, estimated in enumerate(results, 1):
             found.append(estimated)
             progress(Progress(task, done, len(images)))
@@ -174,10 +174,6 @@ def _checked_out(out: str | PathLike[str]) -> Path:
     check_output_file(out, {weights_io.SUFFIX})
     check_output_file(out.with_suffix(".md"))
     return out
-
-
-def _numbered(images: SampledImages) -> Iterator[tuple[int, Image]]:
-    yield from enumerate(images)
 
 
 def _estimate(estimator: Estimator, augmentations: int) -> Callable[[tuple[int, Image]], Estimated]:

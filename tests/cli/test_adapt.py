@@ -2,21 +2,17 @@
 
 from pathlib import Path
 
-import cv2
 import pytest
 
 from rcnet_rt import estimators, load_weights
 from rcnet_rt.cli import _run
-from tests.helpers.red_boxes import RedBoxes, images_of_boxes
+from tests.helpers.red_boxes import RedBoxes, write_images_of_boxes
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(estimators, "load", lambda *_, **__: RedBoxes())
-    (tmp_path / "images").mkdir()
-    for number, image in enumerate(images_of_boxes(55)):
-        cv2.imwrite(str(tmp_path / "images" / f"{number}.png"), image)
-    return tmp_path / "images"
+    return write_images_of_boxes(tmp_path / "images", 55)
 
 
 def test_images_in_weights_and_card_out(folder, tmp_path, capsys):

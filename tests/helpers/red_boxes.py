@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
@@ -9,7 +11,7 @@ from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
 
-__all__ = ["RedBoxes", "images_of_boxes", "is_red"]
+__all__ = ["RedBoxes", "images_of_boxes", "is_red", "write_images_of_boxes"]
 
 RED = 60  # how far red is above blue, whatever the light
 JOINTS = np.random.default_rng(0).random((17, 2))  # where the joints are in a box
@@ -26,6 +28,14 @@ def images_of_boxes(count: int, size: tuple[int, int] = (320, 240)) -> list[Imag
             image[y : y + 90, x : x + 60] = (0, 0, 255)
         images.append(image)
     return images
+
+
+def write_images_of_boxes(folder: Path, count: int) -> Path:
+    """Write such images into a new folder, and return it."""
+    folder.mkdir()
+    for number, image in enumerate(images_of_boxes(count)):
+        cv2.imwrite(str(folder / f"{number}.png"), image)
+    return folder
 
 
 def is_red(image: Image, poses: Poses) -> list[bool]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
@@ -18,7 +17,7 @@ from rcnet_rt.workflows.adapt import adapt_results
 from rcnet_rt.workflows.evaluate import evaluate
 from rcnet_rt.workflows.progress import Progress
 from tests.helpers.estimators import few_images
-from tests.helpers.red_boxes import RedBoxes, images_of_boxes, is_red
+from tests.helpers.red_boxes import RedBoxes, images_of_boxes, is_red, write_images_of_boxes
 
 IMAGES = 60
 
@@ -31,10 +30,7 @@ def area_under_curve(scores: list[float], true: list[bool]) -> float:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(estimators, "load", lambda *_, **__: RedBoxes())
-    (tmp_path / "images").mkdir()
-    for number, image in enumerate(images_of_boxes(IMAGES)):
-        cv2.imwrite(str(tmp_path / "images" / f"{number}.png"), image)
-    return tmp_path / "images"
+    return write_images_of_boxes(tmp_path / "images", IMAGES)
 
 
 def test_poses_that_are_found_again_come_first(folder: Path, tmp_path: Path) -> None:

@@ -68,16 +68,12 @@ class Arms:
         self.results = results
         self.skeleton = results.ground_truth.skeleton
         self._augmentations = poses_by_augmentation(results.augmented_entries, self.skeleton)
-        self.refusal = self._refusal()
-        sample = self.label_free(list(results.poses)[:100])
-        self.baseline = sample.baseline
-
-    def _refusal(self) -> str | None:
+        self.refusal: str | None = None
+        self.baseline = "score"
         try:
-            self._adapted(list(self.results.poses))
+            self.baseline = self._adapted(list(results.poses)).baseline
         except DatasetError as error:
-            return str(error)
-        return None
+            self.refusal = str(error)
 
     def _adapted(self, images: Collection[int]) -> Weights:
         poses = {image: self.results.poses[image] for image in images}
@@ -89,7 +85,7 @@ class Arms:
             return self._adapted(images)
         poses = {image: self.results.poses[image] for image in images}
         targets = consistency_targets(poses, self._augmentations, self.skeleton)
-        return fit_targets(targets, self.skeleton, name="label-free", baseline="score")
+        return fit_targets(targets, self.skeleton, name="label-free", baseline=self.baseline)
 
     def labeled(self, images: Collection[int]) -> Weights:
         """Train on the matched OKS."""
