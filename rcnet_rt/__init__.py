@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from rcnet_rt.refiner import Refiner, refine
     from rcnet_rt.rescoring.score_reference import ScoreReference
     from rcnet_rt.rescoring.weights_io import find as load_weights
+    from rcnet_rt.workflows.adapt import adapt
     from rcnet_rt.workflows.benchmark import benchmark
     from rcnet_rt.workflows.evaluate import evaluate
     from rcnet_rt.workflows.export import export
@@ -64,6 +65,7 @@ __all__ = [
     "SourceError",
     "WeightsError",
     "__version__",
+    "adapt",
     "attach",
     "benchmark",
     "evaluate",
@@ -85,6 +87,7 @@ _LAZY = {
     "Refiner": ("rcnet_rt.refiner", "Refiner"),
     "ScoreNet": ("rcnet_rt.models.rcnet", "ScoreNet"),
     "ScoreReference": ("rcnet_rt.rescoring.score_reference", "ScoreReference"),
+    "adapt": ("rcnet_rt.workflows.adapt", "adapt"),
     "attach": ("rcnet_rt.integrations.ultralytics", "attach"),
     "benchmark": ("rcnet_rt.workflows.benchmark", "benchmark"),
     "evaluate": ("rcnet_rt.workflows.evaluate", "evaluate"),

@@ -39,6 +39,7 @@ COMMANDS = {
     "run": Lazy("rcnet_rt.cli.run:run", "Refine the poses of a video, images or a camera."),
     "profile": Lazy("rcnet_rt.cli.profile:profile", "What a camera's scores mean, without labels."),
     "train": Lazy("rcnet_rt.cli.train:train", "Train weights on COCO and an estimator's results."),
+    "adapt": Lazy("rcnet_rt.cli.adapt:adapt", "Train weights on images without labels."),
     "predict": Lazy("rcnet_rt.cli.predict:predict", "Estimate poses of a dataset or many videos."),
     "refine": Lazy("rcnet_rt.cli.refine:refine", "Re-score a COCO results file."),
     "eval": Lazy("rcnet_rt.cli.eval:eval_command", "Judge scores before and after refining."),

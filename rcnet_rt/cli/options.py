@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from rcnet_rt import estimators
 from rcnet_rt.backends import choice
@@ -21,6 +22,7 @@ __all__ = [
     "dataset_options",
     "debug_option",
     "device_option",
+    "given_options",
     "json_option",
     "model_option",
     "optional_dataset_options",
@@ -166,6 +168,16 @@ def optional_dataset_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*arguments, dataset=given[0] if given else None, **options)
 
     return with_dataset
+
+
+def given_options(ctx: click.Context, names: Collection[str]) -> list[str]:
+    """Return those options, of these parameters, that stand on the command line."""
+    options = {parameter.name: parameter.opts[0] for parameter in ctx.command.params}
+    return [
+        options[name]
+        for name in names
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
 
 
 def debug_option(command: Command) -> Command:

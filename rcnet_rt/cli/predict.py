@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from rcnet_rt.cli.fleet import Shard, predict_fleet
 from rcnet_rt.cli.options import (
@@ -19,6 +18,7 @@ from rcnet_rt.cli.options import (
     backend_option,
     debug_option,
     device_option,
+    given_options,
     model_option,
     optional_dataset_options,
     parallel_options,
@@ -178,7 +178,7 @@ def predict(
     failed.parquet, and the exit code is then 1. --workers N are then processes (actors, with
     --ray), each with an estimator of its own and its share of --threads; auto is one.
     """
-    others = _given(ctx, OF_SOURCES if dataset is not None else OF_DATASETS)
+    others = given_options(ctx, OF_SOURCES if dataset is not None else OF_DATASETS)
     if sources and dataset is not None:
         raise click.UsageError("give SOURCES, or a dataset by --coco or --crowdpose, not both")
     if others:
@@ -192,16 +192,6 @@ def predict(
     if not sources:
         raise click.UsageError("give SOURCES, or a dataset by --coco DIR or --crowdpose DIR")
     predict_fleet(sources, model, out, threshold=chosen.pop("conf"), **chosen)
-
-
-def _given(ctx: click.Context, names: tuple[str, ...]) -> list[str]:
-    """Return those options that stand on the command line."""
-    options = {parameter.name: parameter.opts[0] for parameter in ctx.command.params}
-    return [
-        options[name]
-        for name in names
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
 
 
 def _predict_dataset(

@@ -28,6 +28,7 @@ __all__ = [
     "NO_JOINTS",
     "POSES",
     "PRODUCT",
+    "TELLING_SCORE",
     "UNBOUNDED_JOINTS",
     "UNIT",
     "UNIT_JOINTS",

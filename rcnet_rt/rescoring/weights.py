@@ -235,8 +235,8 @@ class Weights:
         if choice == GUARANTEED:
             raise WeightsError(
                 f"weights {self.name!r} hold no guaranteed threshold: they are older than it, or "
-                "had too few labeled images; find one with `rcnet-rt eval --min-precision P "
-                "--assurance A` and give it as a number"
+                "had too few labeled images, or none; find one with `rcnet-rt eval "
+                "--min-precision P --assurance A` and give it as a number"
             )
         try:
             value = float(choice)

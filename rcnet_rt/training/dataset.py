@@ -26,6 +26,7 @@ __all__ = [
     "PoseTable",
     "RankingSet",
     "Target",
+    "highest_scores",
     "join",
     "ranking_set",
     "select",
@@ -154,7 +155,7 @@ def _add(
     """Match the poses of one image or augmentation, and append them."""
     image = ground_truth.images[int(item.poses.image_id)]
     people = ground_truth.persons[image.id]
-    kept = _best(item.poses.poses.scores, floor, max_poses)
+    kept = highest_scores(item.poses.poses.scores, floor, max_poses)
     here = item.poses.poses[kept]
     as_seen = here
     if item.augmentation is not None:
@@ -170,7 +171,9 @@ def _add(
     result.weights.append(fit.weight * np.where(reliable, 1.0, unmatched_weight))
 
 
-def _best(scores: npt.NDArray[np.float32], floor: float, max_poses: int) -> npt.NDArray[np.int64]:
+def highest_scores(
+    scores: npt.NDArray[np.float32], floor: float, max_poses: int
+) -> npt.NDArray[np.int64]:
     """Return the indices of the highest scores of at least `floor`, in ascending order."""
     kept = np.flatnonzero(scores >= floor)
     best = np.argsort(-scores[kept], kind="stable")[:max_poses]

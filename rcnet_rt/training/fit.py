@@ -19,7 +19,7 @@ from rcnet_rt.training.loop import train
 from rcnet_rt.training.monitor import OnEpoch, Progress, monitor
 from rcnet_rt.training.splits import Split
 
-__all__ = ["Progress", "fit", "run_training", "trained_weights"]
+__all__ = ["Progress", "fit", "network_weights", "run_training", "trained_weights"]
 
 
 def fit(
@@ -69,25 +69,49 @@ def run_training(
 
 def trained_weights(examples: Examples, training: Training, network: Network, name: str) -> Weights:
     """Return the weights of a trained network, without calibration."""
-    results, recipe = list(examples.estimators.values()), training.recipe
-    assert recipe.floor is not None
+    results = list(examples.estimators.values())
     conventions = [
         ScoreConvention.of([item.poses for item in data.poses.values()]) for data in results
     ]
-    return Weights(
+    return network_weights(
+        network,
+        training.recipe,
         name=name,
-        baseline=recipe.baseline,
-        baseline_scale=training.baseline_scale,
         skeleton=results[0].ground_truth.skeleton.name,
-        features=recipe.features,
-        embedding_size=examples.embedding_size,
-        network=network.config,
-        tensors={key: t.cpu().numpy().copy() for key, t in network.state_dict().items()},
-        floor=recipe.floor,
-        family=name,
-        score_convention=str(widest(conventions)),
+        score_convention=widest(conventions),
         score_range=(
             min(float(data.scores.min()) for data in results),
             max(float(data.scores.max()) for data in results),
         ),
+        baseline_scale=training.baseline_scale,
+        embedding_size=examples.embedding_size,
+    )
+
+
+def network_weights(
+    network: Network,
+    recipe: Recipe,
+    *,
+    name: str,
+    skeleton: str,
+    score_convention: ScoreConvention,
+    score_range: tuple[float, float],
+    baseline_scale: float = 1.0,
+    embedding_size: int = 0,
+) -> Weights:
+    """Return a network as weights, without calibration; the recipe has baseline and floor."""
+    assert recipe.floor is not None
+    return Weights(
+        name=name,
+        baseline=recipe.baseline,
+        baseline_scale=baseline_scale,
+        skeleton=skeleton,
+        features=recipe.features,
+        embedding_size=embedding_size,
+        network=network.config,
+        tensors={key: t.cpu().numpy().copy() for key, t in network.state_dict().items()},
+        floor=recipe.floor,
+        family=name,
+        score_convention=str(score_convention),
+        score_range=score_range,
     )

@@ -15,6 +15,7 @@ from rcnet_rt.errors import DatasetError
 STUDIES = (
     "ablations",
     "accuracy",
+    "adaptation",
     "drift",
     "flicker",
     "full_coco",

@@ -1,0 +1,1 @@
+"""What weights that were trained without labels gain, beside weights of labels."""
