@@ -17,6 +17,7 @@ from rcnet_rt.datasets.augment import AugmentedPoses
 from rcnet_rt.datasets.ids import ImageId
 from rcnet_rt.datasets.results import ImagePoses
 from rcnet_rt.errors import DatasetError
+from rcnet_rt.poses.mirror import mirror
 from rcnet_rt.poses.skeletons import Skeleton
 from rcnet_rt.refiner import Refiner
 from rcnet_rt.rescoring import calibration
@@ -30,7 +31,7 @@ from rcnet_rt.rescoring.score_convention import (
 )
 from rcnet_rt.rescoring.weights import DEFAULT_FLOOR, Weights
 from rcnet_rt.training.config import Recipe
-from rcnet_rt.training.dataset import PoseTable, highest_scores, mirror, ranking_set
+from rcnet_rt.training.dataset import PoseTable, highest_scores, ranking_set
 from rcnet_rt.training.fit import network_weights
 from rcnet_rt.training.loop import score, train
 from rcnet_rt.training.self_consistency import self_consistency
