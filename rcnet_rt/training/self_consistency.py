@@ -17,12 +17,12 @@ from rcnet_rt.poses.boxes import box_areas
 from rcnet_rt.poses.oks import oks
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring.batch import extent
+from rcnet_rt.rescoring.constants import AREA_OF_BOX
 
 __all__ = ["MIN_INSIDE", "SelfConsistency", "self_consistency"]
 
 Floats = npt.NDArray[np.float64]
 
-AREA_OF_BOX = 0.53  # a person's area as a share of the box, as of COCO's annotations
 MIN_INSIDE = 0.8  # share of a pose's joints that an augmentation must show
 
 

@@ -31,7 +31,7 @@ from rcnet_rt.workflows.workers import Parallelism, Workers, load_workers
 __all__ = ["REFINED_AT_ONCE", "Models", "VideoOptions", "load_models", "stages"]
 
 # A call costs more than the poses in it; but every frame that waits holds its image in memory.
-REFINED_AT_ONCE = 4
+REFINED_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
