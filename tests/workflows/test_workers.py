@@ -258,7 +258,7 @@ def test_a_camera_has_one_worker(
         process_video("0", realtime=realtime, workers=2).finish()
 
 
-def test_files_are_refined_four_frames_at_a_time(
+def test_files_are_refined_eight_frames_at_a_time(
     loaded, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded(Bright)
@@ -274,7 +274,7 @@ def test_files_are_refined_four_frames_at_a_time(
 
     monkeypatch.setattr(video_stages, "load_scoring", load)
     assert process_video(clip, max_frames=10).finish().frames == 10
-    assert counts == [4, 4, 2]
+    assert counts == [8, 2]
     counts.clear()
     monkeypatch.setattr(video, "open_source", lambda *_: VideoFileSource(clip))
     for source, options in (("0", {}), (clip, {"serve": 0})):  # somebody waits for each frame
