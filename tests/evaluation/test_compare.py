@@ -66,7 +66,8 @@ def test_joined_splits_may_share_annotation_ids(tmp_path: Path, content: dict) -
         write_dataset(tmp_path, {**part, "annotations": renumbered}, split)
     joined = load_ground_truth(tmp_path, image_ids={entry["image_id"] for entry in entries})
     whole = load_ground_truth(write_dataset(tmp_path / "whole", content))
-    assert official_metrics(joined, entries) == official_metrics(whole, entries)
+    # By their texts: from Python 3.13 on a dataclass with a NaN is unequal to itself.
+    assert repr(official_metrics(joined, entries)) == repr(official_metrics(whole, entries))
 
 
 def test_entries_are_matched_on_their_own_image(truth: GroundTruth, content: dict) -> None:
@@ -92,7 +93,7 @@ def test_compare(truth: GroundTruth, content: dict) -> None:
     assert complete.images == len(images & truth.complete)
     assert everything.people > complete.people > 0
     assert everything.poses == len(entries) > complete.poses
-    assert everything.before == everything.baselines["same"]
+    assert repr(everything.before) == repr(everything.baselines["same"])
     assert everything.after.metrics.ap == pytest.approx(everything.ceiling)
     assert everything.headroom_closed == pytest.approx(1)
     gain = everything.after.metrics.ap - everything.before.metrics.ap

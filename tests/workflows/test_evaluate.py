@@ -42,7 +42,8 @@ def test_figures_before_and_after(
     with pytest.raises(FrozenInstanceError):
         found.images = 0  # type: ignore[misc]
     again = evaluate(str(results), Dataset(coco), baseline("score_times_confidence"))
-    assert again.evaluation == found.evaluation
+    # By their texts: from Python 3.13 on a dataclass with a NaN is unequal to itself.
+    assert repr(again.evaluation) == repr(found.evaluation)
 
 
 def test_images_that_were_trained_on_are_set_apart(coco: Path, results: Path) -> None:
