@@ -21,6 +21,7 @@ from rcnet_rt.cli.compatibility import SUPPORT
 from rcnet_rt.cli.options import debug_option
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.families import SHIPPED
 from rcnet_rt.version import __version__
 
 __all__ = ["doctor"]
@@ -189,14 +190,10 @@ def _has_gpu() -> bool:
 
 
 def _weights() -> Iterator[Finding]:
-    shipped = weights_io.available()
-    for name, path in shipped.items():
+    paths = weights_io.available()
+    for name in sorted({*SHIPPED, *paths}):
         try:
-            weights_io.load(path)
-            yield Finding(f"weights {name}", True, str(path))
+            weights_io.find(name)
+            yield Finding(f"weights {name}", True, str(paths[name]))
         except RcnetError as error:
-            yield Finding(
-                f"weights {name}", False, str(error), "pip install --force-reinstall rcnet-rt"
-            )
-    if not shipped:
-        yield Finding("refiner weights", False, "none shipped yet; baselines refine the scores")
+            yield Finding(f"weights {name}", False, str(error), weights_io.REINSTALL)

@@ -299,7 +299,10 @@ def _scores(people: list[Person]) -> npt.NDArray[np.float64]:
 
 
 def _tracks(people: list[Person]) -> npt.NDArray[np.int64] | None:
-    """Return `person_id`, a list of one number that is -1 or absent where nobody tracks."""
+    """Return `person_id`, a list of one number, -1 or absent for a person of no track.
+
+    None where no person of the frame has a track.
+    """
     given = [np.ravel(person.get("person_id", -1)) for person in people]
     ids = np.array([values[0] if len(values) else -1 for values in given], dtype=np.int64)
-    return ids if (ids >= 0).all() else None
+    return np.maximum(ids, -1) if (ids >= 0).any() else None

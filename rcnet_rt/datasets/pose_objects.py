@@ -88,13 +88,14 @@ def parse_poses(objects: list[dict[str, Any]], joints: int, image_size: Any) -> 
     if values.shape[1:] != (joints, width) or width not in (2, 3):
         raise ValueError(f"got keypoints of shape {values.shape[1:]}")
     has_boxes = all("box" in pose for pose in objects)
-    has_tracks = all("track" in pose for pose in objects)
+    tracks = [pose.get("track") for pose in objects]  # null, or none, for a pose of no track
+    ids = [-1 if track is None else track for track in tracks]
     return Poses(
         values[..., :2],
         float32_of([pose["score_raw"] for pose in objects]),
         keypoint_scores=values[..., 2] if width == 3 else None,
         boxes=float32_of([pose["box"] for pose in objects]) if has_boxes else None,
-        track_ids=np.array([pose["track"] for pose in objects]) if has_tracks else None,
+        track_ids=np.array(ids) if any(track is not None for track in tracks) else None,
         image_size=image_size,
         **parse_signals(objects),
     )

@@ -11,9 +11,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["GENERIC", "GROUPS", "Group", "weights_for"]
+__all__ = ["GENERIC", "GROUPS", "SHIPPED", "Group", "weights_for"]
 
 GENERIC = "generic"
+# Names of the weights that every installation has; one that lacks any of them is damaged.
+SHIPPED = (
+    "bottom-up",
+    GENERIC,
+    "lightweight-openpose",
+    "posenet",
+    "top-down",
+    "yolo-pose",
+    "yolo-pose-rcnet",
+)
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,17 @@ from rcnet_rt.errors import RcnetError, WeightsError, requires_packages
 from rcnet_rt.files.writing import write_atomically
 from rcnet_rt.rescoring import baselines
 from rcnet_rt.rescoring.calibration import Calibration
+from rcnet_rt.rescoring.families import GENERIC, SHIPPED
 from rcnet_rt.rescoring.joint_head import JointHead
 from rcnet_rt.rescoring.network_config import NetworkConfig
 from rcnet_rt.rescoring.weights import JOINTS, Weights, baseline
 
-__all__ = ["available", "find", "find_weights", "load", "save"]
+__all__ = ["REINSTALL", "available", "find", "find_weights", "load", "save"]
 
 FORMAT_VERSION = 1
 WITH_JOINTS = 2  # format of a file with a joint head, which older programs cannot read
 SUFFIX = ".safetensors"
+REINSTALL = "pip install --force-reinstall rcnet-rt"
 CALIBRATION = ("calibration.inputs", "calibration.outputs")
 MAX_FILE_SIZE = 64 * 2**20  # bytes; a real one holds less than 1 MiB
 MAX_DESCRIPTION = 2**20  # characters; a real one has a few thousand
@@ -53,27 +55,33 @@ DESCRIPTION: dict[str, tuple[type, ...]] = {
 
 def available() -> dict[str, Path]:
     """Return the shipped weights by name: those in the package, or beside it in a checkout."""
-    package = Path(__file__).parents[1]
-    folders = [package.parent / "weights", package / "weights"]
     return {
         path.stem: path
-        for folder in folders
+        for folder in _folders()
         if folder.is_dir()
         for path in sorted(folder.glob(f"*{SUFFIX}"))
     }
+
+
+def _folders() -> list[Path]:
+    """Return where shipped weights may be; those of a later folder come first."""
+    package = Path(__file__).parents[1]
+    return [package.parent / "weights", package / "weights"]
 
 
 def find(name: str) -> Weights:
     """Return weights by name, by path, or as `formula:NAME`.
 
     Raises:
-        WeightsError: there are none, or they are damaged.
+        WeightsError: there are none, they are damaged, or the installation lacks them.
     """
     if name.startswith("formula:"):
         return baseline(name.removeprefix("formula:"))
     shipped = available()
     if name in shipped:
         return load(shipped[name])
+    if name in SHIPPED:
+        raise WeightsError(_missing(name))
     path = Path(name)
     if path.suffix == SUFFIX or path.exists():
         return load(path)
@@ -84,14 +92,22 @@ def find(name: str) -> Weights:
 
 
 def find_weights(name: str) -> Weights:
-    """Return weights by name; "auto" is the best that is shipped for an unknown estimator."""
-    if name != "auto":
-        return find(name)
-    shipped = available()
-    for choice in ("generic", "yolo-pose"):
-        if choice in shipped:
-            return load(shipped[choice])
-    return baseline("score_times_confidence")
+    """Return weights by name; "auto" is "generic", those for an unknown estimator.
+
+    Raises:
+        WeightsError: there are none, they are damaged, or the installation lacks them.
+    """
+    return find(GENERIC if name == "auto" else name)
+
+
+def _missing(name: str) -> str:
+    """Return the sentence that says that the installation lacks shipped weights."""
+    places = " or ".join(str(folder) for folder in _folders())
+    return (
+        f"the weights {name!r}, which rcnet-rt ships, are missing from this installation: no "
+        f"{name}{SUFFIX} in {places}; install it again ({REINSTALL}), or give the path of a "
+        f"{SUFFIX} file, or formula:NAME"
+    )
 
 
 def save(weights: Weights, path: Path) -> None:

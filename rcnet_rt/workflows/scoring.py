@@ -12,7 +12,7 @@ from rcnet_rt.estimators import Estimator
 from rcnet_rt.monitoring.profile import CameraProfile
 from rcnet_rt.poses import skeletons
 from rcnet_rt.poses.poses import Poses
-from rcnet_rt.rescoring.families import weights_for
+from rcnet_rt.rescoring.families import SHIPPED, weights_for
 from rcnet_rt.rescoring.score_convention import check_convention
 from rcnet_rt.rescoring.score_reference import ScoreReference
 from rcnet_rt.rescoring.weights import GUARANTEED, Weights
@@ -169,10 +169,13 @@ def _of_profile(threshold: str | float, profile: CameraProfile | None) -> str | 
 
 
 def shipped_weights(family: str) -> str:
-    """Return the name of the shipped weights for a family of estimators."""
+    """Return the name of the shipped weights for a family of estimators.
+
+    An installation that lacks them is told on loading: no other weights take their place.
+    """
     from rcnet_rt.rescoring import weights_io
 
-    return weights_for(family, weights_io.available())
+    return weights_for(family, {*SHIPPED, *weights_io.available()})
 
 
 def _unchanged(threshold: str | float) -> Scoring:

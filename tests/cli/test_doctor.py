@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rcnet_rt.backends.tensorrt import native, torch_tensorrt
 from rcnet_rt.backends.tensorrt.protocol import Gpu
 from rcnet_rt.cli import doctor
+from rcnet_rt.rescoring import weights_io
 
 PACKAGES = ["tensorrt-rtx", "tensorrt", "torch-tensorrt", "torch-tensorrt-rtx"]
 
@@ -64,3 +67,15 @@ def test_without_a_gpu_it_says_what_there_is(monkeypatch: pytest.MonkeyPatch) ->
     assert list(found) == PACKAGES
     assert found["tensorrt-rtx"].good
     assert found["tensorrt"].remedy == "pip install 'rcnet-rt[tensorrt]'"
+
+
+def test_it_says_which_weights_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {finding.subject: finding for finding in doctor._weights()}
+    assert all(finding.good for finding in whole.values())
+    monkeypatch.setattr(weights_io, "_folders", lambda: [tmp_path])
+    missing = {finding.subject: finding for finding in doctor._weights()}
+    assert missing.keys() == whole.keys()
+    for finding in missing.values():
+        assert not finding.good
+        assert "missing from this installation" in finding.found
+        assert finding.remedy == weights_io.REINSTALL

@@ -97,6 +97,18 @@ def test_what_is_absent_stays_absent(tmp_path: Path, random_poses: Poses) -> Non
     assert same(next(read(path)[1]).poses, poses)
 
 
+def test_a_pose_of_no_track_leaves_the_others_theirs(tmp_path: Path, random_poses: Poses) -> None:
+    poses = replace(random_poses, track_ids=[3, -1, 5, 6, 7])
+    path = write(tmp_path / "a.jsonl", poses)
+    assert same(next(read(path)[1]).poses, poses)
+    lines = path.read_text().splitlines()
+    frame = json.loads(lines[1])
+    del frame["poses"][2]["track"]
+    frame["poses"][3]["track"] = None
+    path.write_text(f"{lines[0]}\n{json.dumps(frame)}\n")
+    assert next(read(path)[1]).poses.track_ids.tolist() == [3, -1, -1, -1, 7]
+
+
 def test_images_say_their_file_and_size(tmp_path: Path, random_poses: Poses) -> None:
     with JsonLinesWriter(tmp_path / "a.jsonl", HEADER) as writer:
         poses = replace(random_poses, image_size=(100, 50))

@@ -12,7 +12,7 @@ import pytest
 
 from rcnet_rt import Refiner
 from rcnet_rt.cli import main
-from rcnet_rt.datasets.openpose import read_openpose
+from rcnet_rt.datasets.openpose import read_openpose, write_openpose
 from rcnet_rt.datasets.openpose_layouts import LAYOUTS
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.poses.skeletons import COCO17
@@ -148,6 +148,20 @@ def test_track_ids(tmp_path: Path) -> None:
     tracked = [{**person(18, rng), "person_id": [number]} for number in (4, 2)]
     (poses,) = read_openpose(write(tmp_path / "folder", [tracked])).images
     assert poses.track_ids.tolist() == [4, 2]
+
+
+def test_a_person_of_no_track_leaves_the_others_theirs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    ids: list[Any] = [[4], [-1], 7, [], None, [-2]]
+    people = [{**person(18, rng), "person_id": track} for track in ids]
+    del people[4]["person_id"]
+    (poses,) = read_openpose(write(tmp_path / "folder", [people])).images
+    assert poses.track_ids.tolist() == [4, -1, 7, -1, -1, -1]
+    write_openpose(tmp_path / "again", [poses], "a")
+    written = json.loads((tmp_path / "again" / "a_000000.json").read_text())["people"]
+    assert [one["person_id"] for one in written] == [[4], [-1], [7], [-1], [-1], [-1]]
+    (again,) = read_openpose(tmp_path / "again").images
+    np.testing.assert_array_equal(again.track_ids, poses.track_ids)
 
 
 @pytest.mark.parametrize("content", [{"people": [{}]}, {"bodies": []}, [], {"people": [3]}])

@@ -3,7 +3,7 @@
 import pytest
 
 from rcnet_rt.rescoring import weights_io
-from rcnet_rt.rescoring.families import GROUPS, weights_for
+from rcnet_rt.rescoring.families import GROUPS, SHIPPED, weights_for
 from rcnet_rt.workflows.scoring import shipped_weights
 
 
@@ -21,6 +21,10 @@ def test_weights_of_its_own_come_before_those_of_the_group():
     assert weights_for("lightweight-openpose", shipped) == "lightweight-openpose"
     assert weights_for("posenet", shipped) == "bottom-up"
     assert weights_for("never heard of", shipped) == "generic"
+
+
+def test_every_installation_has_the_weights_that_are_listed():
+    assert sorted(weights_io.available()) == list(SHIPPED) == sorted(SHIPPED)
 
 
 def test_the_weights_of_every_group_are_shipped():

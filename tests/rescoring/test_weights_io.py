@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from rcnet_rt import OutputError, WeightsError, load_weights
+from rcnet_rt import OutputError, Refiner, WeightsError, load_weights
 from rcnet_rt.models import rcnet
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.calibration import Calibration
@@ -206,8 +206,6 @@ def test_names_paths_and_formulas_are_found(path, tmp_path):
 
 
 def test_shipped_weights_load_and_run():
-    from rcnet_rt import Refiner
-
     for name in weights_io.available():
         weights = load_weights(name)
         joints = 17 if weights.skeleton == "coco17" else 14
@@ -217,6 +215,20 @@ def test_shipped_weights_load_and_run():
         assert np.isfinite(scores).all()
         several = weights.training.get("estimators", {"": weights.training}).values()
         assert all(each["figures"]["all"]["gain"][0] > 0 for each in several)
+
+
+def test_an_installation_without_its_weights_is_told(path, tmp_path, monkeypatch):
+    """Neither a baseline nor the weights of other estimators take their place."""
+    monkeypatch.setattr(weights_io, "_folders", lambda: [tmp_path])
+    weights_io.save(weights_io.load(path), tmp_path / "bottom-up.safetensors")
+    for choice, name in [("auto", "generic"), (shipped_weights("posenet"), "posenet")]:
+        sentence = f"'{name}', which rcnet-rt ships, are missing from this installation"
+        with pytest.raises(WeightsError, match=sentence):
+            Refiner(choice)
+    (tmp_path / "generic.safetensors").write_bytes(b"damaged")
+    with pytest.raises(WeightsError, match=r"generic\.safetensors is not a readable safetensors"):
+        Refiner("auto")
+    assert load_weights("bottom-up").name == "bottom-up"
 
 
 def test_the_papers_network_and_loss_are_shipped_beside_what_auto_takes():
