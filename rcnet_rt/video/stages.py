@@ -11,6 +11,7 @@ A consumer that leaves early stops all stages.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-__all__ = ["DEPTH", "Channel", "Newest", "Ordered", "Step", "each", "run"]
+__all__ = ["DEPTH", "Channel", "Newest", "Ordered", "Step", "each", "in_turn", "run"]
 
 DEPTH = 2  # items that wait between two stages
 LOOK_UP = 0.1  # seconds between two calls of `check` while nothing comes
@@ -249,6 +250,26 @@ def run(
         stop()
         for thread in started:
             thread.join()
+
+
+def in_turn(items: Iterable[Any], steps: Sequence[Step]) -> Iterator[Any]:
+    """Yield every item after all steps as `run` does, in this thread and as they are asked for.
+
+    Each step has its first worker alone. What an item or a step raises is raised at once: items
+    that wait for a batch to be full are lost.
+
+    >>> list(in_turn([1, 2, 3], [Step("largest", [lambda some: [max(some)] * len(some)], batch=2)]))
+    [2, 2, 3]
+    """
+    for step in steps:
+        items = _in_batches(items, step)
+    return iter(items)
+
+
+def _in_batches(items: Iterable[Any], step: Step) -> Iterator[Any]:
+    left = iter(items)
+    while batch := list(itertools.islice(left, step.batch)):
+        yield from step.workers[0](batch)
 
 
 def _room(beside: Sequence[Step], depth: int) -> int:

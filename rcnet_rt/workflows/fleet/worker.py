@@ -5,11 +5,11 @@ It decodes in its own process, so that no frame travels, and publishes the part 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from rcnet_rt.datasets.jsonl import Header
 from rcnet_rt.datasets.parquet.files import FRAMES, POSES, ParquetWriter
@@ -19,7 +19,9 @@ from rcnet_rt.poses.frame import Frame
 from rcnet_rt.rescoring.score_convention import ScoreConvention
 from rcnet_rt.video.address import is_url
 from rcnet_rt.video.images import read_image
+from rcnet_rt.video.pipeline import Result
 from rcnet_rt.video.segments import WHOLE, decode_span, find_spans, open_media
+from rcnet_rt.video.stages import Step, in_turn
 from rcnet_rt.video.videofile import VideoFileSource
 from rcnet_rt.workflows.fleet.items import (
     Done,
@@ -130,21 +132,17 @@ class Worker:
 
     def _segment(self, segment: Segment) -> Done:
         """Predict part of a video. Of one that breaks off, what could be decoded is published."""
-        name, failures = segment.video.name, []
+        name = segment.video.name
+        broken: list[SourceError] = []
+        failures: list[Failure] = []
         with self._part(segment.part) as writer, closing(_frames(segment, self._threads)) as frames:
-            process = self._process()
-            while True:
-                try:
-                    frame = next(frames, None)
-                except SourceError as error:
-                    if segment.span != WHOLE or writer.frame_count == 0:
-                        raise
-                    failures = [Failure(name, str(error), frames=writer.frame_count)]
-                    self._note(segment.part, *failures)
-                    frame = None
-                if frame is None:
-                    break
-                writer.write(process(frame, name))
+            for result in self._results(_until_failure(frames, broken)):
+                writer.write(_scored(result, name))
+            for error in broken:
+                if segment.span != WHOLE or writer.frame_count == 0:
+                    raise error
+                failures = [Failure(name, str(error), frames=writer.frame_count)]
+                self._note(segment.part, *failures)
         return Done(writer.frame_count, writer.pose_count, tuple(failures))
 
     def _images(self, batch: ImageBatch) -> Done:
@@ -152,33 +150,17 @@ class Worker:
         failures: list[Failure] = []
         stamps = {image.name: image.stamp for image in batch.images}
         with self._part(batch.part, images=stamps) as writer:
-            process = self._process()
-            for image in batch.images:
-                try:
-                    with local_copy(image) as path:
-                        frame = Frame(0, read_image(path), name=image.name)
-                except SourceError as error:
-                    failures.append(Failure(image.name, str(error)))
-                    continue
-                writer.write(process(frame, image.name))
+            for result in self._results(_readable(batch, failures)):
+                assert result.frame.name is not None
+                writer.write(_scored(result, result.frame.name))
             if failures:
                 self._note(batch.part, *failures)
         return Done(writer.frame_count, writer.pose_count, tuple(failures))
 
-    def _process(self) -> Callable[[Frame, str], ScoredFrame]:
-        """Return what becomes of a frame of a source; with tracking, it remembers one video."""
-        steps = stages(self._models, [], self._options, draws=False, frame_by_frame=True)
-
-        def process(frame: Frame, source: str) -> ScoredFrame:
-            item: Any = frame
-            for step in steps:
-                (item,) = step.workers[0]([item])
-            poses = item.poses
-            if poses.image_size is None:
-                poses = replace(poses, image_size=frame.size)
-            return ScoredFrame(source, frame.index, frame.time_seconds, poses, item.kept)
-
-        return process
+    def _results(self, frames: Iterable[Frame]) -> Iterator[Result]:
+        """Yield the results of a source's frames, as `run` has them; tracks are of one source."""
+        steps = stages(self._models, [], self._options, draws=False, frame_by_frame=False)
+        return in_turn(frames, [Step(each.name, each.workers, each.batch) for each in steps])
 
     @contextmanager
     def _part(self, part: PartName, **more: object) -> Iterator[ParquetWriter]:
@@ -211,6 +193,33 @@ def failures_of(item: Item, reason: str) -> tuple[Failure, ...]:
         return tuple(Failure(image.name, reason) for image in item.images)
     first = item.span.first_frame if isinstance(item, Segment) else 0
     return (Failure(item.video.name, reason, first),)
+
+
+def _until_failure(frames: Iterator[Frame], broken: list[SourceError]) -> Iterator[Frame]:
+    """Yield the frames up to where the source breaks off; why goes to `broken`."""
+    try:
+        yield from frames
+    except SourceError as error:
+        broken.append(error)
+
+
+def _readable(batch: ImageBatch, failures: list[Failure]) -> Iterator[Frame]:
+    """Yield the images that can be read; the others go to `failures`."""
+    for image in batch.images:
+        try:
+            with local_copy(image) as path:
+                frame = Frame(0, read_image(path), name=image.name)
+        except SourceError as error:
+            failures.append(Failure(image.name, str(error)))
+            continue
+        yield frame
+
+
+def _scored(result: Result, source: str) -> ScoredFrame:
+    frame, poses = result.frame, result.poses
+    if poses.image_size is None:
+        poses = replace(poses, image_size=frame.size)
+    return ScoredFrame(source, frame.index, frame.time_seconds, poses, result.kept)
 
 
 def _options(setup: Setup) -> VideoOptions:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 
 from rcnet_rt.datasets.parquet.files import read_provenance
 from rcnet_rt.errors import EstimatorError, OutputError, SourceError
+from rcnet_rt.poses.poses import Poses
 from rcnet_rt.workflows.fleet.items import ImageBatch, Plan, Segment
 from rcnet_rt.workflows.fleet.run import FleetSummary, predict_sources
+from rcnet_rt.workflows.scoring import Scoring
 from rcnet_rt.workflows.video import process_video
 from tests.helpers.fleet import MODEL, InlinePool, assert_same_frames, read_folder, write_video
 
@@ -162,6 +165,21 @@ def test_of_a_video_that_breaks_off_what_there_is_is_kept(tmp_path: Path) -> Non
     assert f"after {done} frames" in first.failures[0].reason
     again = predict(cut, out)
     assert (again.parts, again.complete, again.failures) == (0, 1, first.failures)
+
+
+def test_frames_are_refined_several_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    refine = Scoring.refine_batch
+
+    def counted(scoring: Scoring, frames: Sequence[Poses]) -> list[Poses]:
+        batches.append(len(frames))
+        return refine(scoring, frames)
+
+    monkeypatch.setattr(Scoring, "refine_batch", counted)
+    predict(write_video(tmp_path / "a.mp4", 20), tmp_path / "out", segment=60)
+    assert batches == [8, 8, 4]
 
 
 def test_a_video_that_changed_is_done_again(tmp_path: Path) -> None:
