@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
@@ -245,7 +245,19 @@ class Refiner:
         on_mistake: OnMistake = "warn",
     ) -> list[Poses]:
         """Refine many images, packed together: the same numbers as one by one, sooner."""
-        refined: list[Poses] = []
+        return list(
+            self.stream(images, reference=reference, on_error=on_error, on_mistake=on_mistake)
+        )
+
+    def stream(
+        self,
+        images: Iterable[Poses],
+        *,
+        reference: ScoreReference | None = None,
+        on_error: OnError = "raise",
+        on_mistake: OnMistake = "warn",
+    ) -> Iterator[Poses]:
+        """Yield what `batch` returns, in flat memory: some images are taken at a time."""
         for chunk in packs(images, self._max_poses):
             scores, joints = self._refined(join(chunk, reference), on_error, on_mistake)
             start = 0
@@ -254,9 +266,8 @@ class Refiner:
                 new = poses.with_scores(scores[rows])
                 if joints is not None:
                     new = new.with_joints(joints.confidence[rows], joints.covariance[rows])
-                refined.append(new)
+                yield new
                 start += len(poses)
-        return refined
 
     def _refined(
         self, inputs: PoseInputs, on_error: OnError, on_mistake: OnMistake

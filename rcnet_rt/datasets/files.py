@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import math
 import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TextIO, cast
 
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.files.reading import open_input
-from rcnet_rt.files.writing import write_atomically
+from rcnet_rt.files.writing import atomic_file, write_atomically
 
-__all__ = ["decode", "read_exact_json", "read_json", "write_bytes", "write_json"]
+__all__ = ["atomic_text", "decode", "read_exact_json", "read_json", "write_bytes", "write_json"]
+
+COMPRESSION = 6
 
 
 def read_json(path: Path, decoder: json.JSONDecoder | None = None) -> Any:
@@ -85,3 +90,25 @@ def write_bytes(path: Path, content: bytes) -> None:
         OutputError: the folder is missing or cannot be written.
     """
     write_atomically(path, gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+
+
+@contextmanager
+def atomic_text(path: Path, errors: str = "surrogatepass") -> Iterator[TextIO]:
+    """Yield a text file to write, whole or not at all, gzipped where the name ends in .gz.
+
+    The same text gives the same bytes.
+
+    Args:
+        path: of the file.
+        errors: what becomes of a lone surrogate, as for `open`.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with ExitStack() as stack:
+        partial = stack.enter_context(atomic_file(path))
+        file: BinaryIO = stack.enter_context(partial.open("wb"))
+        if path.suffix == ".gz":
+            packed = gzip.GzipFile("", "wb", COMPRESSION, file, mtime=0)
+            file = cast("BinaryIO", stack.enter_context(packed))
+        yield stack.enter_context(io.TextIOWrapper(file, "utf-8", errors, newline=""))

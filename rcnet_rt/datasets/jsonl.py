@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ __all__ = [
     "read_lines",
     "read_objects",
     "read_scored",
+    "read_with_lines",
 ]
 
 
@@ -197,15 +199,22 @@ def read(path: Path) -> tuple[Header, Iterator[RecordedFrame]]:
     Raises:
         DatasetError: a line is damaged; for frames, when it is reached.
     """
-    lines = _lines(path)
-    number, first = next(lines, (1, None))
-    if not isinstance(first, dict) or "rcnet_rt" not in first:
-        raise DatasetError(
-            f"{path}, line {number}: expected the header of rcnet-rt's JSON Lines; "
-            "give a file that `rcnet-rt run --json` wrote"
-        )
-    header = _header(path, first)
-    return header, _frames(path, header, lines)
+    header, lines = read_with_lines(path)
+    return header, (frame for _, frame in lines if frame is not None)
+
+
+def read_with_lines(
+    path: Path,
+) -> tuple[Header, Iterator[tuple[dict[str, Any], RecordedFrame | None]]]:
+    """Return the header, and each line as it is written with its frame as `read` gives it.
+
+    Lines of no frame, the header and events, have None.
+
+    Raises:
+        DatasetError: a line is damaged; for frames, when it is reached.
+    """
+    header, lines = _opened(path)
+    return header, ((line, _frame(path, header, number, line)) for number, line in lines)
 
 
 def read_scored(path: Path) -> tuple[Header, Iterator[ScoredLine | None]]:
@@ -214,10 +223,21 @@ def read_scored(path: Path) -> tuple[Header, Iterator[ScoredLine | None]]:
     Raises:
         DatasetError: a line is damaged; for frames, when it is reached.
     """
-    header = read(path)[0]
-    lines = _lines(path)
+    header, lines = _opened(path)
     next(lines)
-    return header, _scored_lines(path, header, lines)
+    return header, (_scored(path, header, number, line) for number, line in lines)
+
+
+def _opened(path: Path) -> tuple[Header, Iterator[tuple[int, Any]]]:
+    """Return the header, and all lines from the first on with their numbers."""
+    lines = _lines(path)
+    number, first = next(lines, (1, None))
+    if not isinstance(first, dict) or "rcnet_rt" not in first:
+        raise DatasetError(
+            f"{path}, line {number}: expected the header of rcnet-rt's JSON Lines; "
+            "give a file that `rcnet-rt run --json` wrote"
+        )
+    return _header(path, first), itertools.chain([(number, first)], lines)
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -238,42 +258,34 @@ def read_objects(path: Path) -> list[dict[str, Any]]:
     return [line for _, line in _lines(path) if isinstance(line, dict)]
 
 
-def _scored_lines(
-    path: Path, header: Header, lines: Iterator[tuple[int, Any]]
-) -> Iterator[ScoredLine | None]:
-    for number, line in lines:
-        if isinstance(line, dict) and "frame" not in line:
-            yield None
-            continue
-        # One line at a time: what is wrong with it is said with its number.
-        for frame in _frames(path, header, iter([(number, line)])):
-            try:
-                poses = line["poses"]
-                scores = [pose.get("score", pose["score_raw"]) for pose in poses]
-                kept = np.array([bool(pose.get("kept", True)) for pose in poses], np.bool_)
-                scored = frame.poses.with_scores(float32_of(scores))
-                yield ScoredLine(replace(frame, poses=scored), kept)
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-                raise DatasetError(
-                    f"{path}, line {number}: a score is no number ({error}); write the file again"
-                ) from error
+def _scored(path: Path, header: Header, number: int, line: Any) -> ScoredLine | None:
+    frame = _frame(path, header, number, line)
+    if frame is None:
+        return None
+    try:
+        poses = line["poses"]
+        scores = [pose.get("score", pose["score_raw"]) for pose in poses]
+        kept = np.array([bool(pose.get("kept", True)) for pose in poses], np.bool_)
+        return ScoredLine(replace(frame, poses=frame.poses.with_scores(float32_of(scores))), kept)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise DatasetError(
+            f"{path}, line {number}: a score is no number ({error}); write the file again"
+        ) from error
 
 
-def _frames(
-    path: Path, header: Header, lines: Iterator[tuple[int, Any]]
-) -> Iterator[RecordedFrame]:
+def _frame(path: Path, header: Header, number: int, line: Any) -> RecordedFrame | None:
+    """Return the frame of a line, None for the header or an event."""
+    if isinstance(line, dict) and "frame" not in line:
+        return None
     joints = len(skeletons.get(header.skeleton).keypoints)
-    for number, line in lines:
-        if isinstance(line, dict) and "frame" not in line:
-            continue
-        try:
-            poses = parse_poses(line["poses"], joints, line.get("image_size", header.image_size))
-            yield RecordedFrame(int(line["frame"]), line.get("time"), line.get("file"), poses)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise DatasetError(
-                f"{path}, line {number}: not a frame of {joints} keypoints a pose "
-                f"({type(error).__name__}: {error}); write the file again"
-            ) from error
+    try:
+        poses = parse_poses(line["poses"], joints, line.get("image_size", header.image_size))
+        return RecordedFrame(int(line["frame"]), line.get("time"), line.get("file"), poses)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise DatasetError(
+            f"{path}, line {number}: not a frame of {joints} keypoints a pose "
+            f"({type(error).__name__}: {error}); write the file again"
+        ) from error
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Any]]:

@@ -15,7 +15,6 @@ from rcnet_rt.datasets.json_entries import open_text, read_entries
 from rcnet_rt.datasets.mmpose_files import is_mmpose, read_mmpose
 from rcnet_rt.datasets.openpose import read_openpose
 from rcnet_rt.datasets.pose_objects import joint_estimates_of
-from rcnet_rt.datasets.recording import read_recording
 from rcnet_rt.datasets.results import (
     BODY_FIRST,
     Entry,
@@ -131,7 +130,7 @@ class ResultsFile:
 
 
 def read_pose_file(path: Path) -> PoseFile:
-    """Read an OpenPose folder, our JSON Lines, or another tool's JSON, plain or gzipped.
+    """Read an OpenPose folder or another tool's JSON, plain or gzipped, as a whole.
 
     That is COCO results of any tool, OpenPifPaf's predictions of an image, or MMPose's of its demo.
 
@@ -140,8 +139,6 @@ def read_pose_file(path: Path) -> PoseFile:
     """
     if path.is_dir():
         return read_openpose(path)
-    if is_recording(path):
-        return read_recording(path)
     content = read_exact_json(path)
     if is_mmpose(content):
         return read_mmpose(path, content)

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import errno
 import gzip
-import io
 import json
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from rcnet_rt.datasets.files import atomic_text
 from rcnet_rt.datasets.ids import ImageId
 from rcnet_rt.datasets.json_entries import EntryBlock, copy_with_texts, open_text, read_entries
 from rcnet_rt.datasets.results import (
@@ -30,17 +30,15 @@ from rcnet_rt.datasets.results import (
 )
 from rcnet_rt.errors import DatasetError
 from rcnet_rt.files.reading import open_input
-from rcnet_rt.files.writing import atomic_file
 from rcnet_rt.poses.adapters import FILE_NAMES, box_corners, entry_signals, found_joints
 from rcnet_rt.poses.arrays import float32_of
 from rcnet_rt.poses.joint_estimates import JOINT_CONFIDENCE, joint_estimates
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
-__all__ = ["ResultsStream", "create_text", "open_results"]
+__all__ = ["ResultsStream", "open_results"]
 
 BLOCK = 20_000  # poses
-COMPRESSION = 6
 KNOWN_KEYS = {"image_id", "category_id", "keypoints", "score", "bbox", "box", *FILE_NAMES}
 
 Refine = Callable[[list[Poses]], list[Poses]]
@@ -163,11 +161,7 @@ class ResultsStream:
             values = map(repr, scores[some].tolist())
             return values if estimates is None else map(_with_estimates, values, estimates[some])
 
-        with (
-            atomic_file(path) as partial,
-            create_text(partial, path) as target,
-            open_text(self._file) as source,
-        ):
+        with atomic_text(path) as target, open_text(self._file) as source:
             copy_with_texts(source, target, self._span_array, texts)
 
     def _room(self) -> Floats:
@@ -288,14 +282,3 @@ def _row_type(joints: int) -> np.dtype[np.void]:
             ("has_box", np.bool_),
         ]
     )
-
-
-@contextmanager
-def create_text(partial: Path, path: Path) -> Iterator[TextIO]:
-    """Yield a text file to write, compressed where `path` ends in .gz, the same bytes each time."""
-    with ExitStack() as stack:
-        file: BinaryIO = stack.enter_context(partial.open("wb"))
-        if path.suffix == ".gz":
-            packed = gzip.GzipFile("", "wb", COMPRESSION, file, mtime=0)
-            file = cast("BinaryIO", stack.enter_context(packed))
-        yield stack.enter_context(io.TextIOWrapper(file, "utf-8", "surrogatepass", newline=""))

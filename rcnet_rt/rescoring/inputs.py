@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -144,18 +144,20 @@ def join(images: Sequence[Poses], reference: ScoreReference | None = None) -> Po
     return PoseInputs(**columns, reference=reference)
 
 
-def packs(images: Sequence[Poses], max_poses: int) -> Iterator[list[Poses]]:
+def packs(images: Iterable[Poses], max_poses: int) -> Iterator[list[Poses]]:
     """Split images into runs for `join`: the same optional fields, and at most so many poses.
 
     An image with more poses makes a run of its own.
     """
     chunk: list[Poses] = []
+    count = 0
     for poses in images:
-        full = sum(map(len, chunk)) + len(poses) > max_poses
+        full = count + len(poses) > max_poses
         if chunk and (full or _known(poses) != _known(chunk[0])):
             yield chunk
-            chunk = []
+            chunk, count = [], 0
         chunk.append(poses)
+        count += len(poses)
     if chunk:
         yield chunk
 

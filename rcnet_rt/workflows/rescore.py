@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.datasets.pose_files import is_results, read_pose_file
+from rcnet_rt.datasets.pose_files import is_recording, is_results, read_pose_file
+from rcnet_rt.datasets.recording import open_recording
 from rcnet_rt.datasets.results import (
     BODY_FIRST,
     Entry,
@@ -101,6 +102,8 @@ def rescore(
     finish = _check_joint_estimates if joint_confidence else _without_joint_estimates
     if is_results(results):
         images, poses = _rescore_results(results, out, refiner, on_error, finish)
+    elif is_recording(results):
+        images, poses = _rescore_recording(results, out, refiner, on_error, finish)
     else:
         file = read_pose_file(results)
         plain = [_without_joint_estimates(poses) for poses in file.images]
@@ -147,6 +150,25 @@ def _rescore_results(
 
         results.write(out, refine)
         return results.image_count, results.pose_count
+
+
+def _rescore_recording(
+    path: Path, out: Path, refiner: Refiner, on_error: OnError, finish: Callable[[Poses], Poses]
+) -> tuple[int, int]:
+    """Write a recording of any length with refined scores; return how many frames and poses."""
+    recording = open_recording(path)
+    check_convention(refiner.weights, recording.score_convention, "the results")
+    reference = None
+    if refiner.weights.uses_reference:
+        reference = ScoreReference.of(recording.pooled(), count=recording.image_count)
+
+    def refine(images: Iterator[Poses]) -> Iterator[Poses]:
+        plain = map(_without_joint_estimates, images)
+        return map(finish, refiner.stream(plain, reference=reference, on_error=on_error))
+
+    threshold = refiner.weights.threshold("auto")
+    recording.write(out, refine, threshold=threshold, weights=refiner.weights.name)
+    return recording.image_count, recording.pose_count
 
 
 def load_refiner(weights: str | Weights, device: str = "auto", backend: str = "auto") -> Refiner:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from rcnet_rt.datasets.jsonl import Header, JsonLinesWriter, read, read_lines
-from rcnet_rt.datasets.recording import read_recording
+from rcnet_rt.datasets.recording import open_recording
 from rcnet_rt.errors import DatasetError, OutputError
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring.nms_consensus import CONSENSUS
@@ -232,8 +232,8 @@ def test_file_names_that_are_not_utf_8(tmp_path: Path, random_poses: Poses) -> N
     assert b"caf\\udce9.jpg" in path.read_bytes()
     path.read_text("utf-8")
     assert [frame.file for frame in read(path)[1]] == [name]
-    recording = read_recording(path)
-    recording.write(tmp_path / "b.jsonl", recording.images, 0.5, "weights")
+    recording = open_recording(path)
+    recording.write(tmp_path / "b.jsonl", lambda images: images, threshold=0.5, weights="w")
     assert [frame.file for frame in read(tmp_path / "b.jsonl")[1]] == [name]
 
 

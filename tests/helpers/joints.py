@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,6 @@ class JointRefiner(Refiner):
         """Refine one image."""
         return with_joint_estimates(super().__call__(poses, **rules))
 
-    def batch(self, images: Sequence[Poses], **rules: Any) -> list[Poses]:
+    def stream(self, images: Iterable[Poses], **rules: Any) -> Iterator[Poses]:
         """Refine many images."""
-        return [with_joint_estimates(poses) for poses in super().batch(images, **rules)]
+        return map(with_joint_estimates, super().stream(images, **rules))

@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 
 from rcnet_rt.datasets.conversion.formats import COCO, JSONL, OPENPOSE, PARQUET
+from rcnet_rt.datasets.files import atomic_text
 from rcnet_rt.datasets.ids import ImageId, stem_of
 from rcnet_rt.datasets.jsonl import JsonLinesWriter
 from rcnet_rt.datasets.openpose import SUFFIX, people_of
 from rcnet_rt.datasets.parquet.files import FRAMES, POSES, ParquetWriter
 from rcnet_rt.datasets.results import poses_to_entries
-from rcnet_rt.datasets.results_stream import create_text
 from rcnet_rt.datasets.scored_frames import Provenance, ScoredFrame
 from rcnet_rt.errors import DatasetError, OutputError
 from rcnet_rt.files.writing import atomic_file, atomic_folder
@@ -61,7 +61,7 @@ def _jsonl(path: Path, provenance: Provenance) -> Iterator[Write]:
 
 @contextmanager
 def _coco(path: Path, provenance: Provenance) -> Iterator[Write]:
-    with atomic_file(path) as partial, create_text(partial, path) as file:
+    with atomic_text(path) as file:
         file.write("[")
         separator = ""
 
