@@ -9,6 +9,7 @@ import numpy as np
 
 from rcnet_rt.errors import SourceError
 from rcnet_rt.poses.frame import Image
+from rcnet_rt.video.images import to_8_bits
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -24,6 +25,8 @@ __all__ = [
     "time_base",
     "video_stream",
 ]
+
+GREY_16, RGB_16 = "gray16le", "rgb48le"
 
 
 def video_stream(container: InputContainer, name: str, threads: int = 0) -> VideoStream:
@@ -98,12 +101,11 @@ class Upright:
         self._reformatter = VideoReformatter()
 
     def __call__(self, video_frame: VideoFrame) -> Image:
-        """Return the image as BGR."""
+        """Return the image, (H, W, 3) uint8, blue first."""
         if video_frame.rotation != self._rotation:
             self._rotation = video_frame.rotation
             self._matrix = _display_matrix(video_frame)
-        # A frame's own reformatter would live, with its threads, as long as the frame.
-        image: Any = self._reformatter.reformat(video_frame, format="bgr24").to_ndarray()
+        image = self._pixels(video_frame)
         (mirror_x, mirror_y), swap = self._matrix
         if swap:
             image = image.transpose(1, 0, 2)
@@ -113,6 +115,32 @@ class Upright:
         turned = swap or mirror_x or mirror_y
         upright: Image = np.ascontiguousarray(image) if turned else image
         return upright
+
+    def _pixels(self, video_frame: VideoFrame) -> Image:
+        """Return the image as it is stored, (H, W, 3) uint8.
+
+        16 bits are reduced to 8 as those of image files are: FFmpeg would take the 8 highest, of
+        which a thermal camera of 14 bits leaves most at 0.
+        """
+        wanted = _format_of_all_bits(video_frame)
+        # A frame's own reformatter would live, with its threads, as long as the frame.
+        reformatted = self._reformatter.reformat(video_frame, format=wanted or "bgr24")
+        pixels: Any = reformatted.to_ndarray()
+        if wanted is None:
+            image: Image = pixels
+            return image
+        deep = pixels[..., ::-1] if wanted == RGB_16 else np.repeat(pixels[..., None], 3, axis=2)
+        return to_8_bits(deep)
+
+
+def _format_of_all_bits(video_frame: VideoFrame) -> str | None:
+    """Return how grey and RGB of 16 bits are read; None for all others, which fill their range."""
+    components = video_frame.format.components
+    if any(component.bits != 16 for component in components):
+        return None
+    if video_frame.format.is_rgb:
+        return RGB_16
+    return GREY_16 if len(components) == 1 else None
 
 
 def _display_matrix(video_frame: VideoFrame) -> tuple[tuple[bool, bool], bool]:
