@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.network import Floats, Network, fit
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.rescoring.score_convention import PRODUCT, UNIT, UNIT_JOINTS, ScoreConvention
 
-__all__ = ["PoseMaps", "PoseNet", "decode"]
+__all__ = ["PoseMaps", "PoseNet", "check_maps", "decode"]
 
 JOINTS = len(COCO17.keypoints)
 # The tree that poses are grown along: (parent, child) by their numbers in COCO, nose first.
@@ -28,6 +29,7 @@ TREE = (
     *((0, 5), (5, 7), (7, 9), (5, 11), (11, 13), (13, 15)),
     *((0, 6), (6, 8), (8, 10), (6, 12), (12, 14), (14, 16)),
 )
+STRIDES = (8, 16, 32)  # pixels between the cells of the maps
 GREY = 128  # 0 once the pixels are normalised
 MIN_SEED_SCORE = 0.3  # of a joint that a pose may be grown from
 SAME_JOINT = 20.0  # pixels: nearer joints of one kind are of one person
@@ -124,6 +126,40 @@ class PoseMaps:
         """Return the score of a joint at a cell."""
         row, column = cell
         return float(self.scores[row, column, joint])
+
+
+def check_maps(
+    name: str,
+    input_size: tuple[int, int],
+    shapes: Sequence[tuple[int, ...]],
+    output_names: Sequence[str],
+) -> None:
+    """Check that the outputs of a network are maps that `decode` reads rightly.
+
+    Args:
+        name: of the network.
+        input_size: (height, width).
+        shapes: (1, H, W, channels) of its outputs.
+        output_names: of its outputs; those of an unchanged model tell the backbone.
+
+    Raises:
+        EstimatorError: the cells are not at a known stride from the first to the last pixel, or the
+            backbone is a ResNet, which takes pixels in another range.
+    """
+    if any("resnet" in output.lower() for output in output_names):
+        raise EstimatorError(
+            f"{name} is PoseNet with a ResNet, which takes pixels less the mean of ImageNet, and "
+            "PoseNet is read with a MobileNet alone; choose a model with a MobileNet"
+        )
+    grids = {shape[1:3] for shape in shapes}
+    height, width = input_size
+    known = {((height - 1) / stride + 1, (width - 1) / stride + 1) for stride in STRIDES}
+    if len(grids) > 1 or not grids <= known:
+        raise EstimatorError(
+            f"{name} has maps of {' and '.join(map(str, sorted(grids)))} cells for an input of "
+            f"{input_size}; expected cells at a stride of 8, 16 or 32 pixels from the first pixel "
+            "to the last, as (31, 41) for (481, 641): choose such a model"
+        )
 
 
 def decode(maps: PoseMaps) -> tuple[Floats, Floats]:

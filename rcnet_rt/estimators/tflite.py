@@ -11,7 +11,7 @@ from rcnet_rt.errors import EstimatorError
 from rcnet_rt.estimators.downloads import fetch
 from rcnet_rt.estimators.litert import LiteRtModel
 from rcnet_rt.estimators.movenet import MIN_BOX_SCORE, MoveNet, MoveNetMultiPose
-from rcnet_rt.estimators.posenet import PoseNet
+from rcnet_rt.estimators.posenet import PoseNet, check_maps
 from rcnet_rt.estimators.protocol import Estimator
 from rcnet_rt.estimators.yolo.raw import RawYoloPose
 from rcnet_rt.estimators.yolo.units import in_pixels
@@ -75,7 +75,7 @@ def model_class(network: LiteRtModel) -> ModelClass:
     """Return the estimator for the outputs of a network.
 
     Raises:
-        EstimatorError: they are of none.
+        EstimatorError: they are of none, or of a PoseNet that is not read.
     """
     shapes = network.output_shapes
     if shapes == ((1, 6, 56),):
@@ -85,6 +85,7 @@ def model_class(network: LiteRtModel) -> ModelClass:
         if shapes == ((1, 1, 17, 3),):
             return MoveNet
         if channels in ([17, 34, 64], [17, 34, 32, 32]):
+            check_maps(network.name, network.input_size, shapes, network.output_names)
             return PoseNet
         if len(shapes) == 1 and len(shapes[0]) == 3 and shapes[0][:2] == (1, 56):
             return RawYoloPose

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -183,18 +185,60 @@ def test_without_litert(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         estimators.load(str(tmp_path / "any.tflite"), floor=0.05)
 
 
+def network(
+    *shapes: tuple[int, ...], input_size: tuple[int, int] = SIZE, output_names: Sequence[str] = ()
+) -> Any:
+    """What `model_class` looks at of a network."""
+    return SimpleNamespace(
+        name="some", output_shapes=shapes, input_size=input_size, output_names=output_names
+    )
+
+
 @pytest.mark.parametrize(
     ("shapes", "made"),
     [
         ([(1, 1, 17, 3)], MoveNet),
         ([(1, 6, 56)], MoveNetMultiPose),
-        ([(1, 31, 41, 17), (1, 31, 41, 34), (1, 31, 41, 64)], PoseNet),
-        ([(1, 9, 9, 17), (1, 9, 9, 34), (1, 9, 9, 32), (1, 9, 9, 32)], PoseNet),
         ([(1, 56, 2100)], RawYoloPose),
     ],
 )
 def test_which_model_it_is(shapes: list[tuple[int, ...]], made: type) -> None:
-    assert tflite.model_class(SimpleNamespace(output_shapes=tuple(shapes), input_size=SIZE)) is made
+    assert tflite.model_class(network(*shapes)) is made
+
+
+@pytest.mark.parametrize(
+    ("size", "grid"),
+    [((481, 641), (31, 41)), ((257, 257), (9, 9)), ((353, 481), (45, 61)), ((721, 1281), (46, 81))],
+)
+def test_posenet_at_a_stride_of_8_16_or_32(size: tuple[int, int], grid: tuple[int, int]) -> None:
+    for channels in ([17, 34, 64], [17, 34, 32, 32]):
+        shapes = [(1, *grid, count) for count in channels]
+        assert tflite.model_class(network(*shapes, input_size=size)) is PoseNet
+
+
+@pytest.mark.parametrize(
+    ("size", "grids"),
+    [
+        ((480, 640), [(30, 40)] * 3),  # multiples of the stride, without the 1
+        ((480, 640), [(31, 41)] * 3),
+        ((481, 641), [(121, 161)] * 3),  # a stride of 4
+        ((481, 641), [(31, 21)] * 3),  # two strides
+        ((481, 641), [(31, 41), (61, 81), (31, 41)]),
+    ],
+)
+def test_posenet_at_another_stride_is_told(
+    size: tuple[int, int], grids: list[tuple[int, int]]
+) -> None:
+    shapes = [(1, *grid, count) for grid, count in zip(grids, [17, 34, 64], strict=True)]
+    with pytest.raises(EstimatorError, match="expected cells at a stride of 8, 16 or 32 pixels"):
+        tflite.model_class(network(*shapes, input_size=size))
+
+
+def test_posenet_with_a_resnet_is_told() -> None:
+    shapes = [(1, 31, 41, count) for count in (17, 34, 64)]
+    names = [f"resnet_v1_50/{name}" for name in ("heatmap", "offsets", "displacements")]
+    with pytest.raises(EstimatorError, match="some is PoseNet with a ResNet"):
+        tflite.model_class(network(*shapes, input_size=(481, 641), output_names=names))
 
 
 def test_its_names_are_those_that_load_knows() -> None:
@@ -202,8 +246,7 @@ def test_its_names_are_those_that_load_knows() -> None:
 
 
 def test_other_outputs_are_told() -> None:
-    network = SimpleNamespace(name="boxes", output_shapes=((1, 84, 2100),), input_size=SIZE)
     with pytest.raises(
-        EstimatorError, match=r"boxes has outputs of shape \(1, 84, 2100\); expected"
+        EstimatorError, match=r"some has outputs of shape \(1, 84, 2100\); expected"
     ):
-        tflite.model_class(network)
+        tflite.model_class(network((1, 84, 2100)))
