@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import Any
 
 from rcnet_rt.backends import results
-from rcnet_rt.backends.choice import auto, open_backend
-from rcnet_rt.backends.protocol import Backend, Refined
-from rcnet_rt.errors import BackendError, PosesError
-from rcnet_rt.poses.arrays import Array, is_torch
+from rcnet_rt.backends.session import Session, is_on_gpu
+from rcnet_rt.errors import PosesError
+from rcnet_rt.poses.arrays import Array
 from rcnet_rt.poses.poses import Poses
-from rcnet_rt.rescoring.inputs import (
-    MAX_POSES_IN_PACK,
-    PoseInputs,
-    check,
-    inputs_of,
-    join,
-    packs,
-    with_floor,
-)
+from rcnet_rt.rescoring.inputs import PoseInputs, check, inputs_of, join, packs
 from rcnet_rt.rescoring.joint_head import JointEstimates
-from rcnet_rt.rescoring.mistake_watch import MistakeWatch, OnMistake
+from rcnet_rt.rescoring.mistake_watch import OnMistake
 from rcnet_rt.rescoring.rescore import no_joint_head
-from rcnet_rt.rescoring.score_convention import expected_by
 from rcnet_rt.rescoring.score_reference import ScoreReference
-from rcnet_rt.rescoring.weights import Weights, check_poses
+from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.rescoring.weights_io import find_weights
 
 __all__ = ["OnError", "OnMistake", "Refiner", "find_weights", "refine"]
@@ -68,12 +57,7 @@ class Refiner:
     ) -> None:
         self.weights = find_weights(weights) if isinstance(weights, str) else weights
         self._device, self._choice = device, backend
-        self._lock = threading.Lock()
-        self._default = open_backend(self.weights, backend, device)
-        self._on_gpu: dict[str, Backend] = {}
-        kind = self._default.device.partition(":")[0]
-        self._max_poses = MAX_POSES_IN_PACK.get(kind, MAX_POSES_IN_PACK["cpu"])
-        self._watch = None if self.weights.is_baseline else MistakeWatch(expected_by(self.weights))
+        self._session = Session(self.weights, backend, device)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process, or a copy, opens the same backend for itself."""
@@ -83,17 +67,12 @@ class Refiner:
     @property
     def backend_name(self) -> str:
         """Name of the backend that runs the network, "numpy" for a baseline."""
-        return self._default.name
+        return self._session.backend.name
 
     @property
     def backend_reason(self) -> str:
         """Why that backend runs, in a few words."""
-        if self.weights.is_baseline:
-            return "a baseline needs no network"
-        chosen, reason = self._choice, "as chosen"
-        if self._choice == "auto":
-            chosen, reason = auto(self._device)
-        return reason if self._default.name == chosen else "the one chosen does not work here"
+        return self._session.reason
 
     def refine(
         self,
@@ -159,18 +138,12 @@ class Refiner:
         )
         if len(inputs.scores) == 0:
             return results.same_kind_as(scores, inputs.scores)
-        check_poses(inputs, self.weights)
-        on_gpu = is_torch(inputs.scores) and inputs.scores.is_cuda
+        on_gpu = is_on_gpu(inputs.scores)
         looks = not on_gpu if validate is None else validate
         if not looks and (on_gpu or on_error == "raise"):
             on_error = "drop"
-        inputs = with_floor(inputs, self.weights.floor)
-        result = self._backend_for(inputs.scores)(inputs)
-        if not on_gpu:
-            self._look(inputs, result, scores, on_mistake)
-        refined = results.ruled(result, on_error)
-        if not on_gpu and self._watch is not None:
-            self._watch.returned(inputs.scores, refined)
+        refined = results.ruled(self._session.refine(inputs, scores, on_mistake), on_error)
+        self._session.returned(inputs.scores, refined)
         return results.same_kind_as(scores, refined)
 
     def joints(
@@ -211,14 +184,9 @@ class Refiner:
         )
         if len(inputs.scores) == 0:
             return results.estimates_like(scores, results.no_estimates(inputs.keypoints))
-        check_poses(inputs, self.weights)
-        result = self._backend_for(inputs.scores).with_joints(
-            with_floor(inputs, self.weights.floor)
-        )
-        if not (is_torch(inputs.scores) and inputs.scores.is_cuda):
-            self._look(inputs, result, scores, on_mistake)
-        assert result.joints is not None
-        return results.estimates_like(scores, result.joints)
+        estimates = self._session.refine_with_joints(inputs, scores, on_mistake).joints
+        assert estimates is not None
+        return results.estimates_like(scores, estimates)
 
     def __call__(
         self,
@@ -232,9 +200,8 @@ class Refiner:
 
         Weights with a joint head add `joint_confidence` and `joint_covariance`.
         """
-        scores, joints = self._refined(inputs_of(poses, reference), on_error, on_mistake)
-        new = poses.with_scores(scores)
-        return new if joints is None else new.with_joints(joints.confidence, joints.covariance)
+        inputs = inputs_of(poses, reference)
+        return next(self._refined([poses], inputs, on_error, on_mistake))
 
     def batch(
         self,
@@ -258,55 +225,25 @@ class Refiner:
         on_mistake: OnMistake = "warn",
     ) -> Iterator[Poses]:
         """Yield what `batch` returns, in flat memory: some images are taken at a time."""
-        for chunk in packs(images, self._max_poses):
-            scores, joints = self._refined(join(chunk, reference), on_error, on_mistake)
-            start = 0
-            for poses in chunk:
-                rows = slice(start, start + len(poses))
-                new = poses.with_scores(scores[rows])
-                if joints is not None:
-                    new = new.with_joints(joints.confidence[rows], joints.covariance[rows])
-                yield new
-                start += len(poses)
+        for some in packs(images, self._session.max_poses):
+            yield from self._refined(some, join(some, reference), on_error, on_mistake)
 
     def _refined(
-        self, inputs: PoseInputs, on_error: OnError, on_mistake: OnMistake
-    ) -> tuple[Array, JointEstimates | None]:
-        """Return the refined scores, and the estimates of joints where there is a joint head."""
+        self, images: Sequence[Poses], inputs: PoseInputs, on_error: OnError, on_mistake: OnMistake
+    ) -> Iterator[Poses]:
+        """Yield images that are refined together, with joint estimates from a joint head."""
         has_head = self.weights.joints is not None
         if len(inputs.scores) == 0:
-            return inputs.scores, results.no_estimates(inputs.keypoints) if has_head else None
-        check_poses(inputs, self.weights)
-        given = with_floor(inputs, self.weights.floor)
-        result = self._default.with_joints(given) if has_head else self._default(given)
-        self._look(inputs, result, inputs.scores, on_mistake)
-        scores = results.same_kind_as(
-            inputs.scores, results.ruled(result, on_error, inputs.image_index)
+            estimates = results.no_estimates(inputs.keypoints) if has_head else None
+            return results.per_image(images, inputs.scores, estimates)
+        run = self._session.refine_with_joints if has_head else self._session.refine
+        result = run(inputs, inputs.scores, on_mistake)
+        scores = results.ruled(result, on_error, inputs.image_index)
+        return results.per_image(
+            images,
+            results.same_kind_as(inputs.scores, scores),
+            result.joints and results.estimates_like(inputs.scores, result.joints),
         )
-        return scores, result.joints and results.estimates_like(inputs.scores, result.joints)
-
-    def _look(
-        self, inputs: PoseInputs, result: Refined, scores: Any, on_mistake: OnMistake
-    ) -> None:
-        if self._watch is not None and on_mistake != "ignore":
-            self._watch.look(inputs, result.evidence, scores, on_mistake)
-
-    def _backend_for(self, scores: Array) -> Backend:
-        """Tensors on a GPU stay there, whatever device was chosen for arrays of the host."""
-        if not (is_torch(scores) and scores.is_cuda):
-            return self._default
-        device = str(scores.device)
-        if self._default.device in ("any", device, scores.device.type):
-            return self._default
-        if self._choice not in ("auto", "torch"):
-            raise BackendError(
-                f"backend {self._choice} takes arrays of the host, got a tensor on {device}; "
-                "use backend='auto' or move the tensor"
-            )
-        with self._lock:
-            if device not in self._on_gpu:
-                self._on_gpu[device] = open_backend(self.weights, "torch", device)
-        return self._on_gpu[device]
 
 
 def _checked(keypoints: Array, scores: Array, **others: Any) -> PoseInputs:

@@ -96,7 +96,7 @@ def test_gunicorn_preload(backend: str) -> None:
 
 def test_a_backend_on_a_gpu_does_not_survive_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     refiner = Refiner(backend="torch", device="cpu")
-    backend = refiner._default
+    backend = refiner._session.backend
     monkeypatch.setattr(backend, "_device_type", "cuda")
     monkeypatch.setattr(backend, "_process", os.getpid() + 1)
     monkeypatch.setattr(torch_backend, "PROCESS", os.getpid() + 1)

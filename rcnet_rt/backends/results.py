@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -9,9 +10,18 @@ import numpy as np
 from rcnet_rt.backends.protocol import Refined
 from rcnet_rt.errors import PosesError
 from rcnet_rt.poses.arrays import Array, is_torch, namespace
+from rcnet_rt.poses.poses import Poses
 from rcnet_rt.rescoring.joint_head import JointEstimates
 
-__all__ = ["OnError", "check_choice", "estimates_like", "no_estimates", "ruled", "same_kind_as"]
+__all__ = [
+    "OnError",
+    "check_choice",
+    "estimates_like",
+    "no_estimates",
+    "per_image",
+    "ruled",
+    "same_kind_as",
+]
 
 OnError = Literal["raise", "raw", "drop"]
 
@@ -60,6 +70,20 @@ def no_estimates(keypoints: Array) -> JointEstimates:
     """Return the estimates of no poses, in the kind of their keypoints (0, K, 2)."""
     covariance = namespace(keypoints).stack([keypoints, keypoints], 3)
     return JointEstimates(keypoints[:, :, 0], covariance)
+
+
+def per_image(
+    images: Sequence[Poses], scores: Array, joints: JointEstimates | None
+) -> Iterator[Poses]:
+    """Yield images with their rows of the scores (P,), and of the joint estimates, of all."""
+    start = 0
+    for poses in images:
+        rows = slice(start, start + len(poses))
+        new = poses.with_scores(scores[rows])
+        if joints is not None:
+            new = new.with_joints(joints.confidence[rows], joints.covariance[rows])
+        yield new
+        start += len(poses)
 
 
 def check_choice(name: str, value: str, choices: Any) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 from rich.console import Console
@@ -21,17 +20,14 @@ from rcnet_rt.cli.options import (
     model_option,
 )
 from rcnet_rt.cli.progress import epoch_bar, frame_bar
-from rcnet_rt.cli.tables import comparison_table
+from rcnet_rt.cli.recipe_options import chosen_recipe, recipe_options
+from rcnet_rt.cli.tables import comparison_table, wide_console
 from rcnet_rt.datasets.coco import Dataset
 from rcnet_rt.evaluation.compare import Comparison
 from rcnet_rt.evaluation.report_rows import formatted
 from rcnet_rt.poses import skeletons
 from rcnet_rt.rescoring import features
-from rcnet_rt.rescoring.feature_groups import FEATURE_GROUPS
-from rcnet_rt.rescoring.network_config import Architecture
-from rcnet_rt.training import losses
-from rcnet_rt.training.config import PRESETS, Recipe
-from rcnet_rt.training.dataset import Target
+from rcnet_rt.training.config import Recipe
 from rcnet_rt.workflows.predict import predict_splits
 from rcnet_rt.workflows.train import TrainingResult, new_run_folder
 from rcnet_rt.workflows.train import train as train_weights
@@ -39,8 +35,6 @@ from rcnet_rt.workflows.training_result import TrainedEstimator
 from rcnet_rt.workflows.training_run import is_run
 
 __all__ = ["train"]
-
-OF_THE_PRESET = "the preset's"
 
 
 @click.command()
@@ -84,88 +78,13 @@ OF_THE_PRESET = "the preset's"
 )
 @click.option("--name", default="rcnet", show_default=True, help="Name of the weights.")
 @click.option(
-    "--preset",
-    type=click.Choice(list(PRESETS)),
-    default="residual",
-    show_default=True,
-    help="All that is not chosen otherwise: ours (residual), or the paper's.",
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    show_default="20, up to 40 for few images; paper 50",
-    help="Passes over the training images.",
-)
-@click.option(
-    "--arch",
-    type=click.Choice(get_args(Architecture)),
-    show_default=OF_THE_PRESET,
-    help="Architecture of the network.",
-)
-@click.option(
-    "--features",
-    type=click.Choice(list(features.FEATURE_SETS)),
-    show_default=OF_THE_PRESET,
-    help="What the network is given of each pose.",
-)
-@click.option(
-    "--without",
-    multiple=True,
-    type=click.Choice(list(FEATURE_GROUPS)),
-    show_default=OF_THE_PRESET,
-    help="A group of features that the network does not read; repeat for several.",
-)
-@click.option(
     "--skeleton",
     type=click.Choice(skeletons.names()),
     show_default="the data set's",
     help="For CrowdPose crowdpose14-torso measures poses by the torso; crowdpose14, as DEKR's code "
     "does, by the left leg.",
 )
-@click.option(
-    "--baseline",
-    "baseline",
-    cls=OptionWithFormerNames,
-    former=["--base"],
-    show_default=OF_THE_PRESET,
-    help="Baseline; auto is the best on the training images.",
-)
-@click.option(
-    "--target",
-    type=click.Choice(get_args(Target)),
-    show_default=OF_THE_PRESET,
-    help="What is learned: the matched OKS, or the share of COCO's OKS thresholds it reaches.",
-)
-@click.option(
-    "--loss",
-    type=click.Choice(list(losses.LOSSES)),
-    show_default=OF_THE_PRESET,
-    help="Loss of the training.",
-)
-@click.option(
-    "--margin",
-    type=click.FloatRange(0, 1),
-    show_default=OF_THE_PRESET,
-    help="Margin of the rank loss.",
-)
-@click.option(
-    "--positive",
-    type=click.FloatRange(0, 1, min_open=True),
-    show_default=OF_THE_PRESET,
-    help="Matched OKS from which a pose is a true positive, of the losses ap and dr.",
-)
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(0, min_open=True),
-    show_default=OF_THE_PRESET,
-    help="Learning rate of AdamW after the warm-up.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    show_default=OF_THE_PRESET,
-    help="Seed of everything that is random.",
-)
+@recipe_options
 @device_option("Where the network is trained: auto, cpu, cuda, cuda:1, …", "cpu")
 @click.option(
     "--workers",
@@ -232,7 +151,7 @@ def train(
     if skeleton is not None:
         dataset = dataset.with_skeleton(skeletons.get(skeleton))
     folder = out or new_run_folder()
-    recipe = _recipe(preset, changes)
+    recipe = chosen_recipe(preset, changes)
     results = by_name(predictions) or _predict(dataset, model, split, recipe, folder, device)
     with _resumable(folder), epoch_bar() as bar:
         result = train_weights(
@@ -254,26 +173,6 @@ def train(
             progress=bar,
         )
     _print(result)
-
-
-def _recipe(preset: str, changes: dict[str, Any]) -> Recipe:
-    """Return the preset with what was chosen otherwise."""
-    changes["architecture"] = changes.pop("arch")
-    given = {name: value for name, value in changes.items() if value not in (None, ())}
-    recipe = replace(PRESETS[preset], **given)
-    _check_options(recipe.loss, given)
-    return recipe
-
-
-def _check_options(loss: str, given: Mapping[str, Any]) -> None:
-    """Refuse an option of another loss, which would change nothing."""
-    owners = {
-        option: [name for name, other in losses.LOSSES.items() if option in other.options]
-        for option in ("margin", "positive")
-    }
-    for option, names in owners.items():
-        if given.get(option) is not None and loss not in names:
-            raise click.UsageError(f"--{option} belongs to --loss {' and '.join(names)}")
 
 
 def _predict(
@@ -309,7 +208,7 @@ def _resumable(folder: Path) -> Iterator[None]:
 
 def _print(result: TrainingResult) -> None:
     weights = result.weights
-    console = Console(width=None if Console().is_terminal else 120)
+    console = wide_console()
     several = len(result.estimators) > 1
     named = {name or ("unnamed" if several else ""): it for name, it in result.estimators.items()}
     for name, estimator in named.items():

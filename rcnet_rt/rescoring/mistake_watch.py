@@ -87,7 +87,7 @@ class MistakeWatch:
             raise PosesError(sentence)
         if mistake.kind not in self._told:
             self._told.add(mistake.kind)
-            warnings.warn(sentence, PosesWarning, stacklevel=4)
+            warnings.warn(sentence, PosesWarning, stacklevel=6)
 
 
 def _fingerprint(scores: Array) -> bytes:

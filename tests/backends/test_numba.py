@@ -67,7 +67,7 @@ def test_it_needs_no_onnxruntime(monkeypatch):
     monkeypatch.setitem(sys.modules, "rcnet_rt.backends.onnx", None)
     refiner = Refiner("generic")
     assert refiner.backend_name == "numba"
-    assert refiner._default._with_reference.name == "torch"
+    assert refiner._session.backend._with_reference.name == "torch"
 
 
 def test_what_the_kernel_does_not_know_is_refused_and_never_the_raw_score(monkeypatch):

@@ -64,7 +64,7 @@ def workspace(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     )
     monkeypatch.setattr(ultralytics, "fetch", lambda *_, **__: False)  # no download
     short = {name: replace(recipe, epochs=1) for name, recipe in PRESETS.items()}
-    for module in ("rcnet_rt.cli.train", "rcnet_rt.workflows.train"):
+    for module in ("rcnet_rt.cli.recipe_options", "rcnet_rt.workflows.train"):
         monkeypatch.setattr(importlib.import_module(module), "PRESETS", short)
     monkeypatch.setattr(
         average_precision, "draws", lambda chosen, resamples, seed: draws(chosen, 20, seed)
