@@ -18,16 +18,27 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rcnet_rt.poses.boxes import box_areas
+from rcnet_rt.monitoring.pose_statistics import (
+    joint_confidences,
+    joints_found,
+    pose_heights,
+    pose_sizes,
+    torso_directions,
+)
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
-__all__ = ["NAMES", "STATISTICS", "FrameStatistics", "Statistic", "block_means"]
+__all__ = [
+    "NAMES",
+    "STATISTICS",
+    "FrameStatistics",
+    "Statistic",
+    "block_means",
+]
 
 GRID = 64  # pixels across and down, at least, that are looked at
 PATCHES = 32, 240  # of 3 x 3 pixels, down and across, for edges and sharpness
-MIN_JOINT_CONFIDENCE = 0.3  # below it a joint counts as not found
 EMPTY = 1e-3  # expected poses below which there is nobody whose figures could be averaged
 
 Floats = npt.NDArray[np.float64]
@@ -174,46 +185,24 @@ def _raw_score(view: View) -> float:
 
 
 def _joint_confidence(view: View) -> float:
-    confidence = view.poses.keypoint_scores
-    if confidence is None or not confidence.shape[1]:
-        return math.nan
-    return _weighted(view, np.where(view.poses.found, confidence, 0).mean(axis=1))
+    return _weighted(view, joint_confidences(view.poses))
 
 
 def _joints_found(view: View) -> float:
-    found, confidence = view.poses.found, view.poses.keypoint_scores
-    if not found.shape[1]:
-        return math.nan
-    if confidence is not None:
-        found = found & (confidence >= MIN_JOINT_CONFIDENCE)
-    return _weighted(view, found.mean(axis=1))
+    return _weighted(view, joints_found(view.poses))
 
 
 def _size(view: View) -> float:
-    """Return the mean square root of the area of the box, or of the extent of the joints."""
-    found, keypoints = view.poses.found, view.poses.keypoints
-    if view.poses.boxes is not None:
-        areas = box_areas(view.poses.boxes)
-    else:
-        low = np.where(found[..., None], keypoints, np.inf).min(axis=1, initial=np.inf)
-        high = np.where(found[..., None], keypoints, -np.inf).max(axis=1, initial=-np.inf)
-        areas = np.where(found.any(axis=1), np.prod(np.maximum(high - low, 0), axis=1), np.nan)
-    return _weighted(view, np.sqrt(areas) / view.height)
+    return _weighted(view, pose_sizes(view.poses, view.height))
 
 
 def _position(view: View) -> float:
-    found = view.poses.found
-    heights = np.where(found, view.poses.keypoints[..., 1], 0).sum(axis=1)
-    count = found.sum(axis=1)
-    return _weighted(view, np.where(count, heights / np.maximum(count, 1), np.nan) / view.height)
+    return _weighted(view, pose_heights(view.poses) / view.height)
 
 
 def _tilt(view: View) -> float:
     """Return the mean direction of torsos in degrees: 0 upright, above 0 the head to the right."""
-    upper, lower = (view.poses.keypoints[:, joints].sum(axis=1) for joints in view.torso.T)
-    torsos = upper - lower
-    lengths = np.hypot(*torsos.T)
-    directions = torsos / np.where(lengths > 0, lengths, np.nan)[:, None]
+    directions = torso_directions(view.poses, view.torso)
     x, y = (_weighted(view, directions[:, axis]) for axis in (0, 1))
     return math.degrees(math.atan2(x, -y))
 

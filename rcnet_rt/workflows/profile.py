@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,9 +17,9 @@ from rcnet_rt.files.writing import check_output_file
 from rcnet_rt.monitoring.drift import FRAMES_PER_BLOCK, Reference
 from rcnet_rt.monitoring.estimates import Curve, estimate_curve, score_histogram
 from rcnet_rt.monitoring.frame_statistics import FrameStatistics, block_means
+from rcnet_rt.monitoring.pose_statistics import joint_confidences, pose_sizes
 from rcnet_rt.monitoring.profile import CameraProfile, Setup, quantiles
 from rcnet_rt.poses import skeletons
-from rcnet_rt.poses.boxes import box_areas
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import COCO17
 from rcnet_rt.privacy import mask_address
@@ -217,29 +218,14 @@ def _curve(frames: Sequence[Poses], scoring: Scoring) -> tuple[Curve | None, str
 
 def _distributions(frames: Sequence[Poses]) -> dict[str, tuple[float, ...]]:
     scores = np.concatenate([poses.scores for poses in frames])
-    sizes = np.concatenate([*map(_sizes, frames)])
-    confidence = np.concatenate([*map(_joint_confidence, frames)])
+    sizes = [pose_sizes(poses, (poses.image_size or (math.nan,) * 2)[1]) for poses in frames]
+    confidences = [joint_confidences(poses) for poses in frames]
     weights = np.clip(scores, 0, 1)
     return {
         "refined_score": quantiles(scores),
-        "pose_size": quantiles(sizes, weights),
-        "joint_confidence": quantiles(confidence, weights),
+        "pose_size": quantiles(np.concatenate(sizes, dtype=np.float64), weights),
+        "joint_confidence": quantiles(np.concatenate(confidences, dtype=np.float64), weights),
     }
-
-
-def _sizes(poses: Poses) -> Floats:
-    """Return (N,) square roots of the boxes' areas over the height of the image, or NaN."""
-    if poses.boxes is None or poses.image_size is None:
-        return np.full(len(poses), np.nan)
-    return np.asarray(np.sqrt(box_areas(poses.boxes)) / poses.image_size[1], np.float64)
-
-
-def _joint_confidence(poses: Poses) -> Floats:
-    """Return (N,) mean scores of the joints, 0 for one that was not found; NaN without scores."""
-    if poses.keypoint_scores is None or not poses.keypoint_scores.shape[1]:
-        return np.full(len(poses), np.nan)
-    known = np.where(poses.found, poses.keypoint_scores, 0)
-    return np.asarray(known.mean(axis=1), np.float64)
 
 
 def _statistics(seen: _Seen, frames: Sequence[Poses], setup: Setup) -> Reference:
