@@ -191,9 +191,13 @@ def _has_gpu() -> bool:
 
 def _weights() -> Iterator[Finding]:
     paths = weights_io.available()
+    usable = []
     for name in sorted({*SHIPPED, *paths}):
         try:
             weights_io.find(name)
-            yield Finding(f"weights {name}", True, str(paths[name]))
+            usable.append(name)
         except RcnetError as error:
             yield Finding(f"weights {name}", False, str(error), weights_io.REINSTALL)
+    if usable:
+        folder = paths[usable[0]].parent
+        yield Finding("shipped weights", True, f"{', '.join(usable)}, in {folder}")

@@ -10,6 +10,7 @@ from rcnet_rt.backends.tensorrt import native, torch_tensorrt
 from rcnet_rt.backends.tensorrt.protocol import Gpu
 from rcnet_rt.cli import doctor
 from rcnet_rt.rescoring import weights_io
+from rcnet_rt.rescoring.families import SHIPPED
 
 PACKAGES = ["tensorrt-rtx", "tensorrt", "torch-tensorrt", "torch-tensorrt-rtx"]
 
@@ -70,12 +71,13 @@ def test_without_a_gpu_it_says_what_there_is(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_it_says_which_weights_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = {finding.subject: finding for finding in doctor._weights()}
-    assert all(finding.good for finding in whole.values())
+    (whole,) = doctor._weights()
+    assert whole.good
+    assert whole.found.startswith(f"{', '.join(SHIPPED)}, in ")
     monkeypatch.setattr(weights_io, "_folders", lambda: [tmp_path])
-    missing = {finding.subject: finding for finding in doctor._weights()}
-    assert missing.keys() == whole.keys()
-    for finding in missing.values():
+    missing = list(doctor._weights())
+    assert [finding.subject for finding in missing] == [f"weights {name}" for name in SHIPPED]
+    for finding in missing:
         assert not finding.good
         assert "missing from this installation" in finding.found
         assert finding.remedy == weights_io.REINSTALL
