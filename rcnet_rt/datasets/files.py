@@ -18,7 +18,7 @@ from rcnet_rt.files.writing import atomic_file, write_atomically
 
 __all__ = ["atomic_text", "decode", "read_exact_json", "read_json", "write_bytes", "write_json"]
 
-COMPRESSION = 6
+COMPRESSION = 6  # of gzip; more takes longer and saves little
 
 
 def read_json(path: Path, decoder: json.JSONDecoder | None = None) -> Any:
