@@ -200,8 +200,9 @@ class Refiner:
 
         Weights with a joint head add `joint_confidence` and `joint_covariance`.
         """
-        inputs = inputs_of(poses, reference)
-        return next(self._refined([poses], inputs, on_error, on_mistake))
+        scores, joints = self._refined(inputs_of(poses, reference), on_error, on_mistake)
+        new = poses.with_scores(scores)
+        return new if joints is None else new.with_joints(joints.confidence, joints.covariance)
 
     def batch(
         self,
@@ -226,24 +227,22 @@ class Refiner:
     ) -> Iterator[Poses]:
         """Yield what `batch` returns, in flat memory: some images are taken at a time."""
         for some in packs(images, self._session.max_poses):
-            yield from self._refined(some, join(some, reference), on_error, on_mistake)
+            refined = self._refined(join(some, reference), on_error, on_mistake)
+            yield from results.per_image(some, *refined)
 
     def _refined(
-        self, images: Sequence[Poses], inputs: PoseInputs, on_error: OnError, on_mistake: OnMistake
-    ) -> Iterator[Poses]:
-        """Yield images that are refined together, with joint estimates from a joint head."""
+        self, inputs: PoseInputs, on_error: OnError, on_mistake: OnMistake
+    ) -> tuple[Array, JointEstimates | None]:
+        """Return the refined scores, and the estimates of joints where there is a joint head."""
         has_head = self.weights.joints is not None
         if len(inputs.scores) == 0:
-            estimates = results.no_estimates(inputs.keypoints) if has_head else None
-            return results.per_image(images, inputs.scores, estimates)
+            return inputs.scores, results.no_estimates(inputs.keypoints) if has_head else None
         run = self._session.refine_with_joints if has_head else self._session.refine
         result = run(inputs, inputs.scores, on_mistake)
-        scores = results.ruled(result, on_error, inputs.image_index)
-        return results.per_image(
-            images,
-            results.same_kind_as(inputs.scores, scores),
-            result.joints and results.estimates_like(inputs.scores, result.joints),
+        scores = results.same_kind_as(
+            inputs.scores, results.ruled(result, on_error, inputs.image_index)
         )
+        return scores, result.joints and results.estimates_like(inputs.scores, result.joints)
 
 
 def _checked(keypoints: Array, scores: Array, **others: Any) -> PoseInputs:
