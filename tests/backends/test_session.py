@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
-from rcnet_rt import Poses, PosesError, PosesWarning, Refiner, WeightsError
+from rcnet_rt import BackendError, Poses, PosesError, PosesWarning, Refiner, WeightsError
 from rcnet_rt.backends.session import Session, is_on_gpu
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.inputs import MAX_POSES_IN_PACK, check, inputs_of
+from rcnet_rt.rescoring.weights import Weights
 
 
 def session(weights: str = "yolo-pose", choice: str = "onnx") -> Session:
@@ -54,3 +57,23 @@ def test_only_cuda_tensors_are_on_a_gpu() -> None:
     assert not is_on_gpu(torch.zeros(3))
     if torch.cuda.is_available():
         assert is_on_gpu(torch.zeros(3, device="cuda"))
+
+
+def test_tensors_on_a_gpu_get_a_backend_there_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told by what a session opens, since there may be no GPU here."""
+    scores = SimpleNamespace(device=torch.device("cuda:1"))
+    hosts = session(choice="auto"), session(choice="onnx")
+    opened: list[tuple[str, str]] = []
+
+    def open_backend(weights: Weights, name: str, device: str) -> object:
+        opened.append((name, device))
+        return object()
+
+    monkeypatch.setattr("rcnet_rt.backends.session.is_on_gpu", lambda array: array is scores)
+    monkeypatch.setattr("rcnet_rt.backends.session.open_backend", open_backend)
+    first, again = (hosts[0]._backend_for(scores) for _ in range(2))
+    assert first is again is not hosts[0].backend
+    assert opened == [("torch", "cuda:1")]
+    assert hosts[0]._backend_for(np.zeros(3)) is hosts[0].backend
+    with pytest.raises(BackendError, match="backend onnx takes arrays of the host, got a tensor"):
+        hosts[1]._backend_for(scores)
