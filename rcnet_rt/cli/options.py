@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,13 +12,19 @@ from click.core import ParameterSource
 
 from rcnet_rt import estimators
 from rcnet_rt.backends import choice
+from rcnet_rt.cli.option_types import (
+    THRESHOLDS,
+    ImageSize,
+    OptionWithFormerNames,
+    Threshold,
+    Weights,
+    Workers,
+)
 
 __all__ = [
-    "OptionWithFormerNames",
-    "Threshold",
-    "Weights",
     "announce",
     "backend_option",
+    "batch_option",
     "dataset_options",
     "debug_option",
     "device_option",
@@ -36,87 +42,12 @@ __all__ = [
 
 RECHECKED = 3  # poses of an image, for --recheck without a number
 NOT_WRITTEN = "not written"
-THRESHOLDS = ("auto", "p95", "guaranteed")
 THRESHOLD_HELP = (
     "Keep poses whose refined score is at least this; p95: precision 0.95 on the images it was "
     "chosen on; guaranteed: on new images like them too, with probability 0.95"
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-class OptionWithFormerNames(click.Option):
-    """An option that also answers to its former names, which the help does not show."""
-
-    def __init__(self, names: Sequence[str], *, former: Sequence[str], **settings: Any) -> None:
-        super().__init__([*names, *former], **settings)
-        self.former = former
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """Describe the option by its present name."""
-        accepted = self.opts
-        self.opts = [name for name in accepted if name not in self.former]
-        try:
-            return super().get_help_record(ctx)
-        finally:
-            self.opts = accepted
-
-
-class Threshold(click.ParamType[str | float]):
-    """One of some words, or a number in [0, 1].
-
-    Args:
-        words: `auto`, `p95` and `guaranteed` by default.
-    """
-
-    def __init__(self, words: Sequence[str] = THRESHOLDS) -> None:
-        self.words = words
-        self.name = "|".join([*words, "NUMBER"])
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str | float:
-        """Return the word or the number; anything else is wrong usage."""
-        if value in self.words:
-            return str(value)
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if not 0 <= number <= 1:
-            words = ", ".join(self.words)
-            self.fail(f"{value!r} is none of: {words}, a number from 0 to 1", param, ctx)
-        return number
-
-
-class ImageSize(click.ParamType[tuple[int, int]]):
-    """A side in pixels, or HEIGHTxWIDTH."""
-
-    name = "N|HxW"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Return (height, width); anything else is wrong usage."""
-        sides = str(value).split("x")
-        if len(sides) > 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
-            self.fail(f"{value!r} is neither a number of pixels nor HEIGHTxWIDTH", param, ctx)
-        return int(sides[0]), int(sides[-1])
-
-
-class Weights(click.ParamType[str]):
-    """A name or a file of weights; `baseline:NAME` is the same as `formula:NAME`."""
-
-    name = "NAME|FILE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the name by which weights are found."""
-        name = str(value)
-        if name.startswith("baseline:"):
-            return f"formula:{name.removeprefix('baseline:')}"
-        return name
-
-
 _ONE_DATASET = "give the data set: one of --coco DIR and --crowdpose DIR"
 
 
@@ -205,6 +136,17 @@ def backend_option(command: Command) -> Command:
     )(command)
 
 
+def batch_option(command: Command) -> Command:
+    """Add --batch."""
+    return click.option(
+        "--batch",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="How many frames of a file YOLO-Pose takes at once, for a GPU.",
+    )(command)
+
+
 def json_option(help_text: str) -> Callable[[Command], Command]:
     """Add --json, a file to write; the help says what is written."""
     return click.option(
@@ -225,26 +167,6 @@ def announce(model: str) -> None:
     """Warn if the model that is about to be loaded is a program."""
     if (sentence := estimators.caution(model)) is not None:
         click.echo(f"Note: {sentence}.", err=True)
-
-
-class Workers(click.ParamType[int | None]):
-    """`auto`, or a number from 1 on."""
-
-    name = "auto|N"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | None:
-        """Return the number, None for `auto`; anything else is wrong usage."""
-        if value == "auto":
-            return None
-        try:
-            number = int(value)
-        except ValueError:
-            number = 0
-        if number < 1:
-            self.fail(f"{value!r} is neither auto nor a number from 1 on", param, ctx)
-        return number
 
 
 def parallel_options(command: Command) -> Command:

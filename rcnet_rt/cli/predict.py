@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from rcnet_rt.cli.fleet import Shard, predict_fleet
+from rcnet_rt.cli.option_types import OptionWithFormerNames
 from rcnet_rt.cli.options import (
-    OptionWithFormerNames,
     announce,
     backend_option,
     debug_option,

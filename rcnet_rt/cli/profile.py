@@ -13,6 +13,7 @@ from rich.table import Table
 from rcnet_rt.cli.options import (
     announce,
     backend_option,
+    batch_option,
     debug_option,
     device_option,
     model_option,
@@ -58,13 +59,7 @@ LABELS = {
 @device_option()
 @backend_option
 @parallel_options
-@click.option(
-    "--batch",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many frames of a file YOLO-Pose takes at once, for a GPU.",
-)
+@batch_option
 @click.option(
     "--max-frames",
     type=click.IntRange(min=1),

@@ -11,6 +11,7 @@ from rcnet_rt.cli.options import (
     NOT_WRITTEN,
     announce,
     backend_option,
+    batch_option,
     debug_option,
     device_option,
     json_option,
@@ -108,13 +109,7 @@ def _checked_address(ctx: click.Context, param: click.Parameter, value: str | No
 @device_option()
 @backend_option
 @parallel_options
-@click.option(
-    "--batch",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many frames of a file YOLO-Pose takes at once, for a GPU.",
-)
+@batch_option
 @click.option(
     "--max-frames",
     type=click.IntRange(min=1),

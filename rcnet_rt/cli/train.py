@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 
 from rcnet_rt.cli.named_files import by_name, named_file
+from rcnet_rt.cli.option_types import OptionWithFormerNames
 from rcnet_rt.cli.options import (
-    OptionWithFormerNames,
     announce,
     dataset_options,
     debug_option,

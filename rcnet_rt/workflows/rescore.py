@@ -250,5 +250,6 @@ def _skeleton(entries: Sequence[Entry], weights: Weights) -> Skeleton:
     raise WeightsError(
         f"weights {weights.name!r} are for the {len(expected.keypoints)} keypoints of "
         f"{expected.name}, and the results have the {count // 3} of {fitting[0].name}; give "
-        "--weights that are made for it, or formula:NAME"
+        f"weights for {fitting[0].name}, which `rcnet-rt train` makes, or --weights formula:score "
+        "for the raw score"
     )

@@ -157,6 +157,18 @@ def test_crowdpose_has_easy_medium_and_hard(
     assert list(record["all_images"]["before"]["ap_by_crowding"]) == ["easy", "medium", "hard"]
 
 
+def test_no_shipped_weights_are_for_crowdpose_and_the_error_says_what_is(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, results = crowdpose_folder(shared_data, tmp_path)
+    assert run("eval", "--crowdpose", root, results) == 1
+    error = capsys.readouterr().err
+    assert "weights for crowdpose14, which `rcnet-rt train` makes" in error
+    advice = ("--weights", "formula:score")
+    assert " ".join(advice) in error
+    assert run("eval", "--crowdpose", root, results, *advice) == 0
+
+
 def test_all_images_counts_those_without_a_pose(
     tmp_path: Path, coco: Path, content: dict, capsys: pytest.CaptureFixture[str]
 ) -> None:

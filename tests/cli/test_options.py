@@ -7,7 +7,7 @@ import pytest
 
 from rcnet_rt.backends import choice
 from rcnet_rt.cli import COMMANDS, commands
-from rcnet_rt.cli.options import ImageSize, OptionWithFormerNames
+from rcnet_rt.cli.option_types import ImageSize, OptionWithFormerNames
 
 CONTEXT = click.Context(commands)
 FORMER = [
