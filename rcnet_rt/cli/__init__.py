@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import importlib
 import io
@@ -58,6 +59,7 @@ class Commands(click.Group):
         """Put `run` before anything that is no command and no option of the group itself."""
         own = {name for parameter in self.get_params(ctx) for name in parameter.opts}
         if args and args[0] not in COMMANDS and args[0] not in own:
+            _check_spelling(args[0])
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
@@ -77,6 +79,20 @@ class Commands(click.Group):
         """List the subcommands without loading them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, lazy.help) for name, lazy in COMMANDS.items()])
+
+
+def _check_spelling(source: str) -> None:
+    """Refuse what is not there and looks like a command: `run` would take it for a source.
+
+    Raises:
+        click.UsageError: it is a misspelled command.
+    """
+    similar = difflib.get_close_matches(source, COMMANDS, n=1, cutoff=0.75)
+    if similar and not os.path.lexists(source):
+        raise click.UsageError(
+            f"{source!r} is no file, no folder and no command; did you mean "
+            f"`rcnet-rt {similar[0]}`?"
+        )
 
 
 @click.group(

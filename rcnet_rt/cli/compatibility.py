@@ -168,7 +168,7 @@ SUPPORT = (
     ),
     Support(
         "ultralytics: predict, track, val",
-        "integrations.ultralytics.attach(model)",
+        "attach(model)",
         REAL,
         "integrations/test_ultralytics.py",
         "ultralytics",

@@ -6,19 +6,20 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import platform
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from rcnet_rt.backends import choice
 from rcnet_rt.backends.tensorrt.gpus import gpu_of, install_command
 from rcnet_rt.backends.tensorrt.protocol import Gpu
 from rcnet_rt.cli.compatibility import SUPPORT
 from rcnet_rt.cli.options import debug_option
+from rcnet_rt.cli.tables import wide_console
 from rcnet_rt.errors import RcnetError
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.families import SHIPPED
@@ -50,7 +51,7 @@ ALTERNATIVES = {"opencv-python": ("opencv-python-headless",)}
 
 
 class Finding(NamedTuple):
-    """One line: what was looked at, what was found, and how to mend it."""
+    """One line: what was looked at, what was found, and the command that adds or mends it."""
 
     subject: str
     good: bool
@@ -62,26 +63,38 @@ class Finding(NamedTuple):
 @debug_option
 def doctor() -> None:
     """Say what is installed, what works, what is missing and the command that adds it."""
-    table = Table(title=f"rcnet-rt {__version__}")
-    for column in ("", "what", "found", "to add it"):
-        table.add_column(column, overflow="fold")
-    for finding in _findings():
-        mark = "[green]yes[/]" if finding.good else "[yellow]no[/]"
-        table.add_row(mark, *map(escape, (finding.subject, finding.found, finding.remedy)))
-    console = Console()
-    console.print(table)
-    console.print(_support())
+    findings = list(_findings())
+    console = wide_console()
+    title = f"rcnet-rt {__version__}"
+    rows = ((finding.good, finding.subject, finding.found) for finding in findings)
+    console.print(_table(title, ("what", "found"), rows))
+    title = "estimators, formats, integrations"
+    support = ((row.installed, row.name, row.use, row.state) for row in SUPPORT)
+    console.print(_table(title, ("what", "use", "state"), support))
+    console.print(_remedies(findings))
 
 
-def _support() -> Table:
-    """What can be refined, whether it is installed, and how far it was tested."""
-    table = Table(title="estimators, formats, doors")
-    for column in ("", "what", "use", "state", "to add it"):
+def _table(title: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> Table:
+    table = Table(title=title)
+    for column in ("", *columns):
         table.add_column(column, overflow="fold")
+    for good, *texts in rows:
+        table.add_row("[green]yes[/]" if good else "[yellow]no[/]", *map(escape, texts))
+    return table
+
+
+def _remedies(findings: Iterable[Finding]) -> Table:
+    """Each command in one piece, to be copied, beside what it adds."""
+    added: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.remedy:
+            added.setdefault(finding.remedy, []).append(finding.subject)
     for row in SUPPORT:
-        mark = "[green]yes[/]" if row.installed else "[yellow]no[/]"
-        remedy = "" if row.installed else f"pip install '{row.install}'"
-        table.add_row(mark, *map(escape, (row.name, row.use, row.state, remedy)))
+        if not row.installed:
+            added.setdefault(f"pip install '{row.install}'", []).append(row.name)
+    table = Table("", "", title="to add what is missing", show_header=False, box=None)
+    for command, subjects in added.items():
+        table.add_row(Text(command, no_wrap=True), escape("; ".join(subjects)))
     return table
 
 
@@ -137,8 +150,8 @@ def _yolo() -> Finding:
     place = ultralytics.find(name)
     if place is not None:
         return Finding("YOLO-Pose weights", True, str(place))
-    remedy = "the first run downloads them, or give --model a path"
-    return Finding("YOLO-Pose weights", False, f"{name} is not here", remedy)
+    found = f"{name} is not here: the first run downloads it, or give --model a path"
+    return Finding("YOLO-Pose weights", False, found)
 
 
 def _backends() -> Iterator[Finding]:
@@ -151,6 +164,8 @@ def _backends() -> Iterator[Finding]:
             continue
         lacking = choice.missing(name, "cpu" if name in choice.ON_CPU else device)
         found, _, remedy = lacking.partition(": ")
+        if name == "tensorrt":  # its packages have findings of their own
+            remedy = ""
         yield Finding(f"backend {name}", not lacking, found or "usable", remedy)
 
 

@@ -81,7 +81,7 @@ def profile(source: str, model: str, out: Path, **options: Any) -> None:
     with frame_bar() as bar:
         made = profile_camera(source, model=model, out=out, progress=bar, **options)
     click.echo(
-        f"{made.frames:,} frames, {made.poses:,} poses from the raw score on that is the floor; "
+        f"{made.frames:,} frames, {made.poses:,} poses with raw scores above the floor; "
         f"estimator {made.setup.estimator}, weights {made.setup.weights}"
     )
     for table in _tables(made):

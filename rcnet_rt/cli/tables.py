@@ -1,7 +1,8 @@
-"""The before/after table of `eval` and `train`."""
+"""Tables: how wide they are, and the before/after table of `eval` and `train`."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -17,9 +18,10 @@ WIDTH = 120  # where no terminal says how wide it is
 
 
 def wide_console() -> Console:
-    """Return the console for tables: as wide as the terminal, 120 columns where there is none."""
+    """Return the console for tables: as wide as the terminal or COLUMNS say, else 120 columns."""
     console = Console()
-    return console if console.is_terminal else Console(width=WIDTH)
+    known = console.is_terminal or "COLUMNS" in os.environ
+    return console if known else Console(width=WIDTH)
 
 
 def comparison_table(evaluation: Evaluation, over: str = "", note: str = "") -> list[Table | Text]:

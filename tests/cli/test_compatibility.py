@@ -63,4 +63,7 @@ def test_doctor_says_it(
     for row in SUPPORT:
         line = next(line for line in said.splitlines() if row.use in line and row.name in line)
         assert row.state in line
-        assert ("pip install" in line) == (not row.installed)
+    adding = said.partition("to add what is missing")[2].splitlines()
+    for row in SUPPORT:
+        named = any(f"pip install '{row.install}' " in line and row.name in line for line in adding)
+        assert named == (not row.installed)

@@ -1,4 +1,4 @@
-"""What `doctor` says of TensorRT, on GPUs that are not here."""
+"""How `doctor` says it, and what it says of TensorRT, on GPUs that are not here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rcnet_rt.cli import doctor
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.rescoring.families import SHIPPED
 
+NARROW = 80  # columns of a terminal
 PACKAGES = ["tensorrt-rtx", "tensorrt", "torch-tensorrt", "torch-tensorrt-rtx"]
 
 
@@ -81,3 +82,18 @@ def test_it_says_which_weights_are_missing(tmp_path: Path, monkeypatch: pytest.M
         assert not finding.good
         assert "missing from this installation" in finding.found
         assert finding.remedy == weights_io.REINSTALL
+
+
+def test_commands_are_in_one_piece_in_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(NARROW))
+    install(monkeypatch)
+    monkeypatch.setattr(doctor, "PACKAGES", {"none": ("pip install 'rcnet-rt[tensorboard]'", "")})
+    doctor.doctor.callback()
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= NARROW
+    for command in ("pip install 'rcnet-rt[tensorboard]'", "pip install 'rcnet-rt[tensorrt-rtx]'"):
+        assert any(f" {command} " in line for line in lines)
+    shipped = next(line for line in lines if "shipped weights" in line)
+    assert "yes" in shipped

@@ -19,6 +19,7 @@ import pytest
 from rcnet_rt import estimators
 from rcnet_rt.cli import main
 from rcnet_rt.cli.options import RECHECKED
+from rcnet_rt.cli.summary import STARTING
 from rcnet_rt.datasets.jsonl import JsonLinesWriter, read, read_lines
 from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
@@ -73,6 +74,27 @@ def test_the_main_road(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{FRAMES} frames" in out
     assert "weights: none" in out
     assert err == ""
+
+
+def test_a_misspelled_command_is_told(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("refien", "results.json") == 2
+    assert "did you mean `rcnet-rt refine`?" in capsys.readouterr().err
+    assert run("photo", *REPLAY) == 1  # like no command: a source
+    assert "no such file or folder: photo" in capsys.readouterr().err
+    (place / "trains").mkdir()
+    assert run("trains", *REPLAY) == 1
+    assert "did you mean" not in capsys.readouterr().err
+
+
+def test_the_time_of_few_frames_is_mostly_that_of_the_first_call(
+    place: Path, random_poses: Poses, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("clip.mp4", *REPLAY, "--no-video", "--weights", "formula:score")
+    assert run(*common) == 0
+    assert "(median; the first call takes most of it)" in capsys.readouterr().out
+    write_clip(place, random_poses, STARTING + 1)
+    assert run(*common) == 0
+    assert "a frame (median)," in capsys.readouterr().out
 
 
 def test_telemetry(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
