@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -16,9 +17,21 @@ ALL = (*of_files.CASES, *of_arrays.CASES, *of_videos.CASES, *of_machines.CASES)
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 
+@contextmanager
+def temporary_place() -> Iterator[str]:
+    """Stand in a new folder; `contextlib.chdir` needs Python 3.11."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield folder
+        finally:
+            os.chdir(before)
+
+
 def row(case: Case, shared: Path) -> str:
     """Return a case's row, run in a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+    with temporary_place() as folder:
         places = Places(shared / "cases", shared / "data", Path(folder))
         try:
             outcome = case.outcome(places)
