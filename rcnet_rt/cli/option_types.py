@@ -36,7 +36,17 @@ class OptionWithFormerNames(click.Option):
             self.opts = accepted
 
 
-class Threshold(click.ParamType[str | float]):
+class _AsWritten:
+    """A kind whose name the help shows as it is; click would show words to be typed in capitals."""
+
+    name: str
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return what stands for a value in the help."""
+        return self.name
+
+
+class Threshold(_AsWritten, click.ParamType[str | float]):
     """One of some words, or a number in [0, 1].
 
     Args:
@@ -63,7 +73,7 @@ class Threshold(click.ParamType[str | float]):
         return number
 
 
-class ImageSize(click.ParamType[tuple[int, int]]):
+class ImageSize(_AsWritten, click.ParamType[tuple[int, int]]):
     """A side in pixels, or HEIGHTxWIDTH."""
 
     name = "N|HxW"
@@ -78,7 +88,7 @@ class ImageSize(click.ParamType[tuple[int, int]]):
         return int(sides[0]), int(sides[-1])
 
 
-class Weights(click.ParamType[str]):
+class Weights(_AsWritten, click.ParamType[str]):
     """A name or a file of weights; `baseline:NAME` is the same as `formula:NAME`."""
 
     name = "NAME|FILE"
@@ -91,7 +101,7 @@ class Weights(click.ParamType[str]):
         return name
 
 
-class Workers(click.ParamType[int | None]):
+class Workers(_AsWritten, click.ParamType[int | None]):
     """`auto`, or a number from 1 on."""
 
     name = "auto|N"

@@ -103,6 +103,12 @@ def test_none_is_offered_only_where_it_is_accepted(name: str) -> None:
     assert ("or none" in str(options_of(name)["--weights"].help)) == (name == "run")
 
 
+def test_words_to_be_typed_are_not_in_capitals() -> None:
+    help_text = command_of("run").get_help(click.Context(command_of("run")))
+    for shown in ("auto|p95|guaranteed|profile|NUMBER", "auto|N", "N|HxW", "NAME|FILE"):
+        assert f" {shown} " in " ".join(help_text.split())
+
+
 @pytest.mark.parametrize(("text", "size"), [("640", (640, 640)), ("480x640", (480, 640))])
 def test_sizes_of_images(text: str, size: tuple[int, int]) -> None:
     assert ImageSize().convert(text, None, None) == size
