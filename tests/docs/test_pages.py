@@ -61,3 +61,9 @@ def test_doctests_are_fenced():
 
     text = "One.\n\n>>> 1 + 1\n2\n\nTwo."
     assert fenced(text) == "One.\n\n```pycon\n>>> 1 + 1\n2\n```\n\nTwo."
+
+
+def test_the_list_of_sub_packages_is_complete():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    packages = {path.parent.name for path in (ROOT / "rcnet_rt").glob("*/__init__.py")}
+    assert packages - set(re.findall(r"`rcnet_rt/(\w+)/`", text)) == set()
