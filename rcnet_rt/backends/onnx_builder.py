@@ -54,7 +54,8 @@ class Graph:
         """Add a node and return its result, of that many axes and that type; None is left out."""
         name = f"{operator.lower()}_{len(self._nodes)}"
         names = ["" if value is None else value.name for value in inputs]
-        self._nodes.append(helper.make_node(operator, names, [name], **attributes))
+        # onnxruntime 1.18 makes names of fused nodes from those of nodes; empty ones would collide.
+        self._nodes.append(helper.make_node(operator, names, [name], name, **attributes))
         return TracedArray(self, name, ndim, dtype)
 
     def model(
@@ -69,7 +70,7 @@ class Graph:
         Notes are kept in the file as its metadata. An output without a shape has (N,).
         """
         ends = [
-            helper.make_node("Identity", [value.name], [output])
+            helper.make_node("Identity", [value.name], [output], output)
             for output, value in outputs.items()
         ]
         nodes = _needed([*self._nodes, *ends], set(outputs))

@@ -65,5 +65,6 @@ def test_a_graph_of_few_nodes_gives_the_numbers_of_numpy(
     outputs = {"out": written(graph.input("array", ("N", 6)))}
     model = graph.model("test", outputs, {}, {"out": ("M", *expected.shape[1:])})
     assert Counter(node.op_type for node in model.graph.node) == nodes | {"Identity": 1}
+    assert len({node.name for node in model.graph.node} - {""}) == len(model.graph.node)
     (out,) = Session(model)({"array": array})
     np.testing.assert_array_equal(out, expected)
