@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 __all__ = ["silence_opencv"]
+
+SILENT = 0  # LOG_LEVEL_SILENT
 
 
 @contextmanager
@@ -13,9 +16,9 @@ def silence_opencv() -> Iterator[None]:
     """Keep OpenCV silent inside the block."""
     import cv2
 
-    logging = cv2.utils.logging
+    logging: Any = getattr(cv2.utils, "logging", cv2)  # OpenCV 4.8 has them in cv2 itself
     level = logging.getLogLevel()
-    logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    logging.setLogLevel(SILENT)
     try:
         yield
     finally:
