@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from collections.abc import Generator, Iterator
 from fractions import Fraction
@@ -193,11 +194,11 @@ def open_container(path: Path) -> InputContainer:
         return av.open(str(path.resolve()), options=options)
     except PermissionError as error:
         raise SourceError(f"{path} may not be read; change its permissions") from error
-    except av.error.ArgumentError as error:
-        reason = "it is a list of other files, or of a kind that is not opened"
-        raise SourceError(_not_a_video(path, reason)) from error
     except (av.error.FFmpegError, ValueError) as error:
-        raise SourceError(_not_a_video(path, str(getattr(error, "strerror", error)))) from error
+        reason = str(getattr(error, "strerror", error))
+        if getattr(error, "errno", None) == errno.EINVAL:  # of this format, by the whitelist
+            reason = "it is a list of other files, or of a kind that is not opened"
+        raise SourceError(_not_a_video(path, reason)) from error
 
 
 def _not_a_video(path: Path, reason: str) -> str:
