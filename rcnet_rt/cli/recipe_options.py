@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import click
 
-from rcnet_rt.cli.options import OptionWithFormerNames
+from rcnet_rt.cli.option_types import OptionWithFormerNames
 from rcnet_rt.rescoring import features
 from rcnet_rt.rescoring.feature_groups import FEATURE_GROUPS
 from rcnet_rt.rescoring.network_config import Architecture
