@@ -196,7 +196,7 @@ def open_container(path: Path) -> InputContainer:
         raise SourceError(f"{path} may not be read; change its permissions") from error
     except (av.error.FFmpegError, ValueError) as error:
         reason = str(getattr(error, "strerror", error))
-        if getattr(error, "errno", None) == errno.EINVAL:  # of this format, by the whitelist
+        if getattr(error, "errno", None) == errno.EINVAL:  # refused by a whitelist
             reason = "it is a list of other files, or of a kind that is not opened"
         raise SourceError(_not_a_video(path, reason)) from error
 
