@@ -232,6 +232,25 @@ def test_crowdpose_joints_keep_what_coco_has_and_derive_head_and_neck(small_data
         np.testing.assert_array_equal(people.ignore, truth.persons[image].ignore | unlabelled)
 
 
+def test_tables_of_one_estimator_stand_beside_those_of_the_others(small_data, tmp_path):
+    raw = parts.Part("raw", lambda subject: parts.references(subject)[:1], over=())
+
+    def measured(name):
+        subject = Subject(replace(LWOP, name=name))
+        return {name: run_rows(Options(small_data, resamples=2), subject, raw, lambda line: None)}
+
+    report.keep(tmp_path, "choices", provenance("first", 60.0), measured("yolov8n_640"))
+    report.keep(tmp_path, "choices", provenance("second", 60.0), measured("posenet"))
+    report.keep(tmp_path, "choices", provenance("third", 60.0), measured("yolov8n_640"))
+    part = json.loads((tmp_path / "results.json").read_text())["choices"]
+    assert list(part["estimators"]) == ["yolov8n_640", "posenet"]
+    runs = [(run["command"], run["estimators"]) for run in part["made"]]
+    assert runs == [("second", ["posenet"]), ("third", ["yolov8n_640"])]
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert "posenet: `second`" in page
+    assert "first" not in page
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", parts.PARTS)
 def test_every_part_runs_and_is_reported(small_data, tmp_path, part):
@@ -246,7 +265,7 @@ def test_every_part_runs_and_is_reported(small_data, tmp_path, part):
         for name, estimator in known.items()
     }
     made = provenance("command", 60.0)
-    report.keep(tmp_path, part, {"made": made, "estimators": tables})
+    report.keep(tmp_path, part, made, tables)
     page = (tmp_path / "RESULTS.md").read_text()
     rows = json.loads((tmp_path / "results.json").read_text())[part]["estimators"]
     for tables in rows.values():

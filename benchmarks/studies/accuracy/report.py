@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from benchmarks.studies.common import (
     provenance_text,
     read_findings,
     store,
+    stored,
     table,
     write_page,
 )
@@ -45,12 +47,28 @@ DIAGNOSTICS = {  # figure: what its column is called, and how it is printed
 }
 
 
-def keep(folder: Path, part: str, result: dict[str, Any]) -> None:
-    """Put a part into results.json, beside the parts that are there, and write the page."""
-    results = store(folder, PARTS, part, result)
+def keep(folder: Path, part: str, made: Mapping[str, Any], tables: Mapping[str, Any]) -> None:
+    """Put estimators' tables of a part into results.json, beside the others, and write the page."""
+    results = store(folder, PARTS, part, _merged(stored(folder).get(part), made, tables))
     if "curve" in results:
         learning_curve.draw(results["curve"]["estimators"], folder / "learning.png")
     write_page(folder, blocks(results))
+
+
+def _merged(
+    known: Mapping[str, Any] | None, made: Mapping[str, Any], tables: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a part with these tables in the place of those of the same estimators.
+
+    Each provenance names the estimators whose tables it made; one that has none left is dropped.
+    """
+    runs, others = (known["made"], known["estimators"]) if known else ([], {})
+    kept = [{**run, "estimators": [*filterfalse(tables.get, run["estimators"])]} for run in runs]
+    every = {**others, **tables}
+    return {
+        "made": [run for run in [*kept, {**made, "estimators": [*tables]}] if run["estimators"]],
+        "estimators": {name: every[name] for name in ESTIMATORS if name in every},
+    }
 
 
 def blocks(results: Mapping[str, Any]) -> Iterator[str]:
@@ -60,7 +78,7 @@ def blocks(results: Mapping[str, Any]) -> Iterator[str]:
     for name, part in results.items():
         yield f"## {PARTS[name].title}"
         yield findings.sections.get(name, "")
-        yield provenance_text(part["made"])
+        yield from (_provenance(run, part["estimators"]) for run in part["made"])
         if name == "methods":
             yield _summary(part["estimators"])
             yield from beside_the_paper.blocks(part["estimators"])
@@ -73,6 +91,12 @@ def blocks(results: Mapping[str, Any]) -> Iterator[str]:
                 words = VIEWS[view] if len(tables) > 1 else f"{figures['images']} images"
                 yield f"### {estimator}: {words}, {figures['people']} people"
                 yield _table(figures)
+
+
+def _provenance(run: Mapping[str, Any], estimators: Mapping[str, Any]) -> str:
+    """Return where the tables of a run come from, and the time of those that are still its own."""
+    seconds = sum(estimators[name]["all"]["seconds"] for name in run["estimators"])
+    return f"{', '.join(run['estimators'])}: {provenance_text({**run, 'seconds': seconds})}"
 
 
 def _summary(estimators: Mapping[str, Any]) -> str:
