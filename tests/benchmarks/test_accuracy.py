@@ -232,20 +232,24 @@ def test_crowdpose_joints_keep_what_coco_has_and_derive_head_and_neck(small_data
         np.testing.assert_array_equal(people.ignore, truth.persons[image].ignore | unlabelled)
 
 
-def test_tables_of_one_estimator_stand_beside_those_of_the_others(small_data, tmp_path):
-    raw = parts.Part("raw", lambda subject: parts.references(subject)[:1], over=())
+def test_what_a_run_did_not_measure_stays_in_the_results(small_data, tmp_path):
+    whole = parts.Part("fixed", parts.references, over=())
 
-    def measured(name):
-        subject = Subject(replace(LWOP, name=name))
-        return {name: run_rows(Options(small_data, resamples=2), subject, raw, lambda line: None)}
+    def run(command, name, rows=""):
+        subject, options = Subject(replace(LWOP, name=name)), Options(small_data, resamples=2)
+        table = run_rows(replace(options, rows=rows), subject, whole, lambda line: None)
+        made = provenance(command, 60.0) | {"rows": rows}
+        report.keep(tmp_path, "choices", made, {name: table})
 
-    report.keep(tmp_path, "choices", provenance("first", 60.0), measured("yolov8n_640"))
-    report.keep(tmp_path, "choices", provenance("second", 60.0), measured("posenet"))
-    report.keep(tmp_path, "choices", provenance("third", 60.0), measured("yolov8n_640"))
+    run("first", "yolov8n_640")
+    run("second", "posenet", "base")
+    run("third", "yolov8n_640")
+    run("fourth", "posenet", "raw")
     part = json.loads((tmp_path / "results.json").read_text())["choices"]
+    for tables in part["estimators"].values():
+        assert [row["name"] for row in tables["all"]["rows"]] == [parts.RAW, parts.BASELINE]
     assert list(part["estimators"]) == ["yolov8n_640", "posenet"]
-    runs = [(run["command"], run["estimators"]) for run in part["made"]]
-    assert runs == [("second", ["posenet"]), ("third", ["yolov8n_640"])]
+    assert [made["command"] for made in part["made"]] == ["second", "third", "fourth"]
     page = (tmp_path / "RESULTS.md").read_text()
     assert "posenet: `second`" in page
     assert "first" not in page
@@ -264,7 +268,7 @@ def test_every_part_runs_and_is_reported(small_data, tmp_path, part):
         )
         for name, estimator in known.items()
     }
-    made = provenance("command", 60.0)
+    made = provenance("command", 60.0) | {"rows": ""}
     report.keep(tmp_path, part, made, tables)
     page = (tmp_path / "RESULTS.md").read_text()
     rows = json.loads((tmp_path / "results.json").read_text())[part]["estimators"]

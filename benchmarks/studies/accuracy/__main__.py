@@ -28,6 +28,12 @@ HERE = Path(__file__).resolve().parent
     help="Only these; tables of the others stay as they are.  [default: all of the part]",
 )
 @click.option(
+    "--rows",
+    default="",
+    metavar="REGEX",
+    help="Only rows whose names match; the others stay as they are.  [default: all]",
+)
+@click.option(
     "--cells",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("runs/accuracy"),
@@ -42,6 +48,7 @@ def main(
     out: Path,
     part: str,
     names: tuple[str, ...],
+    rows: str,
     cells: Path,
     finished: bool,
     fold_seeds: int,
@@ -53,9 +60,10 @@ def main(
     command = f"python -m benchmarks.studies.accuracy --part {{}} --fold-seeds {fold_seeds}"
     command += f" --resamples {resamples} --workers {workers}" + " --quick" * quick
     command += "".join(f" --estimator {name}" for name in names)
+    command += f' --rows "{rows}"' if rows else ""
     if quick:
         fold_seeds, resamples = 1, 50
-    options = Options(data, fold_seeds, resamples, workers, cells, not finished)
+    options = Options(data, fold_seeds, resamples, workers, cells, not finished, rows)
     for name in PARTS if part == "all" else [part]:
         tables = {
             estimator.name: run_rows(options, Subject(estimator, quick), PARTS[name], _log)
@@ -64,7 +72,7 @@ def main(
         }
         # That of the cells, whenever they were computed.
         seconds = sum(table["all"]["seconds"] for table in tables.values())
-        made = provenance(command.format(name), seconds)
+        made = provenance(command.format(name), seconds) | {"rows": rows}
         report.keep(out, name, made, tables)
         click.echo(f"{name}: {made['seconds']} s, {out / 'RESULTS.md'}")
 

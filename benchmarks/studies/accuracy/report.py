@@ -13,6 +13,7 @@ from benchmarks.studies.accuracy.parts import (
     BOOSTING,
     LINEAR,
     MLP,
+    NOT_INSTALLED,
     ORACLE,
     PAPER,
     PARTS,
@@ -47,28 +48,43 @@ DIAGNOSTICS = {  # figure: what its column is called, and how it is printed
 }
 
 
-def keep(folder: Path, part: str, made: Mapping[str, Any], tables: Mapping[str, Any]) -> None:
-    """Put estimators' tables of a part into results.json, beside the others, and write the page."""
-    results = store(folder, PARTS, part, _merged(stored(folder).get(part), made, tables))
+def keep(folder: Path, part: str, run: Mapping[str, Any], tables: Mapping[str, Any]) -> None:
+    """Put the tables of a run of a part into results.json, and write the page.
+
+    They replace those of the same estimators; where only some `rows` were run, only these.
+    """
+    known = stored(folder).get(part, {"made": [], "estimators": {}})
+    runs, every = known["made"], known["estimators"]
+    if run["rows"]:
+        tables = {name: _with_rows(part, name, every, tables[name]) for name in tables}
+    else:
+        left = [[*filterfalse(tables.get, old["estimators"])] for old in runs]
+        runs = [{**old, "estimators": n} for old, n in zip(runs, left, strict=True) if n]
+    every = {**every, **tables}
+    result = {
+        "made": [*runs, {**run, "estimators": [*tables]}],
+        "estimators": {name: every[name] for name in ESTIMATORS if name in every},
+    }
+    results = store(folder, PARTS, part, result)
     if "curve" in results:
         learning_curve.draw(results["curve"]["estimators"], folder / "learning.png")
     write_page(folder, blocks(results))
 
 
-def _merged(
-    known: Mapping[str, Any] | None, made: Mapping[str, Any], tables: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return a part with these tables in the place of those of the same estimators.
-
-    Each provenance names the estimators whose tables it made; one that has none left is dropped.
-    """
-    runs, others = (known["made"], known["estimators"]) if known else ([], {})
-    kept = [{**run, "estimators": [*filterfalse(tables.get, run["estimators"])]} for run in runs]
-    every = {**others, **tables}
-    return {
-        "made": [run for run in [*kept, {**made, "estimators": [*tables]}] if run["estimators"]],
-        "estimators": {name: every[name] for name in ESTIMATORS if name in every},
-    }
+def _with_rows(
+    part: str, estimator: str, known: Mapping[str, Any], tables: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return an estimator's known tables with the rows of new ones, in the order of the part."""
+    if estimator not in known:
+        return tables
+    planned = PARTS[part].rows(Subject(ESTIMATORS[estimator]))
+    order = [row.name.removesuffix(NOT_INSTALLED) for row in planned]
+    merged = {}
+    for view, old in known[estimator].items():
+        measured = [row for row in tables[view]["rows"] if "ap" in row]
+        rows = {row["name"]: row for row in [*old["rows"], *measured]}
+        merged[view] = {**old, "rows": [rows[name] for name in order if name in rows]}
+    return merged
 
 
 def blocks(results: Mapping[str, Any]) -> Iterator[str]:
@@ -78,7 +94,8 @@ def blocks(results: Mapping[str, Any]) -> Iterator[str]:
     for name, part in results.items():
         yield f"## {PARTS[name].title}"
         yield findings.sections.get(name, "")
-        yield from (_provenance(run, part["estimators"]) for run in part["made"])
+        for run in part["made"]:
+            yield f"{', '.join(run['estimators'])}: {provenance_text(run)}"
         if name == "methods":
             yield _summary(part["estimators"])
             yield from beside_the_paper.blocks(part["estimators"])
@@ -91,12 +108,6 @@ def blocks(results: Mapping[str, Any]) -> Iterator[str]:
                 words = VIEWS[view] if len(tables) > 1 else f"{figures['images']} images"
                 yield f"### {estimator}: {words}, {figures['people']} people"
                 yield _table(figures)
-
-
-def _provenance(run: Mapping[str, Any], estimators: Mapping[str, Any]) -> str:
-    """Return where the tables of a run come from, and the time of those that are still its own."""
-    seconds = sum(estimators[name]["all"]["seconds"] for name in run["estimators"])
-    return f"{', '.join(run['estimators'])}: {provenance_text({**run, 'seconds': seconds})}"
 
 
 def _summary(estimators: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ class Options:
         workers: processes.
         cells: folder of finished cells, or None.
         compute: whether cells that are not there are computed, or left out.
+        rows: a regular expression; rows whose names it is not found in are left out.
     """
 
     data: Path
@@ -47,6 +49,7 @@ class Options:
     workers: int = 1
     cells: Path | None = None
     compute: bool = True
+    rows: str = ""
 
 
 Table = dict[str, Any]  # as results.json has it
@@ -76,9 +79,11 @@ def views(data: LabeledResults) -> dict[str, Sequence[int]]:
 
 
 def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str], None]) -> Table:
-    """Evaluate every row of a part on an estimator's results."""
-    rows, estimator = part.rows(subject), subject.estimator
-    present = [row for row in rows if row.scorer is not None]
+    """Evaluate the rows of a part on an estimator's results."""
+    planned, estimator = part.rows(subject), subject.estimator
+    rows = [row for row in planned if re.search(options.rows, row.name)]
+    compared = {row.name for row in rows} | {RAW, *part.over}
+    present = [row for row in planned if row.scorer is not None and row.name in compared]
     tasks = [
         _Task(options, estimator, row, seed)
         for seed in range(min(options.fold_seeds, estimator.seeds))
@@ -102,7 +107,7 @@ def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str]
             "people": sum(int((~data.ground_truth.persons[i].ignore).sum()) for i in images),
             "over": part.over,
             "seconds": sum(result.seconds for seeds in results.values() for result in seeds),
-            "planned": len(rows),
+            "planned": len(planned),
             "rows": [
                 {"name": row.name, **_row_figures(row.name, view, results, part.over)}
                 for row in rows
