@@ -166,6 +166,7 @@ def methods(subject: Subject) -> list[Row]:
         *_calibrations(),
         _network(LINEAR, _recipe(subject, "linear")),
         _network(MLP, mlp),
+        _network(f"{MLP}, L1 loss", _recipe(subject, "MLP", loss="l1")),
         _network(ATTENTION, _recipe(subject, "attention")),
         _boosting_row(BOOSTING, partial(scorers.boosting, recipe=mlp)),
         _fold("deep ensemble of 5 MLPs", scorers.ensemble, recipe=mlp, members=5),
