@@ -244,10 +244,18 @@ def test_what_a_run_did_not_measure_stays_in_the_results(small_data, tmp_path):
     run("first", "yolov8n_640")
     run("second", "posenet", "base")
     run("third", "yolov8n_640")
+    path = tmp_path / "results.json"
+    results = json.loads(path.read_text())
+    for row in results["choices"]["estimators"]["posenet"]["all"]["rows"]:
+        row["ap"] = -1.0
+    path.write_text(json.dumps(results))
     run("fourth", "posenet", "raw")
-    part = json.loads((tmp_path / "results.json").read_text())["choices"]
+    part = json.loads(path.read_text())["choices"]
     for tables in part["estimators"].values():
         assert [row["name"] for row in tables["all"]["rows"]] == [parts.RAW, parts.BASELINE]
+    raw, baseline = part["estimators"]["posenet"]["all"]["rows"]
+    assert raw["ap"] > 0
+    assert baseline["ap"] == -1
     assert list(part["estimators"]) == ["yolov8n_640", "posenet"]
     assert [made["command"] for made in part["made"]] == ["second", "third", "fourth"]
     page = (tmp_path / "RESULTS.md").read_text()

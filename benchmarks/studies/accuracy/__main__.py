@@ -70,6 +70,8 @@ def main(
             for estimator in PARTS[name].estimators
             if estimator.name in (names or ESTIMATORS)
         }
+        if not tables:
+            continue  # a part of other estimators
         # That of the cells, whenever they were computed.
         seconds = sum(table["all"]["seconds"] for table in tables.values())
         made = provenance(command.format(name), seconds) | {"rows": rows}

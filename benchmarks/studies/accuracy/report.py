@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from itertools import filterfalse
 from pathlib import Path
@@ -55,8 +56,11 @@ def keep(folder: Path, part: str, run: Mapping[str, Any], tables: Mapping[str, A
     """
     known = stored(folder).get(part, {"made": [], "estimators": {}})
     runs, every = known["made"], known["estimators"]
-    if run["rows"]:
-        tables = {name: _with_rows(part, name, every, tables[name]) for name in tables}
+    if chosen := run["rows"]:
+        tables = {
+            name: _with_rows(every[name], new, chosen, _order(part, name)) if name in every else new
+            for name, new in tables.items()
+        }
     else:
         left = [[*filterfalse(tables.get, old["estimators"])] for old in runs]
         runs = [{**old, "estimators": n} for old, n in zip(runs, left, strict=True) if n]
@@ -71,18 +75,20 @@ def keep(folder: Path, part: str, run: Mapping[str, Any], tables: Mapping[str, A
     write_page(folder, blocks(results))
 
 
-def _with_rows(
-    part: str, estimator: str, known: Mapping[str, Any], tables: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """Return an estimator's known tables with the rows of new ones, in the order of the part."""
-    if estimator not in known:
-        return tables
+def _order(part: str, estimator: str) -> list[str]:
+    """Return the names of a part's rows as a table has them."""
     planned = PARTS[part].rows(Subject(ESTIMATORS[estimator]))
-    order = [row.name.removesuffix(NOT_INSTALLED) for row in planned]
+    return [row.name.removesuffix(NOT_INSTALLED) for row in planned]
+
+
+def _with_rows(
+    known: Mapping[str, Any], tables: Mapping[str, Any], chosen: str, order: list[str]
+) -> dict[str, Any]:
+    """Return an estimator's known tables with the chosen rows of new ones."""
     merged = {}
-    for view, old in known[estimator].items():
-        measured = [row for row in tables[view]["rows"] if "ap" in row]
-        rows = {row["name"]: row for row in [*old["rows"], *measured]}
+    for view, old in known.items():
+        new = [r for r in tables[view]["rows"] if "ap" in r and re.search(chosen, r["name"])]
+        rows = {row["name"]: row for row in [*old["rows"], *new]}
         merged[view] = {**old, "rows": [rows[name] for name in order if name in rows]}
     return merged
 

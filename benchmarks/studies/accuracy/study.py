@@ -40,7 +40,7 @@ class Options:
         workers: processes.
         cells: folder of finished cells, or None.
         compute: whether cells that are not there are computed, or left out.
-        rows: a regular expression; rows whose names it is not found in are left out.
+        rows: a regular expression; other rows are left out, but those that all are compared with.
     """
 
     data: Path
@@ -79,11 +79,10 @@ def views(data: LabeledResults) -> dict[str, Sequence[int]]:
 
 
 def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str], None]) -> Table:
-    """Evaluate the rows of a part on an estimator's results."""
-    planned, estimator = part.rows(subject), subject.estimator
-    rows = [row for row in planned if re.search(options.rows, row.name)]
-    compared = {row.name for row in rows} | {RAW, *part.over}
-    present = [row for row in planned if row.scorer is not None and row.name in compared]
+    """Evaluate rows of a part on an estimator's results, and those that they are compared with."""
+    planned, compared, estimator = part.rows(subject), {RAW, *part.over}, subject.estimator
+    rows = [row for row in planned if row.name in compared or re.search(options.rows, row.name)]
+    present = [row for row in rows if row.scorer is not None]
     tasks = [
         _Task(options, estimator, row, seed)
         for seed in range(min(options.fold_seeds, estimator.seeds))
