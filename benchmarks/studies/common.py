@@ -28,6 +28,7 @@ __all__ = [
     "provenance_text",
     "read_findings",
     "store",
+    "stored",
     "table",
     "write_page",
 ]
@@ -83,14 +84,19 @@ def read_findings(folder: Path) -> Findings:
     )
 
 
+def stored(folder: Path) -> dict[str, Any]:
+    """Return the parts of results.json, by name; none where there is no file."""
+    path = folder / "results.json"
+    parts: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return parts
+
+
 def store(folder: Path, order: Iterable[str], part: str, result: dict[str, Any]) -> dict[str, Any]:
     """Put a part into results.json, beside the parts that are there; return all, in order."""
-    path = folder / "results.json"
-    known = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    known[part] = result
+    known = stored(folder) | {part: result}
     ordered = {name: known[name] for name in order if name in known}
     folder.mkdir(parents=True, exist_ok=True)
-    write(ordered, path)
+    write(ordered, folder / "results.json")
     return ordered
 
 

@@ -232,6 +232,37 @@ def test_crowdpose_joints_keep_what_coco_has_and_derive_head_and_neck(small_data
         np.testing.assert_array_equal(people.ignore, truth.persons[image].ignore | unlabelled)
 
 
+def test_what_a_run_did_not_measure_stays_in_the_results(small_data, tmp_path):
+    whole = parts.Part("fixed", parts.references, over=())
+
+    def run(command, name, rows=""):
+        subject, options = Subject(replace(LWOP, name=name)), Options(small_data, resamples=2)
+        table = run_rows(replace(options, rows=rows), subject, whole, lambda line: None)
+        made = provenance(command, 60.0) | {"rows": rows}
+        report.keep(tmp_path, "choices", made, {name: table})
+
+    run("first", "yolov8n_640")
+    run("second", "posenet", "base")
+    run("third", "yolov8n_640")
+    path = tmp_path / "results.json"
+    results = json.loads(path.read_text())
+    for row in results["choices"]["estimators"]["posenet"]["all"]["rows"]:
+        row["ap"] = -1.0
+    path.write_text(json.dumps(results))
+    run("fourth", "posenet", "raw")
+    part = json.loads(path.read_text())["choices"]
+    for tables in part["estimators"].values():
+        assert [row["name"] for row in tables["all"]["rows"]] == [parts.RAW, parts.BASELINE]
+    raw, baseline = part["estimators"]["posenet"]["all"]["rows"]
+    assert raw["ap"] > 0
+    assert baseline["ap"] == -1
+    assert list(part["estimators"]) == ["yolov8n_640", "posenet"]
+    assert [made["command"] for made in part["made"]] == ["second", "third", "fourth"]
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert "posenet: `second`" in page
+    assert "first" not in page
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", parts.PARTS)
 def test_every_part_runs_and_is_reported(small_data, tmp_path, part):
@@ -245,8 +276,8 @@ def test_every_part_runs_and_is_reported(small_data, tmp_path, part):
         )
         for name, estimator in known.items()
     }
-    made = provenance("command", 60.0)
-    report.keep(tmp_path, part, {"made": made, "estimators": tables})
+    made = provenance("command", 60.0) | {"rows": ""}
+    report.keep(tmp_path, part, made, tables)
     page = (tmp_path / "RESULTS.md").read_text()
     rows = json.loads((tmp_path / "results.json").read_text())[part]["estimators"]
     for tables in rows.values():

@@ -22,6 +22,7 @@ __all__ = [
     "BOOSTING",
     "LINEAR",
     "MLP",
+    "NOT_INSTALLED",
     "ORACLE",
     "PAPER",
     "PARTS",
@@ -42,6 +43,7 @@ MMPOSE = {
     "score_times_confidence": "bbox_keypoint",
     "score_plus_confidence": "bbox_rle",
 }
+NOT_INSTALLED = ": not installed"
 LOSSES = ("rank", "bce", "mse", "l1", "ranknet", "lambdarank", "approx_ndcg")
 SUBSETS = (100, 200, 400, 800)  # of 1,232 training images
 
@@ -149,7 +151,7 @@ def _calibrations() -> list[Row]:
 def _boosting_row(name: str, scorer: Callable[..., Any]) -> Row:
     """Return a row of gradient boosting, which says so where LightGBM is not installed."""
     if importlib.util.find_spec("lightgbm") is None:
-        return Row(f"{name}: not installed", "folds", None)
+        return Row(f"{name}{NOT_INSTALLED}", "folds", None)
     return Row(name, "folds", scorer)
 
 
@@ -164,6 +166,7 @@ def methods(subject: Subject) -> list[Row]:
         *_calibrations(),
         _network(LINEAR, _recipe(subject, "linear")),
         _network(MLP, mlp),
+        _network(f"{MLP}, L1 loss", _recipe(subject, "MLP", loss="l1")),
         _network(ATTENTION, _recipe(subject, "attention")),
         _boosting_row(BOOSTING, partial(scorers.boosting, recipe=mlp)),
         _fold("deep ensemble of 5 MLPs", scorers.ensemble, recipe=mlp, members=5),

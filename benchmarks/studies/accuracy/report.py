@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from benchmarks.studies.accuracy.parts import (
     BOOSTING,
     LINEAR,
     MLP,
+    NOT_INSTALLED,
     ORACLE,
     PAPER,
     PARTS,
@@ -27,6 +30,7 @@ from benchmarks.studies.common import (
     provenance_text,
     read_findings,
     store,
+    stored,
     table,
     write_page,
 )
@@ -45,12 +49,48 @@ DIAGNOSTICS = {  # figure: what its column is called, and how it is printed
 }
 
 
-def keep(folder: Path, part: str, result: dict[str, Any]) -> None:
-    """Put a part into results.json, beside the parts that are there, and write the page."""
+def keep(folder: Path, part: str, run: Mapping[str, Any], tables: Mapping[str, Any]) -> None:
+    """Put the tables of a run of a part into results.json, and write the page.
+
+    They replace those of the same estimators; where only some `rows` were run, only these.
+    """
+    known = stored(folder).get(part, {"made": [], "estimators": {}})
+    runs, every = known["made"], known["estimators"]
+    if chosen := run["rows"]:
+        tables = {
+            name: _with_rows(every[name], new, chosen, _order(part, name)) if name in every else new
+            for name, new in tables.items()
+        }
+    else:
+        left = [[*filterfalse(tables.get, old["estimators"])] for old in runs]
+        runs = [{**old, "estimators": n} for old, n in zip(runs, left, strict=True) if n]
+    every = {**every, **tables}
+    result = {
+        "made": [*runs, {**run, "estimators": [*tables]}],
+        "estimators": {name: every[name] for name in ESTIMATORS if name in every},
+    }
     results = store(folder, PARTS, part, result)
     if "curve" in results:
         learning_curve.draw(results["curve"]["estimators"], folder / "learning.png")
     write_page(folder, blocks(results))
+
+
+def _order(part: str, estimator: str) -> list[str]:
+    """Return the names of a part's rows as a table has them."""
+    planned = PARTS[part].rows(Subject(ESTIMATORS[estimator]))
+    return [row.name.removesuffix(NOT_INSTALLED) for row in planned]
+
+
+def _with_rows(
+    known: Mapping[str, Any], tables: Mapping[str, Any], chosen: str, order: list[str]
+) -> dict[str, Any]:
+    """Return an estimator's known tables with the chosen rows of new ones."""
+    merged = {}
+    for view, old in known.items():
+        new = [r for r in tables[view]["rows"] if "ap" in r and re.search(chosen, r["name"])]
+        rows = {row["name"]: row for row in [*old["rows"], *new]}
+        merged[view] = {**old, "rows": [rows[name] for name in order if name in rows]}
+    return merged
 
 
 def blocks(results: Mapping[str, Any]) -> Iterator[str]:
@@ -60,7 +100,8 @@ def blocks(results: Mapping[str, Any]) -> Iterator[str]:
     for name, part in results.items():
         yield f"## {PARTS[name].title}"
         yield findings.sections.get(name, "")
-        yield provenance_text(part["made"])
+        for run in part["made"]:
+            yield f"{', '.join(run['estimators'])}: {provenance_text(run)}"
         if name == "methods":
             yield _summary(part["estimators"])
             yield from beside_the_paper.blocks(part["estimators"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ class Options:
         workers: processes.
         cells: folder of finished cells, or None.
         compute: whether cells that are not there are computed, or left out.
+        rows: a regular expression; other rows are left out, but those that all are compared with.
     """
 
     data: Path
@@ -47,6 +49,7 @@ class Options:
     workers: int = 1
     cells: Path | None = None
     compute: bool = True
+    rows: str = ""
 
 
 Table = dict[str, Any]  # as results.json has it
@@ -76,8 +79,9 @@ def views(data: LabeledResults) -> dict[str, Sequence[int]]:
 
 
 def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str], None]) -> Table:
-    """Evaluate every row of a part on an estimator's results."""
-    rows, estimator = part.rows(subject), subject.estimator
+    """Evaluate rows of a part on an estimator's results, and those that they are compared with."""
+    planned, compared, estimator = part.rows(subject), {RAW, *part.over}, subject.estimator
+    rows = [row for row in planned if row.name in compared or re.search(options.rows, row.name)]
     present = [row for row in rows if row.scorer is not None]
     tasks = [
         _Task(options, estimator, row, seed)
@@ -102,7 +106,7 @@ def run_rows(options: Options, subject: Subject, part: Part, log: Callable[[str]
             "people": sum(int((~data.ground_truth.persons[i].ignore).sum()) for i in images),
             "over": part.over,
             "seconds": sum(result.seconds for seeds in results.values() for result in seeds),
-            "planned": len(rows),
+            "planned": len(planned),
             "rows": [
                 {"name": row.name, **_row_figures(row.name, view, results, part.over)}
                 for row in rows

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from benchmarks.common import data_option
-from benchmarks.studies.common import out_option, store, table, write_page
+from benchmarks.studies.common import out_option, store, stored, table, write_page
 from benchmarks.studies.joints.figures import figures
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.workflows.training_run import is_run
@@ -43,8 +43,7 @@ HEAD = (
 @out_option(HERE)
 def main(data: Path, parts: tuple[str, ...], signals: Path | None, runs: Path, out: Path) -> None:
     """Measure PARTS, all whose runs are there by default; write results.json and RESULTS.md."""
-    path = out / "results.json"
-    results: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    results = stored(out)
     for part in parts or PARTS:
         run, (group, left_out) = runs / part, PARTS[part]
         if part in results or not is_run(run):
