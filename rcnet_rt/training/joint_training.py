@@ -78,7 +78,7 @@ def train_heads(
         recipe: of the head.
         left_out: names of estimators that are not trained on.
     """
-    scored = [(split, replace(weights, tensors=part.tensors, joints=None)) for split, part in parts]
+    scored = [(split, _scoring(weights, part)) for split, part in parts]
     results = [data for name, data in sorted(estimators.items()) if name not in left_out]
     examples = join_examples([joint_examples(data, scored, hide=True) for data in results])
     held_out = _folds(scored, recipe)
@@ -99,6 +99,11 @@ def train_heads(
             for rows in [examples.as_given & ~unseen]
         ],
     )
+
+
+def _scoring(weights: Weights, part: Weights) -> Weights:
+    """Return the weights with the network, and the scale of its baseline, of a part."""
+    return replace(weights, tensors=part.tensors, baseline_scale=part.baseline_scale, joints=None)
 
 
 def _folds(
