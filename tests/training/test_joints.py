@@ -32,6 +32,7 @@ def some_examples(count=2000, seed=0):
         weights=np.ones(count, np.float32),
         images=np.arange(count),
         as_given=np.ones(count, bool),
+        estimators=np.arange(count) % 2,
     )
 
 
