@@ -94,13 +94,15 @@ def coverage_loss(
 
 
 def _miscoverage(inside: Tensor, count: Tensor) -> Tensor:
-    return ((inside / count.clip(1) - COVERAGE) ** 2 * (count >= MIN_COUNT)).sum()
+    missed: Tensor = (inside / count.clip(1) - COVERAGE) ** 2
+    return (missed * (count >= MIN_COUNT)).sum()
 
 
 def _beyond(outputs: Tensor, errors: Tensor) -> Tensor:
     """Return (P, K) logs of the distances, 0 at the edge of the ellipse; its shape is constant."""
     squares = squared_distance(outputs, errors).detach().clip(MIN_SQUARE)
-    return (squares.log() - outputs[:, 1] - torch.tensor(COVERED).log()) / 2
+    beyond: Tensor = (squares.log() - outputs[:, 1] - torch.tensor(COVERED).log()) / 2
+    return beyond
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:

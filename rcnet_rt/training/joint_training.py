@@ -156,16 +156,18 @@ def _train(examples: JointExamples, recipe: JointRecipe) -> Tensors:
     def loss_with_coverage(index: Tensor) -> Tensor:
         outputs = head_outputs(tensors, features[index])
         given = [column[index] for column in rest]
-        return joint_loss(outputs, *given) + coverage_loss(outputs, *given[2:5], estimators[index])
+        _, _, errors, judged, occluded, _ = given
+        coverage = coverage_loss(outputs, errors, judged, occluded, estimators[index])
+        return joint_loss(outputs, *given) + coverage
 
     _fit(tensors, loss, recipe, len(examples))
-    coverage = replace(
+    last = replace(
         recipe,
         epochs=recipe.coverage_epochs,
         poses_per_step=recipe.coverage_poses_per_step,
         learning_rate=recipe.coverage_learning_rate,
     )
-    _fit(tensors, loss_with_coverage, coverage, len(examples))
+    _fit(tensors, loss_with_coverage, last, len(examples))
     return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
 
 
