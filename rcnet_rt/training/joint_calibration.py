@@ -1,7 +1,8 @@
 """Calibration of a joint head on images that it was not trained on, put into its last layer.
 
 Confidence: a logistic regression on the logit, one for each joint. Covariance: one factor for each
-joint, the conformal one, with which the 90 % ellipses cover 90 %. Both are linear in the outputs,
+joint, the conformal one, with which the 90 % ellipses cover 90 %, where each estimator counts the
+same however many poses it has. Both are linear in the outputs,
 so that they cost nothing when the head runs.
 """
 
@@ -22,7 +23,6 @@ __all__ = ["JointCalibration", "calibrated_tensors", "fit_joint_calibration"]
 
 Floats = npt.NDArray[np.float64]
 MIN_JOINTS = 50  # with fewer examples a joint keeps what the network gives
-OCCLUDED_WEIGHT = 2.5  # see `joint_loss.OCCLUDED_WEIGHT`; one factor a joint has to do the rest
 STEPS = 25  # of Newton's method
 RIDGE = 1.0  # pulls slope and intercept towards 1 and 0, by as much as one uncertain joint
 
@@ -64,8 +64,7 @@ def _fit_joint(outputs: Floats, examples: JointExamples, joint: int) -> tuple[fl
         ratios = (
             np.log(np.maximum(squares, MIN_SQUARE)) - outputs[chosen, 1, joint] - np.log(COVERED)
         )
-        weights = np.where(examples.occluded[chosen, joint], OCCLUDED_WEIGHT, 1.0)
-        shift = _quantile(ratios, weights)
+        shift = _quantile(ratios, _equal_estimators(examples)[chosen])
     return slope, intercept, shift
 
 
@@ -86,11 +85,20 @@ def _logistic(
         slope = columns.T @ (weights * (chance - right)) + RIDGE * (solution - start)
         curvature = (columns.T * (weights * chance * (1 - chance))) @ columns + RIDGE * np.eye(2)
         step = np.linalg.solve(curvature, slope)
-        lower = [0.5**n for n in range(STEPS) if loss(solution - 0.5**n * step) < loss(solution)]
-        if not lower:
+        start_loss = loss(solution)
+        halved = (solution - 0.5**n * step for n in range(STEPS))
+        lower = next((each for each in halved if loss(each) < start_loss), None)
+        if lower is None:
             break
-        solution = solution - lower[0] * step
+        solution = lower
     return float(solution[0]), float(solution[1])
+
+
+def _equal_estimators(examples: JointExamples) -> Floats:
+    """Return (P,) weights of mean 1 with which each estimator has the same total."""
+    counts = np.bincount(examples.estimators)
+    counts = np.where(counts > 0, counts, 1) * np.count_nonzero(counts)
+    return np.asarray(len(examples) / counts[examples.estimators], np.float64)
 
 
 def _quantile(values: Floats, weights: Floats) -> float:

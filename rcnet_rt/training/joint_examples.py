@@ -52,6 +52,7 @@ class JointExamples:
         weights: (P,) in [0, 1].
         images: (P,) id of the image.
         as_given: (P,) whether the pose is as the estimator gives it, and not with inputs hidden.
+        estimators: (P,) number of the estimator, from 0.
     """
 
     features: Floats
@@ -63,6 +64,7 @@ class JointExamples:
     weights: Floats
     images: npt.NDArray[np.int64]
     as_given: Booleans
+    estimators: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.features)
@@ -83,18 +85,19 @@ def join_examples(parts: Sequence[JointExamples]) -> JointExamples:
 
 
 def joint_examples(
-    data: LabeledResults, parts: Sequence[tuple[Split, Weights]], *, hide: bool
+    data: LabeledResults, parts: Sequence[tuple[Split, Weights]], number: int = 0, *, hide: bool
 ) -> JointExamples:
     """Return the held-out poses of some results at or above the floor that count for the OKS.
 
     Args:
         data: results with ground truth.
         parts: splits with the weights that were trained on them; a joint head is not read.
+        number: of the estimator.
         hide: whether each pose follows again with ever fewer inputs, so that a head learns to work
             without; else it is once as the estimator gives it, without recheck.
     """
     found = [
-        _examples(data, seen, weights, as_given)
+        _examples(data, seen, weights, number, as_given)
         for split, weights in parts
         if (items := [data.poses[image] for image in split.held_out if image in data.poses])
         for as_given, seen in _variants(items, hide)
@@ -122,7 +125,11 @@ def _without(items: Iterable[ImagePoses], names: Iterable[str]) -> list[ImagePos
 
 
 def _examples(
-    data: LabeledResults, items: Sequence[ImagePoses], weights: Weights, as_given: bool
+    data: LabeledResults,
+    items: Sequence[ImagePoses],
+    weights: Weights,
+    number: int,
+    as_given: bool,
 ) -> JointExamples:
     entries = np.concatenate([item.entries for item in items])
     images = np.repeat([item.image_id for item in items], [len(item.entries) for item in items])
@@ -146,6 +153,7 @@ def _examples(
         weights=(match.weight * np.where(complete, 1.0, UNMATCHED_WEIGHT)).astype(np.float32),
         images=images.astype(np.int64),
         as_given=np.full(len(images), as_given),
+        estimators=np.full(len(images), number),
     )
     scores = np.concatenate([some.estimator_scores for some in poses])
     return found[(scores >= weights.floor) & (found.weights > 0)]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from rcnet_rt.evaluation.labeled_results import LabeledResults
 from rcnet_rt.rescoring.joint_head import COVERED, OUTPUTS, JointHead, head_outputs, head_shapes
 from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.joint_calibration import calibrated_tensors, fit_joint_calibration
 from rcnet_rt.training.joint_examples import JointExamples, join_examples, joint_examples
-from rcnet_rt.training.joint_loss import joint_loss
+from rcnet_rt.training.joint_loss import coverage_loss, joint_loss
 from rcnet_rt.training.splits import Split, fold_splits
 
 __all__ = ["JointRecipe", "TrainedHeads", "train_heads"]
@@ -35,6 +36,9 @@ class JointRecipe:
         poses_per_step: size of a batch.
         learning_rate: the highest; it rises and falls once (one-cycle).
         weight_decay: of AdamW.
+        coverage_epochs: further passes, with `joint_loss.coverage_loss` added.
+        coverage_poses_per_step: size of their batches: shares need many joints.
+        coverage_learning_rate: their highest.
         folds: parts that the head is calibrated on, where the score has a single one.
         seed: of initialisation and order.
     """
@@ -44,6 +48,9 @@ class JointRecipe:
     poses_per_step: int = 256
     learning_rate: float = 3e-3
     weight_decay: float = 1e-3
+    coverage_epochs: int = 6
+    coverage_poses_per_step: int = 512
+    coverage_learning_rate: float = 1e-3
     folds: int = 5
     seed: int = 0
 
@@ -78,9 +85,11 @@ def train_heads(
         recipe: of the head.
         left_out: names of estimators that are not trained on.
     """
-    scored = [(split, replace(weights, tensors=part.tensors, joints=None)) for split, part in parts]
+    scored = [(split, _scoring(weights, part)) for split, part in parts]
     results = [data for name, data in sorted(estimators.items()) if name not in left_out]
-    examples = join_examples([joint_examples(data, scored, hide=True) for data in results])
+    examples = join_examples(
+        [joint_examples(data, scored, number, hide=True) for number, data in enumerate(results)]
+    )
     held_out = _folds(scored, recipe)
     heads: list[Tensors] = []
     outputs = np.zeros((len(examples), len(OUTPUTS), examples.found.shape[1]), np.float32)
@@ -99,6 +108,11 @@ def train_heads(
             for rows in [examples.as_given & ~unseen]
         ],
     )
+
+
+def _scoring(weights: Weights, part: Weights) -> Weights:
+    """Return the weights with the network, and the scale of its baseline, of a part."""
+    return replace(weights, tensors=part.tensors, baseline_scale=part.baseline_scale, joints=None)
 
 
 def _folds(
@@ -128,14 +142,41 @@ def _outputs(tensors: Tensors, features: npt.NDArray[np.float32]) -> npt.NDArray
 def _train(examples: JointExamples, recipe: JointRecipe) -> Tensors:
     """Return the tensors of a head, without calibration."""
     torch.manual_seed(recipe.seed)
-    random = np.random.default_rng(recipe.seed)
     tensors = _initial(examples, recipe.width)
     columns = [examples.found, examples.right, np.nan_to_num(examples.errors), examples.judged]
     columns += [examples.occluded, examples.weights]
     rest = [torch.tensor(column.astype(np.float32)) for column in columns]
     rest[2] = rest[2].clip(-MAX_ERROR, MAX_ERROR)
     features = torch.tensor(examples.features)
-    batches = max(len(examples) // recipe.poses_per_step, 1)
+    estimators = F.one_hot(torch.tensor(examples.estimators)).float()
+
+    def loss(index: Tensor) -> Tensor:
+        return joint_loss(head_outputs(tensors, features[index]), *(each[index] for each in rest))
+
+    def loss_with_coverage(index: Tensor) -> Tensor:
+        outputs = head_outputs(tensors, features[index])
+        given = [column[index] for column in rest]
+        _, _, errors, judged, occluded, _ = given
+        coverage = coverage_loss(outputs, errors, judged, occluded, estimators[index])
+        return joint_loss(outputs, *given) + coverage
+
+    _fit(tensors, loss, recipe, len(examples))
+    last = replace(
+        recipe,
+        epochs=recipe.coverage_epochs,
+        poses_per_step=recipe.coverage_poses_per_step,
+        learning_rate=recipe.coverage_learning_rate,
+    )
+    _fit(tensors, loss_with_coverage, last, len(examples))
+    return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
+
+
+def _fit(
+    tensors: Mapping[str, Tensor], loss: Callable[[Tensor], Tensor], recipe: JointRecipe, poses: int
+) -> None:
+    """Change the tensors for a lower loss of the poses whose numbers it is given."""
+    random = np.random.default_rng(recipe.seed)
+    batches = max(poses // recipe.poses_per_step, 1)
     optimizer = torch.optim.AdamW(
         tensors.values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
@@ -143,15 +184,12 @@ def _train(examples: JointExamples, recipe: JointRecipe) -> Tensors:
         optimizer, recipe.learning_rate, total_steps=recipe.epochs * batches + 1
     )
     for _ in range(recipe.epochs):
-        for rows in np.array_split(random.permutation(len(examples)), batches):
-            index = torch.from_numpy(rows)
-            outputs = head_outputs(tensors, features[index])
-            loss = joint_loss(outputs, *(column[index] for column in rest))
+        for rows in np.array_split(random.permutation(poses), batches):
+            value = loss(torch.from_numpy(rows))
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            value.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
-    return {name: tensor.detach().numpy() for name, tensor in tensors.items()}
 
 
 def _initial(examples: JointExamples, width: int) -> dict[str, Tensor]:

@@ -1,5 +1,7 @@
 """Training of joint heads: what is learned from, the loss, and the calibration."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,9 @@ import torch
 from rcnet_rt.rescoring.joint_head import COVERED, head_outputs
 from rcnet_rt.training.joint_calibration import calibrated_tensors, fit_joint_calibration
 from rcnet_rt.training.joint_examples import JointExamples, join_examples
-from rcnet_rt.training.joint_loss import joint_loss
-from rcnet_rt.training.joint_training import JointRecipe, _train
-from tests.helpers.networks import random_head
+from rcnet_rt.training.joint_loss import coverage_loss, joint_loss
+from rcnet_rt.training.joint_training import JointRecipe, _scoring, _train
+from tests.helpers.networks import random_head, random_weights
 
 FEATURES = 54 + 2
 
@@ -32,6 +34,7 @@ def some_examples(count=2000, seed=0):
         weights=np.ones(count, np.float32),
         images=np.arange(count),
         as_given=np.ones(count, bool),
+        estimators=np.arange(count) % 2,
     )
 
 
@@ -106,6 +109,57 @@ def test_the_loss_is_least_for_what_is_true():
         assert abs(slopes[1]) < 0.15 * min(-slopes[0], slopes[2])
 
 
+def test_the_coverage_loss_moves_the_ellipses_of_each_estimator_towards_90_percent():
+    """The first estimator's ellipses are too small, the second's too large."""
+    examples = some_examples(4000)
+    own = torch.nn.functional.one_hot(torch.tensor(examples.estimators)).float()
+    _, _, errors, judged, occluded, _ = columns(examples)
+    outputs = torch.zeros(4000, 4, 17)
+    outputs[:, 1] = np.log(0.02**2 * 2) + torch.tensor(examples.features[:, :1])
+    outputs[:, 2] = 0.75
+
+    def loss(shifts):
+        moved = outputs.clone()
+        moved[:, 1] += own @ shifts
+        return coverage_loss(moved, errors, judged, occluded, own)
+
+    shifts = torch.tensor([[-1.0], [1.0]]).repeat(1, 17).requires_grad_()
+    loss(shifts).backward()
+    assert (shifts.grad[0] < 0).all()
+    assert (shifts.grad[1] > 0).all()
+    right = loss(torch.zeros(2, 17))
+    assert right < 0.1 * loss(shifts.detach())
+    seldom = judged * (torch.arange(4000) < 8)[:, None]
+    assert coverage_loss(outputs, errors, seldom, occluded, own) == 0
+
+
+def test_the_coverage_loss_counts_occluded_joints_once_more():
+    examples = some_examples(400)
+    _, _, errors, judged, _, _ = columns(examples)
+    small = torch.full((400, 4, 17), 0.0)
+    small[:, 1] = -16
+    one = torch.ones(400, 1)
+    without = coverage_loss(small, errors, judged, torch.zeros(400, 17), one)
+    both = coverage_loss(small, errors, judged, torch.ones(400, 17), one)
+    assert without.item() == pytest.approx(3.0 * 17 * 0.9**2, rel=1e-2)
+    assert both.item() - without.item() == pytest.approx(5.0 * 0.9**2, rel=1e-2)
+
+
+def test_estimators_count_alike_in_the_calibration():
+    """One estimator has nine times as many poses as the other, and errors half as large."""
+    examples = some_examples(4000)
+    few = np.arange(4000) % 10 == 0
+    errors = np.where(few[:, None, None], 2 * examples.errors, examples.errors)
+    both = replace(examples, estimators=few.astype(np.int64), errors=errors.astype(np.float32))
+    outputs = np.zeros((4000, 4, 17), np.float32)
+    shift = fit_joint_calibration(outputs, both).log_variance
+    squares = (both.errors.astype(np.float64) ** 2).sum(axis=2)
+    inside = squares <= COVERED * np.exp(shift)
+    shares = [inside[rows[:, None] & both.judged].mean() for rows in (few, ~few)]
+    assert np.mean(shares) == pytest.approx(0.9, abs=0.01)
+    assert shares[0] < 0.87 < 0.93 < shares[1]
+
+
 def test_poses_that_weigh_nothing_and_joints_without_truth_do_not_count():
     examples = some_examples(100)
     outputs = torch.randn(100, 4, 17, generator=torch.Generator().manual_seed(0))
@@ -120,3 +174,11 @@ def test_examples_are_joined_and_selected():
     both = join_examples([some_examples(3), some_examples(4)])
     assert len(both) == 7
     assert both[both.images == 0].features.shape == (2, FEATURES)
+
+
+def test_a_fold_scores_by_the_scale_of_its_own_baseline():
+    weights = random_weights(baseline="score_times_joints", baseline_scale=2.0)
+    part = random_weights(baseline_scale=3.0)
+    found = _scoring(weights, part)
+    assert (found.baseline, found.baseline_scale) == ("score_times_joints", 3.0)
+    assert found.tensors is part.tensors

@@ -19,7 +19,8 @@ from benchmarks.studies.joints.figures import figures
 from rcnet_rt.rescoring import weights_io
 from rcnet_rt.workflows.training_run import is_run
 from tools.group_weights import GROUPS
-from tools.joint_heads import load_group, trained_heads
+from tools.joint_heads import trained_heads
+from tools.trained_groups import folds_of, load_group
 
 HERE = Path(__file__).resolve().parent
 LEFT_OUT = {
@@ -31,25 +32,29 @@ LEFT_OUT = {
 PARTS = {**{name: (name, "") for name in GROUPS}, **LEFT_OUT}
 HEAD = (
     "estimator", "poses", "error, mean / worst joint", "by chance", "only annotated", "Brier",
-    "raw", "isotonic", "coverage of joints", "occluded / visible", "by size", "area, mean / median",
+    "raw", "isotonic", "coverage of joints", "coverage by chance",
+    "occluded / visible", "by size", "area, mean / median",
 )  # fmt: skip
 
 
 @click.command()
 @data_option
-@click.argument("parts", type=click.Choice(list(PARTS)), nargs=-1)
+@click.argument("names", type=click.Choice(list(PARTS)), nargs=-1)
 @click.option("--signals", type=click.Path(path_type=Path, exists=True), help="For yolo-pose.")
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @out_option(HERE)
-def main(data: Path, parts: tuple[str, ...], signals: Path | None, runs: Path, out: Path) -> None:
-    """Measure PARTS, all whose runs are there by default; write results.json and RESULTS.md."""
+def main(data: Path, names: tuple[str, ...], signals: Path | None, runs: Path, out: Path) -> None:
+    """Measure NAMES, all whose runs are there by default; write results.json and RESULTS.md."""
     results = stored(out)
-    for part in parts or PARTS:
+    for part in names or PARTS:
         run, (group, left_out) = runs / part, PARTS[part]
         if part in results or not is_run(run):
             continue
         known = load_group(data, group, signals, runs)
-        heads = trained_heads(run, weights_io.find(group), known, {left_out} - {""})
+        weights = weights_io.find(group)
+        trained_on = {name: data for name, data in known.items() if name != left_out}
+        parts = folds_of(run, weights, trained_on, GROUPS[group].recipe)
+        heads = trained_heads(run, weights, parts, trained_on)
         wanted = [left_out] if left_out else list(known)
         result = {name: figures(known[name], heads.held_out) for name in wanted}
         results = store(out, PARTS, part, result)
@@ -90,6 +95,7 @@ def _row(name: str, each: dict[str, Any]) -> list[str]:
         "" if raw is None else f"{raw:.4f} ({each['brier'] / raw - 1:+.0%})",
         f"{each['isotonic_brier']:.4f} ({each['brier'] / each['isotonic_brier'] - 1:+.0%})",
         f"{each['coverage'][0]:.3f} to {each['coverage'][1]:.3f}",
+        "{:.3f} to {:.3f}".format(*each["coverage_by_chance"]),
         f"{groups['occluded joints']:.3f} / {groups['visible joints']:.3f}",
         " ".join(f"{share:.3f}" for share in each["coverage_by_size"]),
         f"{each['relative_area'] - 1:+.0%} / {each['median_area'] - 1:+.0%}",

@@ -13,6 +13,7 @@ from rcnet_rt.datasets.results import ImagePoses
 from rcnet_rt.evaluation.joint_figures import joint_figures
 from rcnet_rt.evaluation.joints import (
     CHI2_90,
+    LEVEL,
     JointTruth,
     brier_score,
     calibration_error,
@@ -26,10 +27,11 @@ from rcnet_rt.rescoring.weights import Weights
 from rcnet_rt.training.joint_judging import joint_record, refined_held_out
 from rcnet_rt.training.splits import Split
 
-__all__ = ["Judged", "figures", "isotonic", "judged"]
+__all__ = ["Judged", "coverage_by_chance", "figures", "isotonic", "judged"]
 
 Floats = npt.NDArray[np.float64]
 SIZE_BINS = 4
+DRAWS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,7 @@ class Judged:
         raw: (N, K) joint scores of the estimator in [0, 1]; 1 where it gives none.
         covariance: (N, K, 2, 2).
         fold: (N,) number of the fold that held the image out.
+        images: (N,) id of the image.
     """
 
     truth: JointTruth
@@ -51,6 +54,7 @@ class Judged:
     raw: Floats
     covariance: Floats
     fold: npt.NDArray[np.int64]
+    images: npt.NDArray[np.int64]
 
 
 def judged(
@@ -80,6 +84,7 @@ def judged(
         raw=np.concatenate(raw)[kept].astype(np.float64).clip(0, 1),
         covariance=columns["joint_covariance"][kept].astype(np.float64),
         fold=np.array([fold_of[image] for image in ids[kept].tolist()]),
+        images=ids[kept],
     )
 
 
@@ -135,12 +140,38 @@ def _ellipses(poses: Judged) -> dict[str, Any]:
     with np.errstate(invalid="ignore"):
         ellipses = CHI2_90 * np.sqrt(np.linalg.det(poses.covariance))
     return {
+        "coverage_by_chance": coverage_by_chance(inside, counted, poses.images),
         "coverage_by_size": [
             float(inside[counted & (quarter == part)[:, None]].mean()) for part in range(SIZE_BINS)
         ],
         "median_area": float(np.median((ellipses / circles)[counted])),
         "circle_covers_occluded": float(covered[counted & truth.occluded].mean()),
     }
+
+
+def coverage_by_chance(
+    inside: npt.NDArray[np.bool_], counted: npt.NDArray[np.bool_], images: npt.NDArray[np.int64]
+) -> list[float]:
+    """Return the coverage to be expected of the lowest and of the highest of K joints.
+
+    It is that of ellipses that cover 90 % of every joint, on other images of the same kind: a
+    bootstrap over images, because the joints of an image are missed together.
+
+    Args:
+        inside: (N, K) whether the ellipse holds the joint.
+        counted: (N, K) whether the joint counts.
+        images: (N,) id of the image.
+    """
+    _, place = np.unique(images, return_inverse=True)
+    count = int(place.max()) + 1
+    hits, joints = (np.zeros((count, inside.shape[1])) for _ in range(2))
+    np.add.at(hits, place, inside & counted)
+    np.add.at(joints, place, counted)
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(count, np.full(count, 1 / count), DRAWS)
+    shares = (drawn @ hits) / (drawn @ joints)
+    chance = LEVEL + shares - hits.sum(axis=0) / joints.sum(axis=0)
+    return [float(chance.min(axis=1).mean()), float(chance.max(axis=1).mean())]
 
 
 def isotonic(scores: Floats, right: npt.NDArray[np.bool_], new: Floats) -> Floats:

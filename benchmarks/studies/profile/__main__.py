@@ -34,7 +34,8 @@ from rcnet_rt.rescoring.correct_probability import CorrectProbability
 from rcnet_rt.rescoring.weights_io import find
 from rcnet_rt.training.correct_probability import fit_correct_probability, reported_poses
 from rcnet_rt.training.cross_validation import HeldOut, hold_out_each
-from tools.joint_heads import folds_of, load_group
+from tools.group_weights import GROUPS
+from tools.trained_groups import folds_of, load_group
 
 __all__ = ["Camera", "errors", "main"]
 
@@ -216,7 +217,8 @@ def main(data: Path, out: Path, signals: Path, runs: Path, shifted: Path) -> Non
     start = time.monotonic()
     weights = find(WEIGHTS)
     estimators = load_group(data, WEIGHTS, signals, runs)
-    parts = folds_of(runs / WEIGHTS, replace(weights, calibration=None))
+    plain = replace(weights, calibration=None)
+    parts = folds_of(runs / WEIGHTS, plain, estimators, GROUPS[WEIGHTS].recipe)
     results = dict(shifted_results(data, data / MODEL, shifted, weights.floor))
     held_out = hold_out_each({**estimators, **results}, parts, results.keys())
     found: dict[str, Any] = {"errors": [], "intervals": [], "thresholds": []}
