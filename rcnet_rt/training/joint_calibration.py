@@ -2,8 +2,8 @@
 
 Confidence: a logistic regression on the logit, one for each joint. Covariance: one factor for each
 joint, the conformal one, with which the 90 % ellipses cover 90 %, where each estimator counts the
-same however many poses it has. Both are linear in the outputs,
-so that they cost nothing when the head runs.
+same however many poses it has. Both are linear in the outputs, so that they cost nothing when the
+head runs.
 """
 
 from __future__ import annotations
