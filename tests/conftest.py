@@ -25,7 +25,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_configure() -> None:
-    """Undo what whoever started the tests ignores, as `nohup` and `&` do: programs inherit it."""
+    """Undo what the tests inherit from whoever started them.
+
+    `nohup` and `&` ignore signals; xdist tells its workers a width of the terminal, which they lack.
+    """
+    os.environ.pop("COLUMNS", None)
     if threading.current_thread() is threading.main_thread():
         for name, handler in (
             ("SIGINT", signal.default_int_handler),

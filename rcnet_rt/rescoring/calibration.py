@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,11 +13,8 @@ from rcnet_rt.poses.arrays import Array, Constant, namespace
 
 __all__ = ["Calibration", "fit"]
 
-# Knots are at least so far apart, in a steeper map rounding would show: near 0, where floats are
-# finer, by a share of the output. Losses such as L1 leave half of all outputs there.
+# Knots are at least so far apart: in a steeper map rounding would show.
 MIN_WIDTH = 1e-3
-MIN_SHARE = 0.1
-MIN_INPUT = 1e-7  # of a knot
 MIN_RISE = 1e-3  # share of each step's width that the map rises at least, so that no ties arise
 
 
@@ -99,7 +95,7 @@ def fit(
         for chunk in bins
     ]
     pools = _pool_adjacent_violators(points)
-    inside = [pool for pool in pools if MIN_INPUT < pool[0] < 1 - MIN_WIDTH]
+    inside = [pool for pool in pools if MIN_WIDTH < pool[0] < 1 - MIN_WIDTH]
     inputs = np.array([0.0, *(x for x, _, _ in inside), 1.0])
     outputs = np.clip(np.array([0.0, *(y for _, y, _ in inside), 1.0]), 0, 1)
     outputs = (1 - MIN_RISE) * np.maximum.accumulate(outputs) + MIN_RISE * inputs
@@ -114,15 +110,11 @@ def _pool_adjacent_violators(
     pools: list[tuple[float, float, float]] = []
     for x, y, weight in points:
         pools.append((x, y, weight))
-        while len(pools) > 1 and (pools[-2][1] >= pools[-1][1] or _too_close(pools)):
+        while len(pools) > 1 and (
+            pools[-2][1] >= pools[-1][1] or pools[-1][0] - pools[-2][0] <= MIN_WIDTH
+        ):
             x2, y2, w2 = pools.pop()
             x1, y1, w1 = pools.pop()
             total = w1 + w2
             pools.append(((x1 * w1 + x2 * w2) / total, (y1 * w1 + y2 * w2) / total, total))
     return pools
-
-
-def _too_close(pools: Sequence[tuple[float, float, float]]) -> bool:
-    """Return whether the last two pools would be knots of too steep a step."""
-    before, last = pools[-2][0], pools[-1][0]
-    return last - before <= min(MIN_WIDTH, MIN_SHARE * last)

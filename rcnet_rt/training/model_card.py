@@ -280,9 +280,12 @@ def _estimator_row(
 
 
 def _loss(training: Mapping[str, Any]) -> str:
-    """Return the loss, and whether it is the paper's."""
+    """Return the loss, whether it is the paper's, and the target if that is not the OKS."""
     name = training["recipe"]["loss"]
-    return f"`{name}`, " + ("the paper's rank loss" if name == "rank" else "not the paper's")
+    loss = f"`{name}`, " + ("the paper's rank loss" if name == "rank" else "not the paper's")
+    if training["recipe"].get("target", "oks") == "oks":
+        return loss
+    return f"{loss}; target: the share of COCO's OKS thresholds that is reached"
 
 
 def _without(training: Mapping[str, Any]) -> str:

@@ -76,6 +76,13 @@ def test_a_card_says_whether_attention_and_the_rank_loss_are_used(
     assert all(words in text for words in said)
 
 
+def test_a_card_says_what_is_learned_in_the_place_of_the_oks(tmp_path: Path) -> None:
+    weights = trained(tmp_path, {2, 3})
+    assert "target" not in card(weights)
+    training = weights.training | {"recipe": weights.training["recipe"] | {"target": "share"}}
+    assert "target: the share of COCO's OKS thresholds" in card(replace(weights, training=training))
+
+
 @pytest.mark.parametrize(
     ("threshold", "needed", "said"),
     [
