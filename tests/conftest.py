@@ -27,7 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def pytest_configure() -> None:
     """Undo what the tests inherit from whoever started them.
 
-    `nohup` and `&` ignore signals; xdist tells its workers a width of the terminal, which they lack.
+    `nohup` and `&` ignore signals; xdist tells its workers the width of a terminal, but they have
+    none.
     """
     os.environ.pop("COLUMNS", None)
     if threading.current_thread() is threading.main_thread():
