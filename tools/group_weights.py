@@ -79,9 +79,9 @@ GROUPS: Mapping[str, Training] = MappingProxyType(
         "lightweight-openpose": Training(
             LIGHTWEIGHT_OPENPOSE, Recipe(architecture="linear", baseline="score_times_joints")
         ),
-        # Of PoseNet alone there is more to learn than it shares with Lightweight OpenPose. Two thirds
-        # of its poses are below an OKS of 0.5, where AP does not count the order: the share of
-        # thresholds is 0 for all of them.
+        # Of PoseNet alone there is more to learn than it shares with Lightweight OpenPose. Two
+        # thirds of its poses are below an OKS of 0.5, where AP does not count the order: the share
+        # of thresholds is 0 for all of them.
         "posenet": Training(
             _val1540("posenet"),
             Recipe(architecture="linear", baseline="score", target="share", epochs=15, floor=0.05),
