@@ -196,6 +196,7 @@ def _rules(weights: Weights) -> Rules:
 
 def _network(weights: Weights) -> Network:
     config, tensors = weights.network_config(), flat_weights(weights)
+    arrays: dict[str, npt.NDArray[Any]]
     arrays = {name: tensors[name].reshape(-1) for name in Network._fields[2:]}
     arrays |= {name: np.atleast_2d(tensors[name]).T for name in LAYERS}
     arrays["weight"] = tensors["weight"]

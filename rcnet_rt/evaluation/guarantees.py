@@ -230,7 +230,7 @@ def _candidates(scores: Floats, requirement: Requirement) -> Floats:
     if not len(scores):
         return np.zeros(0)
     shares = np.linspace(0, 1, CANDIDATES)
-    rising = np.unique(np.quantile(scores, shares, method="higher"))
+    rising: Floats = np.unique(np.quantile(scores, shares, method="higher"))
     return rising if requirement.figure == RECALL else rising[::-1]
 
 

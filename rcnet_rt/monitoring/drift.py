@@ -212,7 +212,8 @@ def _shortest(reference: int, longest: int, level: float) -> int | None:
 
 
 def _defined(values: Floats) -> Floats:
-    return values[np.isfinite(values)]
+    defined: Floats = values[np.isfinite(values)]
+    return defined
 
 
 def _merged(reference: Reference, frames_per_false_alarm: float) -> tuple[Floats, int]:

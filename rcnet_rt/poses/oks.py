@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 
 # COCO's ten thresholds, .50:.05:.95, made by the call that pycocotools makes.
-THRESHOLDS: Floats = np.linspace(0.5, 0.95, 10)
+THRESHOLDS: Floats = np.linspace(0.5, 0.95, 10, dtype=np.float64)
 THRESHOLDS.flags.writeable = False
 
 

@@ -147,7 +147,9 @@ class Poses:
     @property
     def found(self) -> npt.NDArray[np.bool_]:
         """(N, K) whether each joint was found."""
-        return ~np.isnan(self.keypoints[..., 0]) & ~np.isnan(self.keypoints[..., 1])
+        found: npt.NDArray[np.bool_]
+        found = ~np.isnan(self.keypoints[..., 0]) & ~np.isnan(self.keypoints[..., 1])
+        return found
 
     @property
     def estimator_scores(self) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,8 +64,9 @@ def _unit(ax: Axes) -> None:
 def _precision_recall(before: Floats, after: Floats, title: str) -> Figure:
     ax = axes()
     _unit(ax)
-    ax.fill_between(RECALLS, before, after, where=after >= before, color=REFINED, alpha=0.14, lw=0)
-    ax.fill_between(RECALLS, before, after, where=after < before, color=RAW, alpha=0.2, lw=0)
+    gains, loses = (after >= before).tolist(), (after < before).tolist()
+    ax.fill_between(RECALLS, before, after, where=gains, color=REFINED, alpha=0.14, lw=0)
+    ax.fill_between(RECALLS, before, after, where=loses, color=RAW, alpha=0.2, lw=0)
     ax.plot(RECALLS, before, color=RAW, linestyle=RAW_STYLE, linewidth=1.5)
     ax.plot(RECALLS, after, color=REFINED, linestyle=REFINED_STYLE, linewidth=1.7)
     _legend(
@@ -108,7 +109,8 @@ def _scatter(numbers: Numbers) -> Figure:
     bar.set_label("matched OKS", fontsize=9.5, color=INK)
     bar.ax.tick_params(labelsize=9, colors=INK, length=0)
     bar.ax.set_ylim(0, 1)
-    bar.outline.set_visible(False)
+    outline: Any = bar.outline  # old stubs take its methods for spines
+    outline.set_visible(False)
     ax.set_xlim(0, max(1.0, float(before.max(initial=0)) * 1.02))
     ax.set_ylim(0, 1.02)
     return figure

@@ -150,7 +150,7 @@ def _error_types(
     data: LabeledResults, counted: Booleans, scores: Pair[Floats]
 ) -> tuple[ErrorType, ...]:
     """Return the types of the (N,) counted poses that occur, with how they are ranked."""
-    types = np.full(len(data.entries), "background", dtype="U10")
+    types: npt.NDArray[np.str_] = np.full(len(data.entries), "background", dtype="U10")
     truth = data.ground_truth
     for image, item in data.poses.items():
         types[item.entries] = error_types(

@@ -183,7 +183,8 @@ def _to_numpy(array: Any) -> Any:
     if is_torch(array):
         array = _dense(array).cpu().double().numpy()
     if isinstance(array, np.ma.MaskedArray):
-        return np.ma.filled(array.astype(np.float64), np.nan)
+        masked: Any = array.astype(np.float64)  # old stubs leave `filled` untyped
+        return masked.filled(np.nan)
     values = np.asarray(array)
     if values.dtype.kind in "cSUV":
         raise TypeError(f"got values of type {values.dtype}")

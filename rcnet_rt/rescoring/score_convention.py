@@ -97,7 +97,8 @@ class ScoreConvention:
         >>> str(ScoreConvention.of([poses]))
         'above 0, without bound; no joint scores'
         """
-        raw, joints, relation = [np.zeros(0, np.float32)], _Range(), _Relation()
+        raw: list[npt.NDArray[np.float32]] = [np.zeros(0, np.float32)]
+        joints, relation = _Range(), _Relation()
         for poses in images:
             raw.append(poses.estimator_scores)
             if poses.keypoint_scores is not None:

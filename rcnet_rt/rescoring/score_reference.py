@@ -143,7 +143,8 @@ class ScoreReference:
 
 def _columns(images: Iterable[Poses]) -> tuple[Floats, Floats]:
     """Raw scores (P,) and confidence in the joints (P, 2) of all poses with finite numbers."""
-    scores, sure = [np.zeros(0)], [np.zeros((0, 2))]
+    scores: list[Floats] = [np.zeros(0)]
+    sure: list[Floats] = [np.zeros((0, 2))]
     for poses in images:
         raw = poses.estimator_scores
         found = ~np.isnan(poses.keypoints).any(axis=2)

@@ -149,8 +149,9 @@ class ScoreSmoothing:
         joints = np.minimum(confidence, np.stack([track.confidence for track in tracks]))
         squares = ((shapes - np.stack([track.shape for track in tracks])) ** 2).sum(axis=2)
         similar = (joints * np.exp(-squares / self._tolerance)).sum(axis=1)
-        agreement: Floats = similar / np.maximum(joints.sum(axis=1), MIN_CONFIDENCE)
-        return past * agreement
+        agreement = similar / np.maximum(joints.sum(axis=1), MIN_CONFIDENCE)
+        frames: Floats = past * agreement
+        return frames
 
 
 def _shapes(packed: PoseBatch) -> Floats:

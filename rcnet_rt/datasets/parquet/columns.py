@@ -88,7 +88,8 @@ def _lists(all_poses: Sequence[Poses], column: ListColumn, joints: int) -> Any:
     for poses, given in zip(all_poses, _given(all_poses, column.field), strict=True):
         values = np.zeros((len(poses), size), np.float32)
         if given is not None:
-            values = given[(..., *column.place)]
+            place: tuple[Any, ...] = (..., *column.place)
+            values = given[place]
         there = np.full(len(poses), given is not None)
         parts.append(values)
         known.append(there & ~np.isnan(values).all(axis=1) if column.partial else there)

@@ -53,7 +53,7 @@ def letterbox(image_bgr: Image, size: Size, *, stride: int | None = None) -> Ima
     >>> letterbox(image, (64, 64)).shape, letterbox(image, (64, 64), stride=16).shape
     ((64, 64, 3), (32, 64, 3))
     """
-    height, width = _resized(image_bgr.shape[:2], size)
+    height, width = _resized((image_bgr.shape[0], image_bgr.shape[1]), size)
     padding = [size[0] - height, size[1] - width]
     if stride is not None:
         padding = [pixels % stride for pixels in padding]
