@@ -249,7 +249,8 @@ def test_a_camera_has_one_worker(
     opened = "open_live" if realtime else "open_source"
     monkeypatch.setattr(video, opened, lambda *_: VideoFileSource(clip))
     run = process_video("0", realtime=realtime, threads=4, max_frames=3)
-    assert len(list(run)) == 3
+    results = len(list(run))  # a live source drops frames that come while one is worked on
+    assert 1 <= results <= 3 if realtime else results == 3
     assert [estimator.asked["streams"] for estimator in used] == [1]
     threads = run.summary.telemetry.threads
     assert threads is not None
