@@ -29,13 +29,7 @@ from rcnet_rt.poses.frame import Image
 from rcnet_rt.poses.poses import Poses
 from rcnet_rt.poses.skeletons import Skeleton
 
-__all__ = [
-    "NAMES",
-    "STATISTICS",
-    "FrameStatistics",
-    "Statistic",
-    "block_means",
-]
+__all__ = ["NAMES", "STATISTICS", "FrameStatistics", "Statistic", "block_means"]
 
 GRID = 64  # pixels across and down, at least, that are looked at
 PATCHES = 32, 240  # of 3 x 3 pixels, down and across, for edges and sharpness
